@@ -1,0 +1,321 @@
+"""``FocalXGBClassifier``: XGBoost's classifier with focal loss and calibrated probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+from xgboost import XGBClassifier
+from xgboost.callback import EarlyStopping
+
+from focaltab.boosting import _door
+from focaltab.boosting._average_precision import METRIC_NAME, AveragePrecision
+from focaltab.boosting._objective import xgboost_objective
+from focaltab.losses import FocalLoss
+from focaltab.losses._focal import Alpha, LinkName
+
+_OWN_PARAMETERS = {
+    "focal_gamma",
+    "focal_alpha",
+    "link",
+    "normalize",
+    "class_weight",
+    "validation_fraction",
+}
+
+
+class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
+    """XGBoost classifier trained on focal loss, with calibrated probabilities.
+
+    Everything not listed here has the name and meaning it has in ``xgboost.XGBClassifier``.
+
+    Parameters
+    ----------
+    focal_gamma : float or (float, float), default=2.0
+        Focusing parameter of the loss (XGBoost's own ``gamma`` is a tree parameter). 0 with
+        ``focal_alpha=None`` is XGBoost's logistic objective.
+    focal_alpha : float, "balanced", ClassBalanced, dict, array-like or None, default=None
+        Class weights inside the loss, as `FocalLoss` takes them, or ``{label: weight}``. Their
+        effect on the probabilities is undone.
+    link : {"logit", "focal"}, default="logit"
+        Whether margins are true log-odds (so that SHAP values, saved models and other runtimes
+        need no focaltab) or the paper's margins.
+    normalize : bool, default=True
+        Scale the loss so that its curvature at the prevalence is logistic loss's, and
+        ``min_child_weight`` and ``reg_lambda`` keep their usual meaning.
+    class_weight : dict, "balanced" or None, default=None
+        Multiplies sample weights, as in scikit-learn. Unlike ``focal_alpha`` it changes the
+        distribution that the probabilities are calibrated to.
+    validation_fraction : float, default=0.1
+        Stratified part of the rows held out for ``early_stopping_rounds`` when ``fit`` gets no
+        ``eval_set``.
+    enable_categorical : bool, default=True
+        XGBoost's parameter, on by default so that pandas categories work.
+    **kwargs
+        Parameters of ``xgboost.XGBClassifier``. ``early_stopping_rounds`` stops on average
+        precision unless ``eval_metric`` is given.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    loss_ : FocalLoss
+        The loss that was minimised, class weights and scale included.
+    prevalence_ : float, or ndarray of shape (n_classes,) for more than two classes
+        Weighted share of the positive class, or of each class.
+
+    Notes
+    -----
+    With ``link="focal"`` the native model file holds the paper's margins: XGBoost alone would
+    give their sigmoid, which is not a probability.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from focaltab.boosting import FocalXGBClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(2000, 4))
+    >>> y = np.where(X[:, 0] + rng.normal(size=2000) > 2.5, "fraud", "fine")
+    >>> model = FocalXGBClassifier(n_estimators=20, focal_gamma=2.0).fit(X, y)
+    >>> model.classes_.tolist()
+    ['fine', 'fraud']
+    >>> model.predict_proba(X).shape
+    (2000, 2)
+    """
+
+    def __init__(
+        self,
+        *,
+        focal_gamma: float | tuple[float, float] = 2.0,
+        focal_alpha: Alpha = None,
+        link: LinkName = "logit",
+        normalize: bool = True,
+        class_weight: dict[Any, float] | Literal["balanced"] | None = None,
+        validation_fraction: float = 0.1,
+        enable_categorical: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(enable_categorical=enable_categorical, **kwargs)
+        self.focal_gamma = focal_gamma
+        self.focal_alpha = focal_alpha
+        self.link = link
+        self.normalize = normalize
+        self.class_weight = class_weight
+        self.validation_fraction = validation_fraction
+
+    def fit(  # type: ignore[override]
+        self,
+        X: Any,
+        y: Any,
+        *,
+        sample_weight: Any = None,
+        base_margin: Any = None,
+        eval_set: Sequence[tuple[Any, Any]] | None = None,
+        verbose: bool | int | None = False,
+        xgb_model: Any = None,
+        sample_weight_eval_set: Sequence[Any] | None = None,
+        base_margin_eval_set: Sequence[Any] | None = None,
+        feature_weights: Any = None,
+    ) -> FocalXGBClassifier:
+        """Fit the booster.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
+            NaN is missing; pandas categories are used as such.
+        y : array-like of shape (n_samples,)
+            Labels of any type; the second in sorted order is the positive class.
+        sample_weight : array-like of shape (n_samples,), default=None
+        eval_set : list of (X, y), default=None
+            For early stopping. Without it, `validation_fraction` of the rows is held out.
+        xgb_model : Booster, fitted estimator or path, default=None
+            Model to continue; its intercept is kept.
+        base_margin, verbose, sample_weight_eval_set, base_margin_eval_set, feature_weights
+            As in ``xgboost.XGBClassifier.fit``; ``verbose`` is off by default.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For missing or continuous labels, a single class, infinite features, unusable
+            weights or parameters, or a class too rare to hold out.
+        """
+        self._check_objective()
+        classes, codes = _door.encode_target(y)
+        _door.check_no_infinite(X)
+        weight = _door.training_weight(
+            sample_weight, self.class_weight, self.scale_pos_weight, y, codes
+        )
+        if eval_set is not None:
+            for X_eval, _ in eval_set:
+                _door.check_no_infinite(X_eval)
+            eval_set = [(X_, _door.encode_eval_target(y_, classes)) for X_, y_ in eval_set]
+        elif self.early_stopping_rounds is not None:
+            train, held_out = _door.validation_rows(
+                codes, self.validation_fraction, self.random_state
+            )
+            eval_set = [(_door.take_rows(X, held_out), codes[held_out])]
+            if weight is not None:
+                sample_weight_eval_set = [weight[held_out]]
+                weight = weight[train]
+            if base_margin is not None:
+                base_margin_eval_set = [_door.take_rows(base_margin, held_out)]
+                base_margin = _door.take_rows(base_margin, train)
+            X, codes = _door.take_rows(X, train), codes[train]
+        loss, prevalence = _door.prepare_loss(self, classes, codes, weight)
+        self._classes = None  # the library checks its own class numbers while it fits
+        with self._as_custom_objective(loss, prevalence, keep_intercept=xgb_model is not None):
+            super().fit(
+                X,
+                codes,
+                sample_weight=weight,
+                base_margin=base_margin,
+                eval_set=eval_set,
+                verbose=verbose,
+                xgb_model=xgb_model,
+                sample_weight_eval_set=sample_weight_eval_set,
+                base_margin_eval_set=base_margin_eval_set,
+                feature_weights=feature_weights,
+            )
+        self._classes = classes
+        self.loss_ = loss
+        self.prevalence_ = prevalence
+        return self
+
+    def _check_objective(self) -> None:
+        if self.objective not in (None, "binary:logistic", "multi:softprob"):
+            raise ValueError(
+                f"objective={self.objective!r}: this estimator's objective is focal loss. Use "
+                "xgboost.XGBClassifier for another one."
+            )
+
+    @contextmanager
+    def _as_custom_objective(
+        self, loss: FocalLoss, prevalence: Any, keep_intercept: bool
+    ) -> Iterator[None]:
+        """Show XGBoost's own ``fit`` the objective, intercept and metric; then restore."""
+        shown: dict[str, Any] = {
+            "objective": xgboost_objective(loss, n_threads=_threads(self.n_jobs)),
+            "_fit_base_score": None if keep_intercept else self._base_score(loss, prevalence),
+        }
+        if self.early_stopping_rounds is not None and self.eval_metric is None:
+            stop = EarlyStopping(
+                rounds=self.early_stopping_rounds,
+                metric_name=METRIC_NAME,
+                maximize=True,
+            )
+            shown["eval_metric"] = AveragePrecision(loss)
+            shown["early_stopping_rounds"] = None
+            shown["callbacks"] = [*(self.callbacks or []), stop]
+        hidden = {name: getattr(self, name, None) for name in shown}
+        try:
+            self.__dict__.update(shown)
+            yield
+        finally:
+            self.__dict__.update(hidden)
+            self.__dict__.pop("_fit_base_score")
+
+    def _base_score(self, loss: FocalLoss, prevalence: Any) -> Any:
+        """Intercept as XGBoost wants it: a probability for two classes, margins for more."""
+        prior = prevalence if self.base_score is None else self.base_score
+        intercept = loss.intercept(prior)
+        return [float(z) for z in intercept] if loss.is_multiclass else float(expit(intercept))
+
+    def _wrapper_params(self) -> set[str]:
+        return set(super()._wrapper_params()) | _OWN_PARAMETERS
+
+    def get_xgb_params(self) -> dict[str, Any]:
+        """XGBoost's own parameters, as in ``xgboost.XGBClassifier``."""
+        params: dict[str, Any] = super().get_xgb_params()
+        if getattr(self, "n_classes_", 2) > 2:
+            params["objective"] = "multi:softprob"
+        if "_fit_base_score" in self.__dict__:
+            if self._fit_base_score is None:
+                params.pop("base_score", None)
+            else:
+                params["base_score"] = self._fit_base_score
+            if self.link == "focal":
+                # XGBoost would report the log loss of the margin's sigmoid.
+                params["disable_default_eval_metric"] = True
+        return params
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """Class labels in sorted order, shape (n_classes,)."""
+        labels = getattr(self, "_classes", None)
+        return np.arange(self.n_classes_) if labels is None else labels
+
+    def predict_proba(
+        self,
+        X: Any,
+        validate_features: bool = True,
+        base_margin: Any = None,
+        iteration_range: tuple[int, int] | None = None,
+    ) -> NDArray[Any]:
+        """Calibrated probability of each class.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
+        validate_features, base_margin, iteration_range
+            As in ``xgboost.XGBClassifier.predict_proba``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), float32
+            Columns in the order of `classes_`.
+        """
+        self.get_booster()  # scikit-learn's NotFittedError, before anything else can fail
+        _door.check_no_infinite(X)
+        margins = super().predict(
+            X,
+            output_margin=True,
+            validate_features=validate_features,
+            base_margin=base_margin,
+            iteration_range=iteration_range,
+        )
+        return self._fitted_loss().predict_proba(margins)
+
+    def predict(  # type: ignore[override]
+        self,
+        X: Any,
+        *,
+        output_margin: bool = False,
+        validate_features: bool = True,
+        base_margin: Any = None,
+        iteration_range: tuple[int, int] | None = None,
+    ) -> NDArray[Any]:
+        """Label of the most probable class, or the margin if ``output_margin``.
+
+        Parameters and errors as in ``xgboost.XGBClassifier.predict``.
+        """
+        if output_margin:
+            return np.asarray(
+                super().predict(
+                    X,
+                    output_margin=True,
+                    validate_features=validate_features,
+                    base_margin=base_margin,
+                    iteration_range=iteration_range,
+                )
+            )
+        proba = self.predict_proba(X, validate_features, base_margin, iteration_range)
+        return np.asarray(self.classes_[proba.argmax(axis=1)])
+
+    def _fitted_loss(self) -> FocalLoss:
+        """The loss of the fit; after ``load_model``, which keeps no loss, the parameters' own."""
+        loss = getattr(self, "loss_", None)
+        if loss is not None:
+            return loss
+        alpha = None if self.link == "logit" else self.focal_alpha
+        return FocalLoss(self.focal_gamma, alpha, link=self.link, n_classes=self.n_classes_)
+
+
+def _threads(n_jobs: int | None) -> int | None:
+    return n_jobs if n_jobs is not None and n_jobs > 0 else None

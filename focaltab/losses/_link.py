@@ -1,0 +1,159 @@
+"""The link between a focal margin and the true log-odds, and the tables that make it cheap.
+
+A minimiser of the focal risk outputs the margin ``z`` at which ``eta G1(z) = (1-eta) G0(z)``, so
+the posterior's log-odds are ``f(z) = log G0(z) - log G1(z)`` (the gamma part: Charoenphakdee et
+al., "On Focal Loss for Class-Posterior Probability Estimation", CVPR 2021; the general view of a
+proper composite loss: Buja, Stuetzle and Shen, 2005). ``f`` is strictly increasing, and has the
+asymptotes ``(1+g0) z + log(1+g0)`` and ``(1+g1) z - log(1+g1)``, both shifted by ``log a0/a1``.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
+
+from focaltab.losses._margin import Array, log_slope, log_slope_decay
+
+# Beyond this margin f equals its asymptote to the last bit of a float64: exp(-40) < 2**-57.
+_LIMIT = 40.0
+_NODES = 8192
+
+
+class Link:
+    """Log-odds of a focal margin and back, for one choice of gammas and class weights.
+
+    Parameters
+    ----------
+    gammas : (gamma of class 0, gamma of class 1)
+    weights : (weight of class 0, weight of class 1)
+
+    Raises
+    ------
+    ValueError
+        If the log-odds do not increase with the margin: these gammas have no link.
+    """
+
+    def __init__(self, gammas: tuple[float, float], weights: tuple[float, float]) -> None:
+        self.gamma0, self.gamma1 = gammas
+        self.log_weights = np.log(weights)
+        self.shift = float(self.log_weights[0] - self.log_weights[1])
+        self._z = np.linspace(-_LIMIT, _LIMIT, _NODES)
+        if not (self.slope(self._z) > 0.0).all():
+            raise ValueError(
+                f"gamma=({self.gamma1}, {self.gamma0}) has no link: the log-odds do not increase "
+                "with the margin everywhere. Choose gammas that lie closer together."
+            )
+        self._f = self.log_odds(self._z)
+
+    def log_odds(self, z: Array) -> Array:
+        """True log-odds ``f`` of the positive class at the focal margin ``z``."""
+        return log_slope(-z, self.gamma0) - log_slope(z, self.gamma1) + self.shift
+
+    def slope(self, z: Array) -> Array:
+        """``df/dz > 0``."""
+        return log_slope_decay(-z, self.gamma0) + log_slope_decay(z, self.gamma1)
+
+    def margin(self, f: Array) -> Array:
+        """Focal margin at the true log-odds ``f``: a table, then Newton to machine precision."""
+        f = np.asarray(f, dtype=np.float64)
+        if self.gamma0 == self.gamma1 == 0.0:
+            return f - self.shift
+        z = np.interp(f, self._f, self._z)
+        z += np.minimum(f - self._f[0], 0.0) / (1.0 + self.gamma0)
+        z += np.maximum(f - self._f[-1], 0.0) / (1.0 + self.gamma1)
+        # An interpolated start is within 1e-3 of the root; each step squares the error.
+        for _ in range(3):
+            z -= (self.log_odds(z) - f) / self.slope(z)
+        return z
+
+    def canonical_weight(self, z: Array) -> Array:
+        """``w = (G0 + G1) dz/df``, the factor on ``sigmoid(f) - y`` in the canonical gradient."""
+        total = np.exp(log_slope(-z, self.gamma0) + self.log_weights[0])
+        total += np.exp(log_slope(z, self.gamma1) + self.log_weights[1])
+        return np.asarray(total / self.slope(z))
+
+    def log_expected_hessian(self, z: Array) -> Array:
+        """Log of ``f'(z) G0 G1 / (G0 + G1)``: curvature in ``z``, expected under the posterior."""
+        log_g0 = log_slope(-z, self.gamma0) + self.log_weights[0]
+        log_g1 = log_slope(z, self.gamma1) + self.log_weights[1]
+        return np.asarray(np.log(self.slope(z)) + log_g0 + log_g1 - np.logaddexp(log_g0, log_g1))
+
+
+class CubicTable:
+    """A smooth function on an even grid, read in place by gathers and Horner's rule.
+
+    Arguments beyond the grid's ends read the value at the end.
+    """
+
+    def __init__(self, nodes: Array, values: Array, dtype: np.dtype[Any]) -> None:
+        spline = CubicSpline(nodes, values)
+        self.low = dtype.type(nodes[0])
+        self.step_inverse = dtype.type((nodes.size - 1) / (nodes[-1] - nodes[0]))
+        self.span = dtype.type(nodes.size - 1)
+        # Coefficients per grid step rather than per unit, so that the argument is the fraction.
+        step = (nodes[-1] - nodes[0]) / (nodes.size - 1)
+        powers = step ** np.arange(3.0, -1.0, -1.0)[:, None]
+        self.coefficients = [np.ascontiguousarray(c, dtype) for c in spline.c * powers]
+
+    def read(
+        self,
+        x: NDArray[Any],
+        out: NDArray[Any],
+        fraction: NDArray[Any],
+        gathered: NDArray[Any],
+        index: NDArray[np.intp],
+    ) -> None:
+        """Write the function's values at `x` to `out`; the other arguments are scratch."""
+        np.subtract(x, self.low, out=fraction)
+        np.multiply(fraction, self.step_inverse, out=fraction)
+        np.clip(fraction, 0, self.span, out=fraction)
+        np.copyto(index, fraction, casting="unsafe")
+        np.minimum(index, len(self.coefficients[0]) - 1, out=index)
+        np.subtract(fraction, index, out=fraction, casting="unsafe")
+        np.take(self.coefficients[0], index, out=out, mode="clip")
+        for coefficient in self.coefficients[1:]:
+            np.multiply(out, fraction, out=out)
+            np.take(coefficient, index, out=gathered, mode="clip")
+            np.add(out, gathered, out=out)
+
+
+def _nodes_for(dtype: np.dtype[Any]) -> tuple[float, int]:
+    """Largest margin that a table covers, and how many nodes.
+
+    Relative error against exact values over gamma in [0, 10]: below 2e-5 in float32 (rounding of
+    the argument; 4e-6 up to gamma=4) and below 1e-9 in float64.
+    """
+    return (25.0, 4096) if dtype == np.float32 else (_LIMIT, 16384)
+
+
+@lru_cache(maxsize=64)
+def link_for(gammas: tuple[float, float], weights: tuple[float, float]) -> Link:
+    """One link per choice of gammas and weights, shared by all losses that use it."""
+    return Link(gammas, weights)
+
+
+@lru_cache(maxsize=64)
+def canonical_weight_table(
+    gammas: tuple[float, float], weights: tuple[float, float], dtype: np.dtype[Any]
+) -> CubicTable:
+    """``w`` as a function of the true log-odds ``f``."""
+    link = link_for(gammas, weights)
+    limit, n_nodes = _nodes_for(dtype)
+    low, high = link.log_odds(np.array([-limit, limit]))
+    f = np.linspace(low, high, n_nodes)
+    return CubicTable(f, link.canonical_weight(link.margin(f)), dtype)
+
+
+@lru_cache(maxsize=64)
+def log_expected_hessian_table(
+    gammas: tuple[float, float], weights: tuple[float, float], dtype: np.dtype[Any]
+) -> CubicTable:
+    """Log of the expected hessian as a function of the focal margin ``z``."""
+    link = link_for(gammas, weights)
+    limit, n_nodes = _nodes_for(dtype)
+    z = np.linspace(-limit, limit, n_nodes)
+    return CubicTable(z, link.log_expected_hessian(z), dtype)

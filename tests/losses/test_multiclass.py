@@ -1,0 +1,98 @@
+"""The softmax focal loss against autograd and its own definitions."""
+
+import numpy as np
+import pytest
+import torch
+
+from focaltab.losses import FocalLoss
+
+GAMMAS = [0.0, 0.01, 0.5, 1.0, 2.0, 10.0]
+ALPHAS = [None, "balanced", [0.1, 1.0, 3.0, 0.5]]
+N_CLASSES = 4
+
+
+def sample(n_rows=400):
+    rng = np.random.default_rng(0)
+    return rng.integers(0, N_CLASSES, n_rows), rng.normal(0.0, 4.0, (n_rows, N_CLASSES)), rng
+
+
+def probabilities(rng, n_rows=300):
+    eta = np.clip(rng.dirichlet([0.3] * N_CLASSES, n_rows), 1e-9, None)
+    return eta / eta.sum(axis=1, keepdims=True)
+
+
+def expected_gradient(loss, raw, eta):
+    parts = [eta[:, [k]] * loss.gradient(np.full(raw.shape[0], k), raw) for k in range(N_CLASSES)]
+    return sum(parts)
+
+
+@pytest.mark.parametrize("alpha", ALPHAS, ids=str)
+@pytest.mark.parametrize("gamma", GAMMAS)
+def test_focal_gradient_equals_autograd(gamma, alpha):
+    y, z, rng = sample()
+    weight = rng.random(y.size)
+    loss = FocalLoss(gamma, alpha, n_classes=N_CLASSES)
+    class_weights = torch.tensor(loss.resolve_alpha(y, weight).class_weights, dtype=torch.float64)
+    zt = torch.tensor(z, requires_grad=True)
+    log_p = torch.log_softmax(zt, dim=1)
+    own = torch.nn.functional.one_hot(torch.tensor(y), N_CLASSES).bool()
+    log_q = torch.logsumexp(log_p.masked_fill(own, -torch.inf), dim=1)
+    values = -class_weights[y] * torch.exp(gamma * log_q) * log_p[own] * torch.tensor(weight)
+    (first,) = torch.autograd.grad(values.sum(), zt)
+    np.testing.assert_allclose(loss.loss(y, z, weight), values.detach(), rtol=1e-11)
+    np.testing.assert_allclose(loss.gradient(y, z, weight), first, rtol=1e-9, atol=1e-13)
+
+
+@pytest.mark.parametrize("link", ["focal", "logit"])
+@pytest.mark.parametrize("gamma", GAMMAS)
+def test_gradient_and_expected_hessian_equal_differences(gamma, link):
+    y, _, rng = sample(300)
+    eta = probabilities(rng)
+    loss = FocalLoss(gamma, [0.1, 1.0, 3.0, 0.5], link=link, n_classes=N_CLASSES)
+    raw = loss.link(eta)
+    gradient, hessian = loss.gradient_hessian(y, raw)
+    assert (hessian > 0).all()
+    step = 1e-5
+    for k in range(N_CLASSES):
+        up, down = raw.copy(), raw.copy()
+        up[:, k] += step
+        down[:, k] -= step
+        slope = (loss.loss(y, up) - loss.loss(y, down)) / (2 * step)
+        np.testing.assert_allclose(gradient[:, k], slope, atol=5e-9)
+        curvature = expected_gradient(loss, up, eta) - expected_gradient(loss, down, eta)
+        np.testing.assert_allclose(hessian[:, k], curvature[:, k] / (2 * step), atol=1e-9)
+
+
+@pytest.mark.parametrize("link", ["focal", "logit"])
+@pytest.mark.parametrize("gamma", GAMMAS)
+def test_posterior_and_links(gamma, link):
+    eta = probabilities(np.random.default_rng(1))
+    loss = FocalLoss(gamma, [0.1, 1.0, 3.0, 0.5], link=link, n_classes=N_CLASSES)
+    raw = loss.link(eta)
+    np.testing.assert_allclose(loss.inverse_link(raw), eta, rtol=1e-9)
+    np.testing.assert_allclose(loss.predict_proba(raw).sum(axis=1), 1.0)
+    assert np.abs(expected_gradient(loss, raw, eta)).max() < 1e-13
+
+
+@pytest.mark.parametrize("link", ["focal", "logit"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_saturated_margins_stay_finite(link, dtype):
+    raw = np.array([[500, -500, 0], [-500, 500, 500], [0, 0, 500]], dtype=dtype)
+    for gamma in GAMMAS:
+        loss = FocalLoss(gamma, link=link, n_classes=3)
+        gradient, hessian = loss.gradient_hessian([1, 0, 2], raw)
+        assert np.isfinite(gradient).all() and gradient.dtype == dtype
+        assert np.isfinite(hessian).all() and (hessian > 0).all()
+        assert np.isfinite(loss.predict_proba(raw)).all()
+
+
+@pytest.mark.parametrize("link", ["focal", "logit"])
+def test_two_classes_as_softmax_agree_with_the_intercept(link):
+    y = np.repeat([0, 1, 2], [900, 80, 20])
+    loss = FocalLoss(2.0, "balanced", link=link, n_classes=3)
+    raw = loss.fit_intercept_only(y)
+    np.testing.assert_allclose(
+        loss.resolve_alpha(y).inverse_link(raw), [0.9, 0.08, 0.02], rtol=1e-9
+    )
+    gradient = loss.gradient(y, np.tile(raw, (1000, 1)))
+    assert np.abs(gradient.sum(axis=0)).max() < 1e-9

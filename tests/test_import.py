@@ -1,0 +1,19 @@
+import subprocess
+import sys
+
+
+def test_import_loads_no_framework():
+    code = (
+        "import sys, focaltab; "
+        "print([m for m in ('torch', 'xgboost', 'lightgbm', 'matplotlib', 'dask') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_public_name_is_there():
+    import focaltab
+
+    for name in focaltab.__all__:
+        assert getattr(focaltab, name).__name__ == name
