@@ -218,5 +218,6 @@ def take_rows(data: Any, rows: NDArray[np.intp]) -> Any:
     if data is None:
         return None
     if sparse.issparse(data):
-        data = data.tocsr()  # the formats that cannot be indexed by row become one that can
+        matrix: Any = data
+        data = matrix.tocsr()  # not every sparse format can be indexed by row
     return _safe_indexing(data, rows)

@@ -57,8 +57,8 @@ class FocalLoss:
     Raises
     ------
     ValueError
-        For a negative or non-finite ``gamma``, an ``alpha`` outside its range, an unknown
-        ``link``, or a pair of gammas too far apart to have a link.
+        For a negative or non-finite ``gamma``, an ``alpha`` outside its range, or an unknown
+        ``link``.
 
     Examples
     --------
@@ -90,8 +90,6 @@ class FocalLoss:
         self.n_classes = int(n_classes)
         self._gammas = check_gamma(gamma, self.n_classes)
         self._alpha = check_alpha(alpha, self.n_classes)
-        if isinstance(self._alpha, tuple) and not self.is_multiclass:
-            self._link  # noqa: B018 - gammas that have no link fail here, not in training
 
     def __repr__(self) -> str:
         return (

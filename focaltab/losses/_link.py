@@ -30,11 +30,6 @@ class Link:
     ----------
     gammas : (gamma of class 0, gamma of class 1)
     weights : (weight of class 0, weight of class 1)
-
-    Raises
-    ------
-    ValueError
-        If the log-odds do not increase with the margin: these gammas have no link.
     """
 
     def __init__(self, gammas: tuple[float, float], weights: tuple[float, float]) -> None:
@@ -42,11 +37,6 @@ class Link:
         self.log_weights = np.log(weights)
         self.shift = float(self.log_weights[0] - self.log_weights[1])
         self._z = np.linspace(-_LIMIT, _LIMIT, _NODES)
-        if not (self.slope(self._z) > 0.0).all():
-            raise ValueError(
-                f"gamma=({self.gamma1}, {self.gamma0}) has no link: the log-odds do not increase "
-                "with the margin everywhere. Choose gammas that lie closer together."
-            )
         self._f = self.log_odds(self._z)
 
     def log_odds(self, z: Array) -> Array:

@@ -1,0 +1,249 @@
+"""The command line: train, predict, simulate, demo. Thin over `focaltab.workflow`."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from focaltab.workflow import TrainConfig, TrainResult
+
+app = typer.Typer(
+    help="Focal loss for tables with rare positives.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+simulate_app = typer.Typer(help="Write simulated data.", no_args_is_help=True)
+app.add_typer(simulate_app, name="simulate")
+out = Console()
+err = Console(stderr=True)
+
+
+class Library(StrEnum):
+    """Which booster to train."""
+
+    xgb = "xgb"
+    lgbm = "lgbm"
+
+
+@contextmanager
+def _door_errors() -> Iterator[None]:
+    """Show what the user can mend as one line, with exit code 2."""
+    try:
+        yield
+    except ValueError as error:
+        err.print(f"[bold red]Error:[/] {_plain(str(error))}", soft_wrap=True, highlight=False)
+        raise typer.Exit(2) from None
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", "\\[")
+
+
+def _alpha(text: str) -> float | str | None:
+    from focaltab.workflow import UserError
+
+    if text.lower() == "none":
+        return None
+    if text == "balanced":
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise UserError(
+            f"--alpha must be a number in (0, 1), 'balanced' or 'none', got {text!r}."
+        ) from None
+
+
+@app.command()
+def train(
+    data: Annotated[Path, typer.Argument(help="CSV or Parquet file.")],
+    target: Annotated[str, typer.Option(help="Column to predict: any two labels.")],
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder to write; must not exist.")],
+    model: Annotated[Library, typer.Option(help="Booster.")] = Library.xgb,
+    gamma: Annotated[float, typer.Option(help="Focusing parameter, at least 0.")] = 2.0,
+    alpha: Annotated[str, typer.Option(help="Number in (0, 1), 'balanced' or 'none'.")] = "none",
+    positive: Annotated[str | None, typer.Option(help="The positive label.")] = None,
+    test_size: Annotated[float, typer.Option(help="Share of rows held out.")] = 0.2,
+    time_column: Annotated[
+        str | None, typer.Option(help="Hold out the latest rows by this column.")
+    ] = None,
+    drop: Annotated[list[str] | None, typer.Option(help="Column to leave out.")] = None,
+    n_estimators: Annotated[int, typer.Option(help="Most boosting rounds.")] = 500,
+    learning_rate: Annotated[float, typer.Option(help="Shrinkage of each round.")] = 0.1,
+    early_stopping_rounds: Annotated[
+        int, typer.Option(help="Stop after so many rounds without a better average precision.")
+    ] = 50,
+    random_state: Annotated[int, typer.Option(help="Seed.")] = 0,
+) -> None:
+    """Train with focal loss and, for comparison, with cross-entropy; judge on held-out rows."""
+    with _door_errors():
+        from focaltab.workflow import TrainConfig, read_table
+        from focaltab.workflow._model_dir import check_new_folder
+
+        config = TrainConfig(
+            target=target,
+            model=model.value,
+            gamma=gamma,
+            alpha=_alpha(alpha),
+            positive=positive,
+            test_size=test_size,
+            time_column=time_column,
+            drop=tuple(drop or ()),
+            n_estimators=n_estimators,
+            learning_rate=learning_rate,
+            early_stopping_rounds=early_stopping_rounds,
+            random_state=random_state,
+        )
+        config.check()
+        check_new_folder(out_dir)
+        _train(read_table(data), config, out_dir)
+
+
+def _train(table: Any, config: TrainConfig, out_dir: Path) -> None:
+    from focaltab.workflow import save_model
+    from focaltab.workflow import train as train_model
+
+    bar = Progress(
+        TextColumn("{task.description:>14}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=err,
+    )
+    with bar:
+        tasks: dict[str, Any] = {}
+
+        def progress(name: str, rounds: int) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(name.replace("_", "-"), total=config.n_estimators)
+            bar.update(tasks[name], completed=rounds)
+
+        result = train_model(table, config, progress)
+    save_model(result, out_dir)
+    _show(result)
+    out.print(
+        f"Written to {out_dir}: model, schema.json, metrics.json, predictions.csv", soft_wrap=True
+    )
+
+
+def _show(result: TrainResult) -> None:
+    figures = result.figures
+    rows = figures["rows"]
+    focal, plain = figures["focal"], figures["cross_entropy"]
+    out.print(
+        f"Positive label: {_plain(result.labels[1])!s}. Rows: {rows['train']:,} to train, "
+        f"{rows['early_stopping']:,} to stop early, {rows['test']:,} held out "
+        f"(prevalence {focal['prevalence']:.5f})."
+    )
+    for name, reason in result.schema.left_out.items():
+        out.print(f"Column {_plain(name)} left out: {reason}.")
+    table = Table(title="Held-out figures")
+    table.add_column("", no_wrap=True)
+    alpha = "" if result.config.alpha is None else f", alpha={result.config.alpha}"
+    table.add_column(f"focal gamma={result.config.gamma:g}{alpha}", justify="right")
+    table.add_column("cross-entropy", justify="right")
+    table.add_column("no skill", justify="right")
+    for name, _value in focal.items():
+        if name in ("prevalence", "average_precision_low", "average_precision_high"):
+            continue
+        cells = [_cell(name, f) for f in (focal, plain)]
+        no_skill = {"average_precision": focal["prevalence"]}.get(name)
+        table.add_row(name.replace("_", " "), *cells, "" if no_skill is None else f"{no_skill:.4f}")
+    out.print(table)
+    out.print(_plain(result.verdict), soft_wrap=True)
+
+
+def _cell(name: str, figures: dict[str, float]) -> str:
+    if name == "average_precision":
+        low, high = figures["average_precision_low"], figures["average_precision_high"]
+        return f"{figures[name]:.4f}\n\\[{low:.4f}, {high:.4f}]"
+    digits = 5 if name in ("brier_score", "log_loss", "mean_probability") else 3
+    return f"{figures[name]:.{digits}f}"
+
+
+@app.command()
+def predict(
+    model_dir: Annotated[Path, typer.Argument(help="Folder that train wrote.")],
+    data: Annotated[Path, typer.Argument(help="CSV or Parquet file.")],
+    out_file: Annotated[Path, typer.Option("--out", help="CSV or Parquet; must not exist.")],
+) -> None:
+    """Score new rows; columns are matched by name."""
+    with _door_errors():
+        from focaltab.workflow import read_table
+        from focaltab.workflow._table import check_new_file
+
+        check_new_file(out_file)
+        _predict(model_dir, read_table(data), out_file)
+
+
+def _predict(model_dir: Path, table: Any, out_file: Path) -> None:
+    import pandas as pd
+
+    from focaltab.workflow import load_model, write_table
+
+    model = load_model(model_dir)
+    probability, unknown = model.predict(table)
+    for name, count in unknown.items():
+        err.print(
+            f"[yellow]Warning:[/] column {_plain(name)}: {count} values unseen in training are "
+            "taken as missing."
+        )
+    scores = pd.DataFrame({"row": range(len(table)), "probability": probability})
+    write_table(scores, out_file)
+    out.print(
+        f"Scored {len(table):,} rows: mean probability of {_plain(model.positive)} "
+        f"{probability.mean():.5f}. Written to {out_file}"
+    )
+
+
+@simulate_app.command("fraud")
+def simulate_fraud_command(
+    out_file: Annotated[Path, typer.Option("--out", help="CSV or Parquet; must not exist.")],
+    rows: Annotated[int, typer.Option(help="Number of transactions.")] = 100_000,
+    prevalence: Annotated[float, typer.Option(help="Share of frauds.")] = 0.002,
+    random_state: Annotated[int, typer.Option(help="Seed.")] = 0,
+) -> None:
+    """Simulate card transactions with rare frauds."""
+    with _door_errors():
+        from focaltab.datasets import simulate_fraud
+        from focaltab.workflow import write_table
+        from focaltab.workflow._table import check_new_file
+
+        check_new_file(out_file)
+        table = simulate_fraud(rows, prevalence=prevalence, random_state=random_state)
+        write_table(table, out_file)
+        out.print(
+            f"Wrote {rows:,} transactions, {int(table['is_fraud'].sum()):,} frauds: {out_file}"
+        )
+
+
+@app.command()
+def demo(
+    rows: Annotated[int, typer.Option(help="Number of simulated transactions.")] = 200_000,
+) -> None:
+    """Simulate, train and predict in a temporary folder."""
+    with _door_errors(), tempfile.TemporaryDirectory() as folder:
+        from focaltab.datasets import simulate_fraud
+        from focaltab.workflow import TrainConfig
+
+        start = time.perf_counter()
+        table = simulate_fraud(rows, random_state=0)
+        out.print(f"Simulated {rows:,} card transactions, {int(table['is_fraud'].sum())} frauds.")
+        config = TrainConfig(
+            target="is_fraud", time_column="time", drop=("customer_id", "terminal_id")
+        )
+        _train(table, config, Path(folder) / "model")
+        new = simulate_fraud(10_000, random_state=1)
+        _predict(Path(folder) / "model", new, Path(folder) / "scores.csv")
+        out.print(f"Done in {time.perf_counter() - start:.0f} s.")

@@ -1,0 +1,5 @@
+"""The one error that the command line shows without a traceback."""
+
+
+class UserError(ValueError):
+    """Something in the input or the options is wrong; the message says what and what to do."""

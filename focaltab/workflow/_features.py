@@ -1,0 +1,97 @@
+"""From a table's columns to features, the same way in training and in scoring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from focaltab.workflow._errors import UserError
+
+# Text that hardly ever repeats is an identifier: it can only be memorised.
+_IDENTIFIER_SHARE = 0.5
+
+
+@dataclass
+class Schema:
+    """Feature columns in order, each with its kind and, for categories, its known values."""
+
+    kinds: dict[str, str]
+    categories: dict[str, list[str]]
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_table(cls, table: pd.DataFrame) -> Schema:
+        """Find each column's kind.
+
+        Raises
+        ------
+        UserError
+            If no column can serve as a feature.
+        """
+        schema = cls({}, {})
+        for name in map(str, table.columns):
+            column = table[name]
+            if column.isna().all():
+                schema.left_out[name] = "always missing"
+            elif column.nunique() < 2 and not column.isna().any():
+                schema.left_out[name] = "constant"
+            elif pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_numeric_dtype(
+                column.dtype
+            ):
+                schema.kinds[name] = "number"
+            elif pd.api.types.is_datetime64_any_dtype(column.dtype):
+                schema.kinds[name] = "time"
+            else:
+                values = column.dropna().astype(str)
+                if values.nunique() > 20 and values.nunique() > _IDENTIFIER_SHARE * len(values):
+                    schema.left_out[name] = "text that hardly repeats (an identifier?)"
+                else:
+                    schema.kinds[name] = "category"
+                    schema.categories[name] = sorted(values.unique())
+        if not schema.kinds:
+            raise UserError("No column is left that could serve as a feature.")
+        return schema
+
+    def apply(self, table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
+        """Features of `table`, and how many values of each category column are unknown.
+
+        Raises
+        ------
+        UserError
+            If a column is missing or holds text where training had numbers.
+        """
+        absent = [name for name in self.kinds if name not in table.columns]
+        if absent:
+            raise UserError(
+                f"The data lack {len(absent)} column(s) that the model was trained on: "
+                f"{', '.join(absent[:10])}."
+            )
+        columns: dict[str, Any] = {}
+        unknown: dict[str, int] = {}
+        for name, kind in self.kinds.items():
+            column = table[name]
+            if kind == "category":
+                text = column.astype(object).where(column.notna(), None)
+                text = text.map(lambda value: None if value is None else str(value))
+                columns[name] = pd.Categorical(text, categories=self.categories[name])
+                lost = int((columns[name].codes < 0).sum() - column.isna().sum())
+                if lost:
+                    unknown[name] = lost
+            elif kind == "time":
+                moment = pd.to_datetime(column, errors="coerce")
+                columns[name] = (moment - pd.Timestamp(0)).dt.total_seconds().to_numpy()
+            else:
+                columns[name] = _numbers(name, column)
+        return pd.DataFrame(columns, index=table.index), unknown
+
+
+def _numbers(name: str, column: pd.Series) -> Any:
+    try:
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise UserError(
+            f"Column {name!r} was numeric in training, but holds other values here."
+        ) from None

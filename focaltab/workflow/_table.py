@@ -1,0 +1,138 @@
+"""Read and write tables, and refuse at once what a model could not be trained on."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from focaltab.workflow._errors import UserError
+
+_PARQUET = {".parquet", ".pq"}
+_CSV = {".csv", ".gz", ".txt"}
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Read a CSV or Parquet file, chosen by its ending.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    UserError
+        If the file is missing, unreadable, empty, of another kind, has two columns of one name,
+        infinite values, or columns that mix numbers and text.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"There is no file {path}.")
+    if path.suffix not in _PARQUET | _CSV:
+        raise UserError(f"{path}: expected a .csv or .parquet file.")
+    try:
+        if path.suffix in _PARQUET:
+            table = pd.read_parquet(path)
+        else:
+            _check_header(path)
+            table = pd.read_csv(path, low_memory=False)
+    except UserError:
+        raise
+    except Exception as error:
+        # Parsers raise many types; whichever it is, the file is what the user can mend.
+        raise UserError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+    if table.empty:
+        raise UserError(f"{path} has no rows.")
+    check_columns(table)
+    return table
+
+
+def _check_header(path: Path) -> None:
+    """Pandas renames a second column of the same name without a word."""
+    if path.suffix == ".gz":
+        return
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        header = next(csv.reader(file), [])
+    _check_unique(header)
+
+
+def _check_unique(names: list[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise UserError(f"Column {twice[0]!r} stands more than once: rename or drop one of them.")
+
+
+def check_columns(table: pd.DataFrame) -> None:
+    """Refuse duplicate names, infinite values and mixed columns; see `read_table`."""
+    _check_unique([str(name) for name in table.columns])
+    for name in table.columns:
+        column = table[name]
+        if pd.api.types.is_float_dtype(column.dtype):
+            infinite = np.isinf(column.to_numpy(dtype=np.float64, na_value=np.nan))
+            if infinite.any():
+                row = int(np.flatnonzero(infinite)[0])
+                raise UserError(
+                    f"Column {name!r} has an infinite value in row {row}: replace it by a finite "
+                    "number or leave it empty."
+                )
+        elif column.dtype == object or isinstance(column.dtype, pd.StringDtype):
+            _check_not_mixed(str(name), column)
+
+
+def _check_not_mixed(name: str, column: pd.Series) -> None:
+    present = column.dropna()
+    kinds = {
+        bool if isinstance(v, bool) else str if isinstance(v, str) else type(v) for v in present
+    }
+    if len(kinds) > 1:
+        found = " and ".join(sorted(kind.__name__ for kind in kinds))
+        raise UserError(f"Column {name!r} mixes values of type {found}: convert it to one type.")
+    if kinds == {str}:
+        # A CSV column of numbers with a stray word arrives as text.
+        is_number = pd.to_numeric(present, errors="coerce").notna()
+        share = float(is_number.mean())
+        if 0.5 <= share < 1.0:
+            stray = present[~is_number].iloc[0]
+            raise UserError(
+                f"Column {name!r} mixes numbers and text (for example {stray!r} in row "
+                f"{present.index[~is_number][0]}): clean it or drop it with --drop."
+            )
+
+
+def write_table(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a CSV or Parquet file under a temporary name, then rename it.
+
+    Raises
+    ------
+    UserError
+        If the file exists, its ending is unknown, or its folder is missing.
+    """
+    path = Path(path)
+    check_new_file(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        if path.suffix in _PARQUET:
+            table.to_parquet(part, index=False)
+        else:
+            table.to_csv(part, index=False)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def check_new_file(path: Path) -> None:
+    """Refuse a file that exists, has an unknown ending, or has no folder to stand in."""
+    if path.exists():
+        raise UserError(f"{path} exists already: choose another --out.")
+    if path.suffix not in _PARQUET | {".csv"}:
+        raise UserError(f"{path}: the ending must be .csv or .parquet.")
+    if not path.parent.is_dir():
+        raise UserError(f"There is no folder {path.parent}.")

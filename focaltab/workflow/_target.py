@@ -1,0 +1,71 @@
+"""Turn a target column of any two labels into 0 and 1, and say which is positive."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from focaltab.workflow._errors import UserError
+
+_POSITIVE_WORDS = {"1", "1.0", "true", "yes", "y", "t", "positive", "pos", "fraud", "defect"}
+
+
+def binary_target(
+    table: pd.DataFrame, target: str, positive: str | None
+) -> tuple[NDArray[np.int8], str, str]:
+    """Return 0/1 labels with the names of the negative and the positive label.
+
+    Without `positive` the label that reads as yes (1, True, "yes", ...) is positive, else the
+    rarer one.
+
+    Raises
+    ------
+    UserError
+        If the column is absent or has missing values, one class, or more than two.
+    """
+    if target not in table.columns:
+        near = difflib.get_close_matches(target, [str(c) for c in table.columns], 3)
+        hint = f" Did you mean {', '.join(near)}?" if near else f" Columns: {_some(table.columns)}."
+        raise UserError(f"There is no target column {target!r}.{hint}")
+    column = table[target]
+    if column.isna().any():
+        row = int(np.flatnonzero(column.isna())[0])
+        raise UserError(
+            f"Target {target!r} has {int(column.isna().sum())} missing values (first in row "
+            f"{row}): drop those rows or label them."
+        )
+    labels = column.unique()
+    if len(labels) > 2:
+        kind = "continuous" if pd.api.types.is_float_dtype(column.dtype) else "not binary"
+        raise UserError(
+            f"Target {target!r} is {kind}: it has {len(labels)} different values "
+            f"({_some(labels)}), and two are needed."
+        )
+    if len(labels) < 2:
+        raise UserError(f"Target {target!r} has only one class, {labels[0]!r}: two are needed.")
+    chosen = _positive_label(column, list(labels), positive)
+    other = next(label for label in labels if label != chosen)
+    return (column == chosen).to_numpy(np.int8), str(other), str(chosen)
+
+
+def _positive_label(column: pd.Series, labels: list[Any], positive: str | None) -> Any:
+    if positive is not None:
+        for label in labels:
+            if str(label) == positive or str(label).lower() == positive.lower():
+                return label
+        raise UserError(f"--positive {positive!r} is not a label of the target: {_some(labels)}.")
+    reads_as_yes = [label for label in labels if str(label).lower() in _POSITIVE_WORDS]
+    # {1, 2} is a coding, not a yes and a no.
+    if len(reads_as_yes) == 1 and {str(label) for label in labels} != {"1", "2"}:
+        return reads_as_yes[0]
+    counts = column.value_counts()
+    return counts.index[-1]
+
+
+def _some(values: Any, n: int = 6) -> str:
+    shown = ", ".join(str(v) for v in list(values)[:n])
+    return shown + (", ..." if len(values) > n else "")

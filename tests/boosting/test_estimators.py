@@ -1,0 +1,321 @@
+"""What both estimators promise, checked on both libraries and both links."""
+
+import pickle
+import subprocess
+import sys
+
+import joblib
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+import pytest
+import shap
+import xgboost as xgb
+from scipy import sparse
+from scipy.special import expit
+from sklearn.base import clone
+from sklearn.metrics import average_precision_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from focaltab import FocalLGBMClassifier, FocalXGBClassifier
+from focaltab.losses import ClassBalanced, FocalLoss
+
+LIBRARIES = ["xgb", "lgbm"]
+LINKS = ["logit", "focal"]
+
+
+def make(library, **parameters):
+    if library == "xgb":
+        return FocalXGBClassifier(**parameters)
+    return FocalLGBMClassifier(**{"verbosity": -1, **parameters})
+
+
+def stock(library, **parameters):
+    if library == "xgb":
+        return xgb.XGBClassifier(**parameters)
+    return lgb.LGBMClassifier(**{"verbosity": -1, **parameters})
+
+
+@pytest.fixture(scope="module")
+def rare():
+    """Rows with a known probability of being positive, about 1 in 25."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(8000, 5))
+    probability = expit(-4.0 + 1.5 * X[:, 0] + X[:, 1] * X[:, 2])
+    return X, (rng.random(8000) < probability).astype(int), probability
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_gamma_zero_equals_the_built_in_objective(library, weighted, rare):
+    X, y, _ = rare
+    weight = np.random.default_rng(1).random(y.size) + 0.1 if weighted else None
+    ours = make(library, focal_gamma=0.0, n_estimators=60).fit(X, y, sample_weight=weight)
+    theirs = stock(library, n_estimators=60).fit(X, y, sample_weight=weight)
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-5)
+
+
+def test_gamma_zero_equals_the_built_in_softmax_of_lightgbm(rare):
+    X, _, _ = rare
+    y = (X[:, 0] > 1).astype(int) + (X[:, 1] > 1.5)
+    ours = make("lgbm", focal_gamma=0.0, n_estimators=20).fit(X, y)
+    theirs = stock("lgbm", n_estimators=20).fit(X, y)
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-5)
+
+
+@pytest.mark.parametrize("gamma", [1.0, 2.0, 3.0])
+@pytest.mark.parametrize("alpha", [0.05, 0.25, 0.75])
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_probabilities_are_calibrated_where_the_margin_is_not(library, link, alpha, gamma):
+    """Six cells of known probability: the model can reach it, so it must."""
+    rng = np.random.default_rng(0)
+    known = np.array([0.002, 0.01, 0.03, 0.08, 0.2, 0.5])
+    cell = rng.choice(6, 60_000, p=[0.5, 0.2, 0.15, 0.1, 0.04, 0.01])
+    y = (rng.random(cell.size) < known[cell]).astype(int)
+    model = make(
+        library,
+        focal_gamma=gamma,
+        focal_alpha=alpha,
+        link=link,
+        n_estimators=200,
+        learning_rate=0.2,
+        reg_lambda=0.0,
+        min_child_weight=0.0,
+    ).fit(cell[:, None].astype(float), y)
+    probability = model.predict_proba(cell[:, None].astype(float))[:, 1]
+    assert probability.mean() == pytest.approx(y.mean(), rel=0.05)
+    for k in range(6):
+        observed = y[cell == k].mean()
+        assert probability[cell == k].mean() == pytest.approx(observed, rel=0.1, abs=1e-3)
+    margin = FocalLoss(gamma, alpha).link(probability)
+    assert abs(expit(margin).mean() / y.mean() - 1.0) > 0.05
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_native_file_needs_no_focaltab(library, rare, tmp_path):
+    X, y, _ = rare
+    model = make(library, focal_gamma=2.0, focal_alpha=0.25, n_estimators=30).fit(X, y)
+    np.save(tmp_path / "X.npy", X)
+    if library == "xgb":
+        model.get_booster().save_model(tmp_path / "model.json")
+        score = "import xgboost as b; p = b.Booster(model_file='model.json').predict(b.DMatrix(X))"
+    else:
+        model.booster_.save_model(tmp_path / "model.txt")
+        score = (
+            "import lightgbm as b; r = b.Booster(model_file='model.txt').predict(X, raw_score=True)"
+            "; p = 1 / (1 + np.exp(-r))"
+        )
+    code = f"import sys, numpy as np; X = np.load('X.npy'); {score}; np.save('p.npy', p); "
+    code += "assert 'focaltab' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    np.testing.assert_allclose(
+        np.load(tmp_path / "p.npy"), model.predict_proba(X)[:, 1], rtol=0, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_labels_of_any_type(library, link, rare):
+    X, y, _ = rare
+    base = make(library, n_estimators=5, link=link).fit(X, y)
+    for labels in (
+        np.array(["no", "yes"]),
+        np.array([False, True]),
+        np.array([1, 2]),
+        np.array([-1.0, 1.0]),
+        pd.Index(["no", "yes"], dtype="str"),
+    ):
+        model = make(library, n_estimators=5, link=link).fit(X, labels[y])
+        np.testing.assert_array_equal(model.classes_, np.asarray(labels))
+        np.testing.assert_array_equal(model.predict_proba(X), base.predict_proba(X))
+        assert set(model.predict(X)) <= set(labels)
+    series = pd.Series(np.array(["no", "yes"])[y], dtype="category")
+    assert make(library, n_estimators=5, link=link).fit(X, series).classes_.tolist() == [
+        "no",
+        "yes",
+    ]
+
+
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_three_classes(library, link, rare):
+    X, _, _ = rare
+    y = np.array(["a", "b", "c"])[(X[:, 0] > 1).astype(int) + (X[:, 1] > 1.5)]
+    model = make(library, n_estimators=15, link=link, focal_alpha="balanced").fit(X, y)
+    proba = model.predict_proba(X)
+    np.testing.assert_allclose(proba.sum(axis=1), 1.0, rtol=1e-5)
+    shares = [np.mean(y == label) for label in model.classes_]
+    np.testing.assert_allclose(proba.mean(axis=0), shares, rtol=0.15)
+    assert np.mean(model.predict(X) == y) > 0.9
+    stopped = make(library, n_estimators=15, early_stopping_rounds=3, random_state=0).fit(X, y)
+    assert stopped.predict_proba(X).shape == (8000, 3)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_frames_with_categories_missing_values_and_sparse(library, rare):
+    X, y, _ = rare
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(X, columns=list("abcde"))
+    frame.loc[::7, "a"] = np.nan
+    frame["kind"] = pd.Categorical(np.where(y == 1, "u", rng.choice(["u", "v", "w"], y.size)))
+    model = make(library, n_estimators=20).fit(frame, y)
+    assert average_precision_score(y, model.predict_proba(frame)[:, 1]) > 0.3
+    assert list(model.feature_names_in_) == list(frame.columns)
+    dense = make(library, n_estimators=5).fit(np.where(X > 1, X, 0.0), y)
+    thin = make(library, n_estimators=5).fit(sparse.csr_matrix(np.where(X > 1, X, 0.0)), y)
+    assert thin.predict_proba(sparse.csr_matrix(X)).shape == dense.predict_proba(X).shape
+    stopped = make(library, n_estimators=5, early_stopping_rounds=2)
+    stopped.fit(sparse.coo_matrix(X), y)
+    stopped.fit(frame, y)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_weights_multiply_and_shift_the_intercept(library, rare):
+    X, y, _ = rare
+    by_sample = make(library, n_estimators=10).fit(X, y, sample_weight=np.where(y == 1, 5.0, 1.0))
+    by_class = make(library, n_estimators=10, class_weight={0: 1.0, 1: 5.0}).fit(X, y)
+    by_scale = make(library, n_estimators=10, scale_pos_weight=5.0).fit(X, y)
+    for other in (by_class, by_scale):
+        np.testing.assert_allclose(by_sample.predict_proba(X), other.predict_proba(X), atol=1e-6)
+    expected = 5 * y.sum() / (5 * y.sum() + (1 - y).sum())
+    assert by_sample.prevalence_ == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_early_stopping_with_and_without_an_eval_set(library, rare):
+    X, y, _ = rare
+    model = make(library, n_estimators=400, early_stopping_rounds=10, random_state=0)
+    model.fit(X[:6000], y[:6000], eval_set=[(X[6000:], y[6000:])])
+    best = model.best_iteration if library == "xgb" else model.best_iteration_ - 1
+    assert best < 300
+    log = model.evals_result() if library == "xgb" else model.evals_result_
+    history = next(iter(log.values()))["average_precision"]
+    assert np.argmax(history) == best
+    probability = model.predict_proba(X[6000:])[:, 1]
+    assert average_precision_score(y[6000:], probability) == pytest.approx(max(history), abs=1e-6)
+    model.set_params(n_estimators=40)
+    pipeline = make_pipeline(StandardScaler(), clone(model))
+    scores = cross_val_score(pipeline, X, y, scoring="average_precision", cv=3)
+    assert (scores > 0.2).all()
+    search = GridSearchCV(
+        clone(model), {"focal_gamma": [0.0, 2.0]}, scoring="average_precision", cv=2
+    ).fit(X, y)
+    assert search.best_params_["focal_gamma"] in (0.0, 2.0)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_parameters_take_effect_and_come_back(library, rare):
+    X, y, _ = rare
+    model = make(library, n_estimators=5, focal_gamma=0.0).fit(X, y)
+    before = model.predict_proba(X)
+    model.set_params(focal_gamma=3.0, focal_alpha=0.25)
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+    model.fit(X, y)
+    assert not np.allclose(model.predict_proba(X), before)
+    fresh = make(library, n_estimators=5, focal_gamma=3.0, focal_alpha=0.25).fit(X, y)
+    np.testing.assert_array_equal(model.predict_proba(X), fresh.predict_proba(X))
+    copy = clone(model)
+    assert copy.get_params() == model.get_params()
+    assert copy.get_params()["focal_gamma"] == 3.0
+
+
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_models_survive_pickle_and_joblib(library, link, rare, tmp_path):
+    X, y, _ = rare
+    model = make(library, n_estimators=5, link=link).fit(X, np.array(["no", "yes"])[y])
+    joblib.dump(model, tmp_path / "model.joblib")
+    for again in (pickle.loads(pickle.dumps(model)), joblib.load(tmp_path / "model.joblib")):
+        np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+        np.testing.assert_array_equal(again.predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_continued_training_equals_training_at_once(library, link, rare):
+    X, y, _ = rare
+    name = "xgb_model" if library == "xgb" else "init_model"
+    whole = make(library, n_estimators=20, link=link).fit(X, y)
+    half = make(library, n_estimators=10, link=link).fit(X, y)
+    rest = make(library, n_estimators=10, link=link).fit(X, y, **{name: half})
+    np.testing.assert_allclose(rest.predict_proba(X), whole.predict_proba(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_shap_values_add_up_to_the_log_odds(library, rare):
+    X, y, _ = rare
+    model = make(library, n_estimators=10).fit(X, y)
+    values = shap.TreeExplainer(model)(X[:50])
+    total = np.asarray(values.values).sum(axis=1) + values.base_values
+    probability = model.predict_proba(X[:50])[:, 1].astype(float)
+    np.testing.assert_allclose(expit(total), probability, atol=1e-4)
+    assert model.feature_importances_.shape == (5,)
+
+
+@pytest.mark.parametrize("alpha", [None, "balanced", ClassBalanced(0.999), {"no": 1, "yes": 9}])
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_every_form_of_alpha(library, alpha, rare):
+    X, y, _ = rare
+    model = make(library, n_estimators=10, focal_alpha=alpha).fit(X, np.array(["no", "yes"])[y])
+    assert model.predict_proba(X)[:, 1].mean() == pytest.approx(y.mean(), rel=0.3)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_one_positive_only(library):
+    X, y = np.random.default_rng(0).normal(size=(300, 3)), np.zeros(300, int)
+    y[7] = 1
+    probability = make(library, n_estimators=5).fit(X, y).predict_proba(X)[:, 1]
+    assert np.isfinite(probability).all() and 0 < probability.mean() < 0.1
+    with pytest.raises(ValueError, match="early stopping holds out"):
+        make(library, early_stopping_rounds=5).fit(X, y)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"y": np.zeros(200)}, "only one class"),
+        ({"y": np.random.default_rng(0).normal(size=200)}, "[cC]ontinuous|Unknown label type"),
+        ({"y": np.r_[np.nan, np.ones(199)]}, "row 0"),
+        ({"y": np.array(["a", None] * 100, dtype=object)}, "row 1"),
+        ({"X": np.full((200, 2), np.inf)}, "column 0, row 0"),
+        ({"X": pd.DataFrame({"fine": np.zeros(200), "bad": np.full(200, -np.inf)})}, "'bad'"),
+        ({"sample_weight": -np.ones(200)}, "negative"),
+        ({"sample_weight": np.zeros(200)}, "zero in every row"),
+        ({"sample_weight": np.ones(3)}, "one weight for each of 200"),
+        ({"focal_gamma": -1.0}, "gamma"),
+        ({"focal_gamma": float("nan")}, "gamma"),
+        ({"focal_alpha": 1.5}, "alpha"),
+        ({"focal_alpha": {"a": 1.0}}, "missing"),
+        ({"link": "probit"}, "link"),
+        ({"objective": "rank:ndcg"}, "objective is focal loss"),
+        ({"early_stopping_rounds": 5, "validation_fraction": 1.5}, "validation_fraction"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_bad_input_gets_one_clear_error(library, change, message):
+    rng = np.random.default_rng(0)
+    data = {"X": rng.normal(size=(200, 2)), "y": np.tile([0, 1], 100), "sample_weight": None}
+    data |= {k: v for k, v in change.items() if k in data}
+    model = make(library, **{k: v for k, v in change.items() if k not in data})
+    with pytest.raises(ValueError, match=message):
+        model.fit(data["X"], data["y"], sample_weight=data["sample_weight"])
+
+
+def test_lightgbm_refuses_metrics_that_would_be_wrong(rare):
+    X, y, _ = rare
+    with pytest.raises(ValueError, match="raw scores"):
+        make("lgbm").fit(X, y, eval_set=[(X, y)], eval_metric="binary_logloss")
+    with pytest.raises(ValueError, match="constant"):
+        make("lgbm").fit(np.zeros((100, 2)), np.tile([0, 1], 50))
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_label_unseen_in_training_is_named(library, rare):
+    X, y, _ = rare
+    model = make(library, early_stopping_rounds=2, n_estimators=5)
+    with pytest.raises(ValueError, match="7 in row 0"):
+        model.fit(X, y, eval_set=[(X[:5], [7, 0, 0, 1, 0])])
