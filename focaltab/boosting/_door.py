@@ -74,7 +74,7 @@ def encode_eval_target(y: Any, classes: NDArray[Any]) -> NDArray[np.intp]:
     if (codes < 0).any():
         row = int(np.flatnonzero(codes < 0)[0])
         raise ValueError(
-            f"eval_set: label {labels[row]!r} in row {row} is not among the training classes "
+            f"eval_set: label {labels[row]} in row {row} is not among the training classes "
             f"{list(classes)}."
         )
     return np.asarray(codes, dtype=np.intp)
@@ -145,9 +145,8 @@ def training_weight(
     """
     weight = None
     if sample_weight is not None:
-        if np.ndim(sample_weight) == 0:
-            sample_weight = np.full(codes.size, sample_weight)
-        weight = check_weight(np.asarray(sample_weight, dtype=np.float64), codes.size)
+        given = np.asarray(sample_weight, dtype=np.float64)
+        weight = check_weight(np.full(codes.size, given) if given.ndim == 0 else given, codes.size)
     if class_weight is not None:
         by_class = compute_sample_weight(class_weight, np.asarray(y).reshape(-1))
         weight = by_class if weight is None else weight * by_class

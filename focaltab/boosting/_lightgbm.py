@@ -210,7 +210,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
                 eval_init_score = [_constant_score(intercept, len(y_)) for _, y_ in eval_set]
         # A fit with class_weight leaves its class numbers behind; the next must not reuse them.
         self._class_weight = None
-        self._fit_objective = lightgbm_objective(loss, n_threads=_threads(self.n_jobs))
+        self._fit_objective: Any = lightgbm_objective(loss, n_threads=_threads(self.n_jobs))
         if eval_metric is None and "metric" not in self._other_params and eval_set is not None:
             eval_metric = LightGBMAveragePrecision(loss)
         try:
@@ -227,12 +227,13 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
                 **fit_params,
             )
         except LightGBMError as error:
-            if "num_features()) > (0)" in str(error):
-                raise ValueError(
-                    "X has no feature that varies enough to split on: every column is constant, "
-                    "or constant up to fewer than min_child_samples rows."
-                ) from error
-            raise
+            # LightGBM cannot start a custom objective when no feature can be split; its own
+            # objectives then keep the intercept alone, and so does this one.
+            if "num_features()) > (0)" not in str(error) or not own_intercept:
+                raise
+            self._fit_objective = "multiclass" if loss.is_multiclass else "binary"
+            super().fit(X, classes[codes], sample_weight=passed_weight)
+            _clear_first_trees(self.booster_)
         finally:
             del self._fit_objective
         if own_intercept:
@@ -272,6 +273,8 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
             params.pop("early_stopping_rounds", None)
         if stage == "fit":
             params["objective"] = self._fit_objective
+            if isinstance(self._fit_objective, str):
+                params.pop("early_stopping_rounds", None)
             if "metric" not in self._other_params:
                 params["metric"] = "None"
             params.pop("scale_pos_weight", None)
@@ -332,6 +335,12 @@ def _add_to_first_trees(booster: Booster, intercept: NDArray[np.float64]) -> Non
         for leaf in range(tree["num_leaves"]):
             output = booster.get_leaf_output(tree_id, leaf)
             booster.set_leaf_output(tree_id, leaf, output + float(value))
+
+
+def _clear_first_trees(booster: Booster) -> None:
+    """Take out the intercept that LightGBM found, whose trees are all single leaves."""
+    for tree_id, _ in enumerate(booster.dump_model(num_iteration=1)["tree_info"]):
+        booster.set_leaf_output(tree_id, 0, 0.0)
 
 
 def _threads(n_jobs: int | None) -> int | None:

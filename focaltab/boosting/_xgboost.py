@@ -188,6 +188,11 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         self.prevalence_ = prevalence
         return self
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = False  # focal loss is defined for one label per row
+        return tags
+
     def _check_objective(self) -> None:
         if self.objective not in (None, "binary:logistic", "multi:softprob"):
             raise ValueError(

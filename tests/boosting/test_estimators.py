@@ -144,7 +144,7 @@ def test_labels_of_any_type(library, link, rare):
 def test_three_classes(library, link, rare):
     X, _, _ = rare
     y = np.array(["a", "b", "c"])[(X[:, 0] > 1).astype(int) + (X[:, 1] > 1.5)]
-    model = make(library, n_estimators=15, link=link, focal_alpha="balanced").fit(X, y)
+    model = make(library, n_estimators=40, link=link, focal_alpha="balanced").fit(X, y)
     proba = model.predict_proba(X)
     np.testing.assert_allclose(proba.sum(axis=1), 1.0, rtol=1e-5)
     shares = [np.mean(y == label) for label in model.classes_]
@@ -309,8 +309,14 @@ def test_lightgbm_refuses_metrics_that_would_be_wrong(rare):
     X, y, _ = rare
     with pytest.raises(ValueError, match="raw scores"):
         make("lgbm").fit(X, y, eval_set=[(X, y)], eval_metric="binary_logloss")
-    with pytest.raises(ValueError, match="constant"):
-        make("lgbm").fit(np.zeros((100, 2)), np.tile([0, 1], 50))
+
+
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_constant_features_leave_the_prevalence(library, link):
+    y = np.repeat([0, 1], [95, 5])
+    model = make(library, link=link, focal_alpha=0.25, n_estimators=5).fit(np.zeros((100, 2)), y)
+    np.testing.assert_allclose(model.predict_proba(np.zeros((3, 2)))[:, 1], 0.05, rtol=1e-5)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

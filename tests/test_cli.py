@@ -1,0 +1,151 @@
+"""Each command as a user runs it, in a process of its own."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+
+def run(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "focaltab", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cli")
+    done = run(
+        "simulate",
+        "fraud",
+        "--rows",
+        20_000,
+        "--prevalence",
+        0.01,
+        "--out",
+        "pay.parquet",
+        cwd=path,
+    )
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+@pytest.mark.parametrize("model", ["xgb", "lgbm"])
+def test_train_then_predict(folder, model):
+    out = f"model_{model}"
+    done = run(
+        "train",
+        "pay.parquet",
+        "--target",
+        "is_fraud",
+        "--time-column",
+        "time",
+        "--model",
+        model,
+        "--n-estimators",
+        40,
+        "--drop",
+        "customer_id",
+        "--out",
+        out,
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "average precision" in done.stdout
+    figures = json.loads((folder / out / "metrics.json").read_text())
+    focal = figures["focal"]
+    assert focal["average_precision"] > 5 * focal["prevalence"]
+    assert focal["average_precision_low"] < focal["average_precision"]
+    held_out = pd.read_csv(folder / out / "predictions.csv")
+    assert len(held_out) == figures["rows"]["test"]
+    done = run("predict", out, "pay.parquet", "--out", f"scores_{model}.csv", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    scores = pd.read_csv(folder / f"scores_{model}.csv")["probability"].to_numpy()
+    np.testing.assert_allclose(scores[held_out["row"]], held_out["probability"], atol=1e-6)
+
+
+def test_demo(tmp_path):
+    done = run("demo", "--rows", 30_000, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Done in" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("labels", [["no", "yes"], [True, False], [1, 2]])
+def test_labels_of_any_type_say_which_is_positive(tmp_path, labels):
+    rng = np.random.default_rng(0)
+    positive = rng.random(600) < 0.2
+    table = pd.DataFrame({"x": rng.normal(size=600) + positive})
+    yes, no = (labels[1], labels[0]) if labels[0] is not True else (True, False)
+    table["label"] = np.where(positive, yes, no)
+    table.to_csv(tmp_path / "data.csv", index=False)
+    done = run(
+        "train", "data.csv", "--target", "label", "--n-estimators", 5, "--out", "m", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"Positive label: {yes}" in done.stdout
+
+
+def table(**change):
+    rng = np.random.default_rng(0)
+    columns = {"x": rng.normal(size=200), "label": np.tile([0, 0, 0, 1], 50)}
+    return pd.DataFrame(columns | change)
+
+
+BAD = {
+    "absent target": (table(), ["--target", "lable"], "Did you mean label"),
+    "one class": (table(label=0), ["--target", "label"], "only one class"),
+    "missing target": (table(label=[np.nan] + [0, 1] * 99 + [1]), ["--target", "label"], "row 0"),
+    "continuous": (table(label=np.linspace(0, 1, 200)), ["--target", "label"], "continuous"),
+    "infinite": (table(x=np.inf), ["--target", "label"], "'x' has an infinite value in row 0"),
+    "mixed": (table(x=["1", "2", "oops", "4"] * 50), ["--target", "label"], "'oops' in row 2"),
+    "gamma": (table(), ["--target", "label", "--gamma", "-1"], "gamma"),
+    "alpha": (table(), ["--target", "label", "--alpha", "1.5"], "alpha"),
+    "positive": (table(), ["--target", "label", "--positive", "9"], "--positive"),
+    "few": (table(label=[1] + [0] * 199), ["--target", "label"], "one class"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_tables_and_options(case, tmp_path):
+    data, options, message = BAD[case]
+    data.to_csv(tmp_path / "data.csv", index=False)
+    done = run("train", "data.csv", *options, "--out", "m", cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["data.csv"]
+
+
+def test_bad_files(folder):
+    (folder / "twice.csv").write_text("a,a,label\n1,2,0\n3,4,1\n")
+    (folder / "broken.parquet").write_bytes(b"no parquet")
+    for arguments, message in [
+        (["nowhere.csv", "--target", "y", "--out", "m"], "There is no file"),
+        (["twice.csv", "--target", "label", "--out", "m"], "'a' stands more than once"),
+        (["broken.parquet", "--target", "label", "--out", "m"], "cannot be read"),
+        (["pay.parquet", "--target", "is_fraud", "--out", "."], "exists already"),
+    ]:
+        done = run("train", *arguments, cwd=folder)
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+        assert message in done.stderr
+    assert not (folder / "m").exists()
+
+
+def test_predict_names_missing_columns(tmp_path):
+    table().to_csv(tmp_path / "data.csv", index=False)
+    done = run(
+        "train", "data.csv", "--target", "label", "--n-estimators", 3, "--out", "m", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    table().rename(columns={"x": "z"}).to_csv(tmp_path / "new.csv", index=False)
+    done = run("predict", "m", "new.csv", "--out", "s.csv", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "x" in done.stderr and not (tmp_path / "s.csv").exists()
