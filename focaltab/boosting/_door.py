@@ -80,14 +80,19 @@ def encode_eval_target(y: Any, classes: NDArray[Any]) -> NDArray[np.intp]:
     return np.asarray(codes, dtype=np.intp)
 
 
-def check_no_infinite(X: Any) -> None:
-    """Refuse infinite values, which one library rejects from its core and the other trains on.
+def check_features(X: Any) -> None:
+    """Refuse a table without columns, and infinite values.
+
+    One library rejects infinite values from its core, the other trains on them.
 
     Raises
     ------
     ValueError
-        Names the first column, and row, that has one.
+        Names the first column, and row, that has an infinite value.
     """
+    shape = getattr(X, "shape", ())
+    if len(shape) == 2 and shape[1] == 0:
+        raise ValueError(f"0 feature(s) (shape={shape}) while a minimum of 1 is required.")
     if isinstance(X, pd.DataFrame):
         for position, name in enumerate(X.columns):
             column = X.iloc[:, position]

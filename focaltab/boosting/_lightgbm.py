@@ -179,7 +179,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         """
         self._check_parameters(eval_metric)
         classes, codes = _door.encode_target(y)
-        _door.check_no_infinite(X)
+        _door.check_features(X)
         factor = self._other_params.get("scale_pos_weight")
         weight = _door.training_weight(sample_weight, self.class_weight, factor, y, codes)
         # LightGBM multiplies class_weight in by itself.
@@ -187,7 +187,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         if eval_set is not None:
             eval_set = [eval_set] if isinstance(eval_set, tuple) else list(eval_set)
             for X_eval, y_eval in eval_set:
-                _door.check_no_infinite(X_eval)
+                _door.check_features(X_eval)
                 _door.encode_eval_target(y_eval, classes)
         elif self.early_stopping_rounds is not None:
             train, held_out = _door.validation_rows(
@@ -308,7 +308,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         """
         other = pred_leaf or pred_contrib
         if self.__sklearn_is_fitted__():
-            _door.check_no_infinite(X)
+            _door.check_features(X)
         result = super().predict_proba(
             X,
             raw_score=not other,

@@ -148,13 +148,13 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         """
         self._check_objective()
         classes, codes = _door.encode_target(y)
-        _door.check_no_infinite(X)
+        _door.check_features(X)
         weight = _door.training_weight(
             sample_weight, self.class_weight, self.scale_pos_weight, y, codes
         )
         if eval_set is not None:
             for X_eval, _ in eval_set:
-                _door.check_no_infinite(X_eval)
+                _door.check_features(X_eval)
             eval_set = [(X_, _door.encode_eval_target(y_, classes)) for X_, y_ in eval_set]
         elif self.early_stopping_rounds is not None:
             train, held_out = _door.validation_rows(
@@ -277,7 +277,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             Columns in the order of `classes_`.
         """
         self.get_booster()  # scikit-learn's NotFittedError, before anything else can fail
-        _door.check_no_infinite(X)
+        _door.check_features(X)
         margins = super().predict(
             X,
             output_margin=True,

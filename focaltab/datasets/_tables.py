@@ -65,7 +65,7 @@ def load_table(name: str) -> tuple[pd.DataFrame, pd.Series]:
     --------
     >>> X, y = load_table("abalone19")
     >>> X.shape, int(y.sum())
-    ((4174, 8), 32)
+    ((4174, 9), 32)
     """
     loaders = _loaders()
     if name not in loaders:

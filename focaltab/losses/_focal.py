@@ -68,8 +68,8 @@ class FocalLoss:
     >>> z = loss.intercept(0.002)
     >>> round(float(loss.inverse_link(np.array([z]))[0]), 6)
     0.002
-    >>> loss.loss(y_true=np.array([0, 1]), raw_prediction=np.array([-3.0, -3.0])).round(4)
-    array([0.0001, 0.6917])
+    >>> loss.loss(y_true=np.array([0, 1]), raw_prediction=np.array([-3.0, -3.0])).round(4).tolist()
+    [0.0001, 0.6916]
     """
 
     def __init__(
