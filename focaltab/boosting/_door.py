@@ -90,7 +90,7 @@ def check_features(X: Any) -> None:
     ValueError
         Names the first column, and row, that has an infinite value.
     """
-    shape = getattr(X, "shape", ())
+    shape: tuple[int, ...] = getattr(X, "shape", ())
     if len(shape) == 2 and shape[1] == 0:
         raise ValueError(f"0 feature(s) (shape={shape}) while a minimum of 1 is required.")
     if isinstance(X, pd.DataFrame):
