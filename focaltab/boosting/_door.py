@@ -52,6 +52,8 @@ def encode_target(y: Any) -> tuple[NDArray[Any], NDArray[np.intp]]:
             f"y mixes labels of types {', '.join(kinds)}, which have no common order: "
             "convert them to one type."
         ) from None
+    if classes.size == 0:
+        raise ValueError("y has 0 sample(s): there is nothing to learn from.")
     if classes.size < 2:
         raise ValueError(
             f"y has only one class, {classes[0]!r}: a classifier needs rows of at least two."
