@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -41,13 +42,11 @@ def _door_errors() -> Iterator[None]:
     """Show what the user can mend as one line, with exit code 2."""
     try:
         yield
-    except ValueError as error:
-        err.print(f"[bold red]Error:[/] {_plain(str(error))}", soft_wrap=True, highlight=False)
+    except (ValueError, OSError) as error:
+        # Libraries append stack traces of their own; their first line says what is wrong.
+        message = (str(error).splitlines() or [type(error).__name__])[0]
+        err.print(f"[bold red]Error:[/] {escape(message)}", soft_wrap=True, highlight=False)
         raise typer.Exit(2) from None
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", "\\[")
 
 
 def _alpha(text: str) -> float | str | None:
@@ -108,6 +107,10 @@ def train(
         config.check()
         check_new_folder(out_dir)
         _train(read_table(data), config, out_dir)
+        out.print(
+            f"Written to {escape(str(out_dir))}: model, schema.json, metrics.json, predictions.csv",
+            soft_wrap=True,
+        )
 
 
 def _train(table: Any, config: TrainConfig, out_dir: Path) -> None:
@@ -130,11 +133,10 @@ def _train(table: Any, config: TrainConfig, out_dir: Path) -> None:
             bar.update(tasks[name], completed=rounds)
 
         result = train_model(table, config, progress)
+        for task in bar.tasks:  # early stopping ends a fit before the last round
+            bar.update(task.id, total=task.completed)
     save_model(result, out_dir)
     _show(result)
-    out.print(
-        f"Written to {out_dir}: model, schema.json, metrics.json, predictions.csv", soft_wrap=True
-    )
 
 
 def _show(result: TrainResult) -> None:
@@ -142,26 +144,26 @@ def _show(result: TrainResult) -> None:
     rows = figures["rows"]
     focal, plain = figures["focal"], figures["cross_entropy"]
     out.print(
-        f"Positive label: {_plain(result.labels[1])!s}. Rows: {rows['train']:,} to train, "
+        f"Positive label: {escape(result.labels[1])}. Rows: {rows['train']:,} to train, "
         f"{rows['early_stopping']:,} to stop early, {rows['test']:,} held out "
         f"(prevalence {focal['prevalence']:.5f})."
     )
     for name, reason in result.schema.left_out.items():
-        out.print(f"Column {_plain(name)} left out: {reason}.")
+        out.print(f"Column {escape(name)} left out: {reason}.")
     table = Table(title="Held-out figures")
     table.add_column("", no_wrap=True)
     alpha = "" if result.config.alpha is None else f", alpha={result.config.alpha}"
     table.add_column(f"focal gamma={result.config.gamma:g}{alpha}", justify="right")
     table.add_column("cross-entropy", justify="right")
     table.add_column("no skill", justify="right")
-    for name, _value in focal.items():
+    for name in focal:
         if name in ("prevalence", "average_precision_low", "average_precision_high"):
             continue
         cells = [_cell(name, f) for f in (focal, plain)]
         no_skill = {"average_precision": focal["prevalence"]}.get(name)
         table.add_row(name.replace("_", " "), *cells, "" if no_skill is None else f"{no_skill:.4f}")
     out.print(table)
-    out.print(_plain(result.verdict), soft_wrap=True)
+    out.print(escape(result.verdict), soft_wrap=True)
 
 
 def _cell(name: str, figures: dict[str, float]) -> str:
@@ -185,6 +187,7 @@ def predict(
 
         check_new_file(out_file)
         _predict(model_dir, read_table(data), out_file)
+        out.print(f"Written to {escape(str(out_file))}", soft_wrap=True)
 
 
 def _predict(model_dir: Path, table: Any, out_file: Path) -> None:
@@ -196,14 +199,15 @@ def _predict(model_dir: Path, table: Any, out_file: Path) -> None:
     probability, unknown = model.predict(table)
     for name, count in unknown.items():
         err.print(
-            f"[yellow]Warning:[/] column {_plain(name)}: {count} values unseen in training are "
+            f"[yellow]Warning:[/] column {escape(name)}: {count} values unknown from training are "
             "taken as missing."
         )
     scores = pd.DataFrame({"row": range(len(table)), "probability": probability})
     write_table(scores, out_file)
     out.print(
-        f"Scored {len(table):,} rows: mean probability of {_plain(model.positive)} "
-        f"{probability.mean():.5f}. Written to {out_file}"
+        f"Scored {len(table):,} rows: mean probability of label {escape(model.positive)} is "
+        f"{probability.mean():.5f}.",
+        soft_wrap=True,
     )
 
 
@@ -224,7 +228,9 @@ def simulate_fraud_command(
         table = simulate_fraud(rows, prevalence=prevalence, random_state=random_state)
         write_table(table, out_file)
         out.print(
-            f"Wrote {rows:,} transactions, {int(table['is_fraud'].sum()):,} frauds: {out_file}"
+            f"Wrote {rows:,} transactions, {int(table['is_fraud'].sum()):,} frauds: "
+            f"{escape(str(out_file))}",
+            soft_wrap=True,
         )
 
 

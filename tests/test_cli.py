@@ -110,6 +110,14 @@ BAD = {
     "alpha": (table(), ["--target", "label", "--alpha", "1.5"], "alpha"),
     "positive": (table(), ["--target", "label", "--positive", "9"], "--positive"),
     "few": (table(label=[1] + [0] * 199), ["--target", "label"], "one class"),
+    "too few": (table(label=[1] * 3 + [0] * 197), ["--target", "label"], "smaller --test-size"),
+    "gamma inf": (table(), ["--target", "label", "--gamma", "inf"], "gamma"),
+    "alpha word": (table(), ["--target", "label", "--alpha", "heavy"], "--alpha"),
+    "test size": (table(), ["--target", "label", "--test-size", "2"], "--test-size"),
+    "time column": (table(), ["--target", "label", "--time-column", "when"], "time column 'when'"),
+    "three labels": (table(label=[0, 1] * 99 + [2, 2]), ["--target", "label"], "different values"),
+    "drop": (table(), ["--target", "label", "--drop", "z"], "'z'"),
+    "no feature": (table(), ["--target", "label", "--drop", "x"], "No column is left"),
 }
 
 
@@ -149,3 +157,63 @@ def test_predict_names_missing_columns(tmp_path):
     done = run("predict", "m", "new.csv", "--out", "s.csv", cwd=tmp_path)
     assert done.returncode == 2
     assert "x" in done.stderr and not (tmp_path / "s.csv").exists()
+
+
+def test_options_are_checked_before_the_data_are_read(tmp_path):
+    done = run("train", "no.csv", "--target", "y", "--gamma", "-1", "--out", "m", cwd=tmp_path)
+    assert done.returncode == 2 and "gamma" in done.stderr
+
+
+def test_a_column_with_stray_words_can_be_dropped_as_advised(tmp_path):
+    table(odd=["1", "2", "oops", "4"] * 50).to_csv(tmp_path / "data.csv", index=False)
+    arguments = ["train", "data.csv", "--target", "label", "--n-estimators", 3, "--out", "m"]
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 2 and "--drop" in done.stderr
+    done = run(*arguments, "--drop", "odd", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    # Neither the target nor a column that the model does not use is needed or looked at.
+    new = table(odd=np.inf, extra=["1", "2", "oops", "4"] * 50).drop(columns="label")
+    new.to_csv(tmp_path / "new.csv", index=False)
+    done = run("predict", "m", "new.csv", "--out", "scores.parquet", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(pd.read_parquet(tmp_path / "scores.parquet")) == 200
+
+
+def test_predict_refuses_what_it_cannot_do(folder, tmp_path):
+    (tmp_path / "there.csv").write_text("kept")
+    data = folder / "pay.parquet"
+    for arguments, message in [
+        (["nowhere", data, "--out", "s.csv"], "no model folder"),
+        (["nowhere", "no.csv", "--out", "s.csv"], "There is no file"),
+        (["nowhere", data, "--out", "there.csv"], "exists already"),
+        (["nowhere", data, "--out", "s.xlsx"], "ending must be"),
+        (["nowhere", data, "--out", "no/s.csv"], "There is no folder"),
+    ]:
+        done = run("predict", *arguments, cwd=tmp_path)
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+        assert message in done.stderr
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("there.csv", "kept")]
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--rows", 10], "at least 1000"),
+        (["--prevalence", 2], "prevalence"),
+        (["--out", "x.doc"], "ending must be"),
+    ],
+)
+def test_simulate_refuses(tmp_path, options, message):
+    done = run("simulate", "fraud", "--out", "s.csv", *options, cwd=tmp_path)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert message in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_loads_no_booster(tmp_path):
+    code = (
+        "import sys, focaltab.cli; "
+        "print([m for m in ('pandas', 'sklearn', 'xgboost', 'lightgbm') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr

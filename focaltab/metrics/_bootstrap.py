@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from focaltab.metrics._ranking import average_precision, check_scores
 
-# Resamples drawn at once: bounds memory at this many times the number of bins.
-_CHUNK = 50
+# Counts drawn at once: bounds memory (16 MB an array) however many rows there are.
+_CHUNK = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,17 @@ def _counts(draws: NDArray[Any], bins: NDArray[np.intp], n_bins: int) -> NDArray
     return out
 
 
-def _chunks(n_resamples: int) -> list[int]:
-    return [min(_CHUNK, n_resamples - done) for done in range(0, n_resamples, _CHUNK)]
+def _chunks(n_resamples: int, n_counts: int) -> list[int]:
+    """Sizes of the batches in which to draw resamples of `n_counts` counts each."""
+    batch = max(1, _CHUNK // n_counts)
+    return [min(batch, n_resamples - done) for done in range(0, n_resamples, batch)]
+
+
+def _check_options(n_resamples: int, confidence_level: float) -> None:
+    if n_resamples < 1:
+        raise ValueError(f"n_resamples must be at least 1, got {n_resamples}.")
+    if not 0.0 < confidence_level < 1.0:
+        raise ValueError(f"confidence_level must lie in (0, 1), got {confidence_level}.")
 
 
 def average_precision_interval(
@@ -101,7 +110,8 @@ def average_precision_interval(
     Raises
     ------
     ValueError
-        For NaN scores, lengths that differ, one class only, or a level outside (0, 1).
+        For NaN scores, lengths that differ, one class only, no resamples, or a level outside
+        (0, 1).
 
     Examples
     --------
@@ -110,18 +120,20 @@ def average_precision_interval(
     >>> bool(0.7 < low < 0.8333 < high < 0.95)
     True
     """
+    _check_options(n_resamples, confidence_level)
     y, score = check_scores(y_true, y_score)
     bins = _bin(y, score)
-    rng = np.random.default_rng(random_state)
+    # A generator for each class: batches of any size then give the same resamples.
+    of_class = np.random.default_rng(random_state).spawn(2)
     positives = np.bincount(bins.of_positive, minlength=bins.n_bins)
     # One more bin for the negatives below every positive, which never count.
     negatives = np.bincount(bins.of_negative, minlength=bins.n_bins + 1)
     values = [
         _average_precisions(
-            rng.multinomial(positives.sum(), positives / positives.sum(), size),
-            rng.multinomial(negatives.sum(), negatives / negatives.sum(), size)[:, :-1],
+            of_class[1].multinomial(positives.sum(), positives / positives.sum(), size),
+            of_class[0].multinomial(negatives.sum(), negatives / negatives.sum(), size)[:, :-1],
         )
-        for size in _chunks(n_resamples)
+        for size in _chunks(n_resamples, bins.n_bins + 1)
     ]
     return _percentiles(np.concatenate(values), confidence_level)
 
@@ -154,18 +166,20 @@ def paired_average_precision(
     ValueError
         As `average_precision_interval`.
     """
+    _check_options(n_resamples, confidence_level)
     y, score_a = check_scores(y_true, first)
     _, score_b = check_scores(y_true, second)
     a, b = _bin(y, score_a), _bin(y, score_b)
-    rng = np.random.default_rng(random_state)
+    # A generator for each class: batches of any size then give the same resamples.
+    of_class = np.random.default_rng(random_state).spawn(2)
     # Negatives that share both bins are exchangeable in both models.
     joint, sizes = np.unique(a.of_negative * (b.n_bins + 1) + b.of_negative, return_counts=True)
     of_a, of_b = joint // (b.n_bins + 1), joint % (b.n_bins + 1)
     n_positive = a.of_positive.size
     differences = []
-    for size in _chunks(n_resamples):
-        positive = rng.multinomial(n_positive, np.full(n_positive, 1.0 / n_positive), size)
-        negative = rng.multinomial(sizes.sum(), sizes / sizes.sum(), size)
+    for size in _chunks(n_resamples, max(n_positive, joint.size)):
+        positive = of_class[1].multinomial(n_positive, np.full(n_positive, 1.0 / n_positive), size)
+        negative = of_class[0].multinomial(sizes.sum(), sizes / sizes.sum(), size)
         values = [
             _average_precisions(
                 _counts(positive, bins.of_positive, bins.n_bins),
@@ -179,8 +193,6 @@ def paired_average_precision(
 
 
 def _percentiles(values: NDArray[np.float64], confidence_level: float) -> tuple[float, float]:
-    if not 0.0 < confidence_level < 1.0:
-        raise ValueError(f"confidence_level must lie in (0, 1), got {confidence_level}.")
     tail = (1.0 - confidence_level) / 2.0
     low, high = np.quantile(values, [tail, 1.0 - tail])
     return float(low), float(high)

@@ -20,6 +20,8 @@ def check_scores(y_true: ArrayLike, y_score: ArrayLike) -> tuple[NDArray[Any], N
     y, score = np.asarray(y_true), np.asarray(y_score, dtype=np.float64)
     if y.ndim != 1 or y.shape != score.shape:
         raise ValueError(f"y_true and y_score must be of one length, got {y.shape}, {score.shape}.")
+    if y.size == 0:
+        raise ValueError("y_true and y_score are empty.")
     if np.isnan(score).any():
         row = int(np.flatnonzero(np.isnan(score))[0])
         raise ValueError(f"y_score is NaN in row {row}.")
@@ -72,6 +74,8 @@ def recall_at_precision(
     >>> recall_at_precision([0, 1, 0, 1], [0.1, 0.9, 0.8, 0.7], precision=0.9)
     0.5
     """
+    if not 0.0 < precision <= 1.0:
+        raise ValueError(f"precision must lie in (0, 1], got {precision}.")
     y, score = check_scores(y_true, y_score)
     reached, recall, thresholds = precision_recall_curve(y, score, sample_weight=sample_weight)
     # The curve's last point (precision 1, recall 0) belongs to no threshold.
@@ -81,8 +85,9 @@ def recall_at_precision(
 
 def _hits_at_k(y: NDArray[Any], score: NDArray[Any], k: int) -> float:
     """Expected positives among the `k` highest scores, ties at the border drawn evenly."""
-    if not 1 <= k <= y.size:
-        raise ValueError(f"k must lie in 1 to {y.size} (the number of rows), got {k}.")
+    if int(k) != k or not 1 <= k <= y.size:
+        raise ValueError(f"k must be a whole number from 1 to {y.size} (the rows), got {k}.")
+    k = int(k)
     border = np.partition(score, y.size - k)[y.size - k]
     above, tied = score > border, score == border
     return float(y[above].sum() + (k - above.sum()) * y[tied].mean())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,9 +10,12 @@ import numpy as np
 import pandas as pd
 
 from focaltab.workflow._errors import UserError
+from focaltab.workflow._times import is_time_text, seconds
 
 # Text that hardly ever repeats is an identifier: it can only be memorised.
 _IDENTIFIER_SHARE = 0.5
+# What XGBoost or LightGBM refuses in a feature's name, or replaces on its own.
+_REFUSED = re.compile(r'[\[\]<>{}",:\s]')
 
 
 @dataclass
@@ -42,7 +46,7 @@ class Schema:
                 column.dtype
             ):
                 schema.kinds[name] = "number"
-            elif pd.api.types.is_datetime64_any_dtype(column.dtype):
+            elif pd.api.types.is_datetime64_any_dtype(column.dtype) or is_time_text(column):
                 schema.kinds[name] = "time"
             else:
                 values = column.dropna().astype(str)
@@ -55,13 +59,24 @@ class Schema:
             raise UserError("No column is left that could serve as a feature.")
         return schema
 
+    @property
+    def feature_names(self) -> list[str]:
+        """Names of the features in the model file: the columns', but for characters it refuses."""
+        names: list[str] = []
+        for kind in self.kinds:
+            name = _REFUSED.sub("_", kind)
+            while name in names:
+                name += "_"
+            names.append(name)
+        return names
+
     def apply(self, table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
-        """Features of `table`, and how many values of each category column are unknown.
+        """Features of `table`, and how many values of each category or time are unreadable.
 
         Raises
         ------
         UserError
-            If a column is missing or holds text where training had numbers.
+            If a column is missing, infinite, or holds text where training had numbers.
         """
         absent = [name for name in self.kinds if name not in table.columns]
         if absent:
@@ -76,22 +91,32 @@ class Schema:
             if kind == "category":
                 text = column.astype(object).where(column.notna(), None)
                 text = text.map(lambda value: None if value is None else str(value))
-                columns[name] = pd.Categorical(text, categories=self.categories[name])
+                known = text.where(text.isin(self.categories[name]), None)
+                columns[name] = pd.Categorical(known, categories=self.categories[name])
                 lost = int((columns[name].codes < 0).sum() - column.isna().sum())
                 if lost:
                     unknown[name] = lost
             elif kind == "time":
-                moment = pd.to_datetime(column, errors="coerce")
-                columns[name] = (moment - pd.Timestamp(0)).dt.total_seconds().to_numpy()
+                if pd.api.types.is_numeric_dtype(column.dtype) and column.notna().any():
+                    raise UserError(f"Column {name!r} held times in training, but numbers here.")
+                columns[name] = seconds(column, errors="coerce").to_numpy()
+                lost = int(np.isnan(columns[name]).sum() - column.isna().sum())
+                if lost:
+                    unknown[name] = lost
             else:
                 columns[name] = _numbers(name, column)
-        return pd.DataFrame(columns, index=table.index), unknown
+        named = dict(zip(self.feature_names, columns.values(), strict=True))
+        return pd.DataFrame(named, index=table.index), unknown
 
 
 def _numbers(name: str, column: pd.Series) -> Any:
     try:
-        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError):
         raise UserError(
             f"Column {name!r} was numeric in training, but holds other values here."
         ) from None
+    if np.isinf(values).any():
+        row = int(np.flatnonzero(np.isinf(values))[0])
+        raise UserError(f"Column {name!r} has an infinite value in row {row}.")
+    return values

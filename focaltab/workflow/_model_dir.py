@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from focaltab.workflow._features import Schema
 from focaltab.workflow._train import TrainResult
 
 _FILES = {"xgb": "model.json", "lgbm": "model.txt"}
+_LIBRARIES = {"xgb": "xgboost", "lgbm": "lightgbm"}
 
 
 def check_new_folder(path: Path) -> None:
@@ -53,7 +55,19 @@ def save_model(result: TrainResult, path: str | Path) -> None:
         schema = {
             "focaltab": __version__,
             "config": asdict(result.config),
+            "versions": {
+                name: version(name)
+                for name in (_LIBRARIES[result.config.model], "numpy", "pandas", "scikit-learn")
+            },
+            "loss": {
+                "gamma": result.config.gamma,
+                "alpha": result.config.alpha,
+                "link": "logit",
+            },
             "labels": list(result.labels),
+            "positive": result.labels[1],
+            "columns": list(result.schema.kinds),
+            "feature_names": result.schema.feature_names,
             "kinds": result.schema.kinds,
             "categories": result.schema.categories,
             "left_out": result.schema.left_out,
@@ -113,17 +127,23 @@ def load_model(path: str | Path) -> LoadedModel:
         model_file = path / _FILES[library]
         schema = Schema(stored["kinds"], stored["categories"], stored["left_out"])
         positive = stored["labels"][1]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise UserError(f"{path} is no model folder of focaltab train: {error}") from error
     if not model_file.is_file():
         raise UserError(f"{path} has no {model_file.name}.")
-    booster: Any
+    try:
+        booster = _read_booster(library, model_file)
+    except Exception as error:
+        # Each library raises types of its own; whichever it is, the file is broken.
+        raise UserError(f"{model_file} cannot be read by {_LIBRARIES[library]}.") from error
+    return LoadedModel(library, booster, schema, positive)
+
+
+def _read_booster(library: str, model_file: Path) -> Any:
     if library == "xgb":
         import xgboost as xgb
 
-        booster = xgb.Booster(model_file=model_file)
-    else:
-        import lightgbm as lgb
+        return xgb.Booster(model_file=model_file)
+    import lightgbm as lgb
 
-        booster = lgb.Booster(model_file=model_file)
-    return LoadedModel(library, booster, schema, positive)
+    return lgb.Booster(model_file=model_file)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from focaltab.workflow._errors import UserError
+from focaltab.workflow._times import seconds
 
 Rows = NDArray[np.intp]
 
@@ -25,10 +26,9 @@ def moments(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
     column = table[name]
     if not pd.api.types.is_numeric_dtype(column.dtype):
         try:
-            column = pd.to_datetime(column)
+            column = seconds(column)
         except (ValueError, TypeError):
             raise UserError(f"Time column {name!r} holds values that are no times.") from None
-        column = (column - pd.Timestamp(0)).dt.total_seconds()
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     if np.isnan(values).any():
         row = int(np.flatnonzero(np.isnan(values))[0])
@@ -37,9 +37,22 @@ def moments(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
 
 
 def split(
-    y: NDArray[np.int8], when: NDArray[np.float64] | None, share: float, random_state: int
+    y: NDArray[np.int8],
+    when: NDArray[np.float64] | None,
+    share: float,
+    random_state: int,
+    *,
+    purpose: str = "held-out",
+    remedy: str = "change --test-size",
 ) -> tuple[Rows, Rows]:
     """Hold out a stratified part, or with times the latest part.
+
+    `purpose` and `remedy` tell the user which part failed and what to do about it.
+
+    Returns
+    -------
+    kept, held_out : ndarray of int
+        Row numbers in ascending order.
 
     Raises
     ------
@@ -54,20 +67,22 @@ def split(
                 f"There is only {counts.min()} row of one class: it cannot stand on both sides of "
                 "a split."
             )
-        if round(counts.min() * share) < 1:
+        if not 1 <= round(counts.min() * share) < counts.min():
             raise UserError(
-                f"{counts.min()} rows of the rarer class leave none in a part of {share:.0%}: "
-                "raise --test-size."
+                f"{counts.min()} rows of the rarer class cannot be divided to give a part of "
+                f"{share:g} ({purpose}): {remedy}."
             )
         kept, held_out = train_test_split(
             rows, test_size=share, stratify=y, random_state=random_state
         )
     else:
         order = np.argsort(when, kind="stable")
-        border = when[order[round(y.size * (1.0 - share))]]
+        border = when[order[min(y.size - 1, round(y.size * (1.0 - share)))]]
         # Rows of one moment stay together, or the future would leak into the past.
         kept, held_out = rows[when < border], rows[when >= border]
-    for side, name in ((kept, "earlier"), (held_out, "held-out")):
-        if np.unique(y[side]).size < 2:
-            raise UserError(f"The {name} part has only one class: change --test-size.")
+    for side, name in ((kept, "earlier" if when is not None else "training"), (held_out, purpose)):
+        found = np.unique(y[side])
+        if found.size < 2:
+            what = "only one class" if found.size else "no rows"
+            raise UserError(f"The {name} part has {what}: {remedy}.")
     return np.sort(kept), np.sort(held_out)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import os
+import warnings
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -30,20 +31,20 @@ def read_table(path: str | Path) -> pd.DataFrame:
     Raises
     ------
     UserError
-        If the file is missing, unreadable, empty, of another kind, has two columns of one name,
-        infinite values, or columns that mix numbers and text.
+        If the file is missing, unreadable, empty, of another kind, or has two columns of one name.
     """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"There is no file {path}.")
-    if path.suffix not in _PARQUET | _CSV:
+    ending = path.suffix.lower()
+    if ending not in _PARQUET | _CSV:
         raise UserError(f"{path}: expected a .csv or .parquet file.")
     try:
-        if path.suffix in _PARQUET:
-            table = pd.read_parquet(path)
+        if ending in _PARQUET:
+            table = _plain_index(pd.read_parquet(path))
         else:
             _check_header(path)
-            table = pd.read_csv(path, low_memory=False)
+            table = _read_csv(path)
     except UserError:
         raise
     except Exception as error:
@@ -51,17 +52,46 @@ def read_table(path: str | Path) -> pd.DataFrame:
         raise UserError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
     if table.empty:
         raise UserError(f"{path} has no rows.")
-    check_columns(table)
-    return table
+    _check_unique([str(name) for name in table.columns])
+    return _plain_types(table)
 
 
 def _check_header(path: Path) -> None:
     """Pandas renames a second column of the same name without a word."""
-    if path.suffix == ".gz":
-        return
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        header = next(csv.reader(file), [])
-    _check_unique(header)
+    header = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False)
+    _check_unique([str(name) for name in header.iloc[0]])
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Without `index_col` pandas takes a surplus first field for row names and shifts the rest."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            return pd.read_csv(path, low_memory=False, index_col=False)
+        except pd.errors.ParserWarning:
+            raise UserError(
+                f"{path}: the rows have more fields than the header has names."
+            ) from None
+
+
+def _plain_index(table: pd.DataFrame) -> pd.DataFrame:
+    """Parquet written by pandas brings its index back: with a name it is a column like others."""
+    named = any(name is not None for name in table.index.names)
+    return table.reset_index(drop=not named)
+
+
+def _plain_types(table: pd.DataFrame) -> pd.DataFrame:
+    """Names as text, and decimals and durations, which no booster knows, as numbers."""
+    table.columns = pd.Index([str(name) for name in table.columns])
+    for name in table.columns:
+        column = table[name]
+        if pd.api.types.is_timedelta64_dtype(column.dtype):
+            table[name] = column.dt.total_seconds()
+        elif column.dtype == object:
+            first = column.first_valid_index()
+            if first is not None and isinstance(column[first], Decimal):
+                table[name] = pd.to_numeric(column)
+    return table
 
 
 def _check_unique(names: list[str]) -> None:
@@ -71,7 +101,13 @@ def _check_unique(names: list[str]) -> None:
 
 
 def check_columns(table: pd.DataFrame) -> None:
-    """Refuse duplicate names, infinite values and mixed columns; see `read_table`."""
+    """Refuse what a model cannot be trained on.
+
+    Raises
+    ------
+    UserError
+        For two columns of one name, infinite values, or columns that mix numbers and text.
+    """
     _check_unique([str(name) for name in table.columns])
     for name in table.columns:
         column = table[name]
@@ -92,6 +128,8 @@ def _check_not_mixed(name: str, column: pd.Series) -> None:
     kinds = {
         bool if isinstance(v, bool) else str if isinstance(v, str) else type(v) for v in present
     }
+    if kinds & {list, dict, set, np.ndarray}:
+        raise UserError(f"Column {name!r} holds lists or records: flatten it or use --drop.")
     if len(kinds) > 1:
         found = " and ".join(sorted(kind.__name__ for kind in kinds))
         raise UserError(f"Column {name!r} mixes values of type {found}: convert it to one type.")
@@ -119,7 +157,7 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
     check_new_file(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        if path.suffix in _PARQUET:
+        if path.suffix.lower() in _PARQUET:
             table.to_parquet(part, index=False)
         else:
             table.to_csv(part, index=False)
@@ -132,7 +170,7 @@ def check_new_file(path: Path) -> None:
     """Refuse a file that exists, has an unknown ending, or has no folder to stand in."""
     if path.exists():
         raise UserError(f"{path} exists already: choose another --out.")
-    if path.suffix not in _PARQUET | {".csv"}:
+    if path.suffix.lower() not in _PARQUET | {".csv"}:
         raise UserError(f"{path}: the ending must be .csv or .parquet.")
     if not path.parent.is_dir():
         raise UserError(f"There is no folder {path.parent}.")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from focaltab.workflow._errors import UserError
 
-_POSITIVE_WORDS = {"1", "1.0", "true", "yes", "y", "t", "positive", "pos", "fraud", "defect"}
+_POSITIVE_WORDS = {"1", "true", "yes", "y", "t", "positive", "pos", "fraud", "defect"}
 
 
 def binary_target(
@@ -46,21 +46,31 @@ def binary_target(
             f"({_some(labels)}), and two are needed."
         )
     if len(labels) < 2:
-        raise UserError(f"Target {target!r} has only one class, {labels[0]!r}: two are needed.")
+        raise UserError(
+            f"Target {target!r} has only one class, {_text(labels[0])}: two are needed."
+        )
     chosen = _positive_label(column, list(labels), positive)
     other = next(label for label in labels if label != chosen)
-    return (column == chosen).to_numpy(np.int8), str(other), str(chosen)
+    return (column == chosen).to_numpy(np.int8), _text(other), _text(chosen)
+
+
+def _text(label: Any) -> str:
+    """A label as people write it: a column of 0.0 and 1.0 holds 0 and 1."""
+    if isinstance(label, float | np.floating) and label.is_integer():
+        return str(int(label))
+    return str(label)
 
 
 def _positive_label(column: pd.Series, labels: list[Any], positive: str | None) -> Any:
     if positive is not None:
-        for label in labels:
-            if str(label) == positive or str(label).lower() == positive.lower():
-                return label
+        exact = [label for label in labels if positive in (_text(label), str(label))]
+        close = [label for label in labels if _text(label).lower() == positive.lower()]
+        if exact or close:
+            return (exact or close)[0]
         raise UserError(f"--positive {positive!r} is not a label of the target: {_some(labels)}.")
-    reads_as_yes = [label for label in labels if str(label).lower() in _POSITIVE_WORDS]
+    reads_as_yes = [label for label in labels if _text(label).lower() in _POSITIVE_WORDS]
     # {1, 2} is a coding, not a yes and a no.
-    if len(reads_as_yes) == 1 and {str(label) for label in labels} != {"1", "2"}:
+    if len(reads_as_yes) == 1 and {_text(label) for label in labels} != {"1", "2"}:
         return reads_as_yes[0]
     counts = column.value_counts()
     return counts.index[-1]

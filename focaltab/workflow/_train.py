@@ -16,6 +16,7 @@ from focaltab.workflow._errors import UserError
 from focaltab.workflow._evaluate import evaluate
 from focaltab.workflow._features import Schema
 from focaltab.workflow._split import moments, split
+from focaltab.workflow._table import check_columns
 from focaltab.workflow._target import binary_target
 
 # Called with the name of the fit and the number of rounds done.
@@ -52,8 +53,15 @@ class TrainConfig:
             raise UserError(f"--test-size must lie between 0 and 1, got {self.test_size}.")
         if self.n_estimators < 1 or self.early_stopping_rounds < 1:
             raise UserError("--n-estimators and --early-stopping-rounds must be at least 1.")
-        if not self.learning_rate > 0.0:
-            raise UserError(f"--learning-rate must be positive, got {self.learning_rate}.")
+        if not 0.0 < self.learning_rate < np.inf:
+            raise UserError(
+                f"--learning-rate must be positive and finite, got {self.learning_rate}."
+            )
+        if not 0 <= self.random_state < 2**31:
+            raise UserError(f"--random-state must be from 0 to 2^31 - 1, got {self.random_state}.")
+        for name in (self.time_column, *self.drop):
+            if name == self.target:
+                raise UserError(f"{name!r} is the target: it can be no other column as well.")
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,10 @@ class TrainResult:
         value, low, high = (difference[k] for k in ("value", "low", "high"))
         told = f"{value:+.4f} [{low:+.4f}, {high:+.4f}]"
         if low <= 0.0 <= high:
-            return f"Focal loss made no clear difference here: average precision {told}."
+            return (
+                "Focal loss made no clear difference here: average precision "
+                f"{told} against cross-entropy is within the noise."
+            )
         word = "helped" if value > 0 else "hurt"
         return f"Focal loss {word} here: average precision {told} against cross-entropy."
 
@@ -103,10 +114,11 @@ def train(
     """
     config.check()
     y, negative, positive = binary_target(table, config.target, config.positive)
-    when = None if config.time_column is None else moments(table, config.time_column)
     absent = [name for name in config.drop if name not in table.columns]
     if absent:
         raise UserError(f"--drop names a column that is not there: {absent[0]!r}.")
+    check_columns(table.drop(columns=[n for n in config.drop if n != config.time_column]))
+    when = None if config.time_column is None else moments(table, config.time_column)
     used = {config.target, *config.drop} | ({config.time_column} - {None})
     features = table.drop(columns=[str(name) for name in used])
     kept, held_out = split(y, when, config.test_size, config.random_state)
@@ -114,7 +126,15 @@ def train(
     X, _ = schema.apply(features)
     inner = None if when is None else when[kept]
     fit_rows, stop_rows = (
-        kept[rows] for rows in split(y[kept], inner, _VALIDATION_SHARE, config.random_state)
+        kept[rows]
+        for rows in split(
+            y[kept],
+            inner,
+            _VALIDATION_SHARE,
+            config.random_state,
+            purpose="early-stopping",
+            remedy="more rows of the rarer class or a smaller --test-size are needed",
+        )
     )
     # One early-stopping part for both losses, so that only the loss differs.
     parts = (X.iloc[fit_rows], y[fit_rows], X.iloc[stop_rows], y[stop_rows])

@@ -3,6 +3,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from focaltab.metrics import (
+    _bootstrap,
     average_precision,
     average_precision_interval,
     paired_average_precision,
@@ -57,6 +58,25 @@ def test_a_model_does_not_differ_from_itself():
     assert result.is_noise
 
 
+def test_a_resample_scores_as_scikit_learn_with_counts_for_weights():
+    y, score = tied_scores()
+    bins = _bootstrap._bin(y.astype(bool), score)
+    counts = np.random.default_rng(2).integers(0, 4, (20, y.size))
+    actual = _bootstrap._average_precisions(
+        _bootstrap._counts(counts[:, y == 1], bins.of_positive, bins.n_bins),
+        _bootstrap._counts(counts[:, y == 0], bins.of_negative, bins.n_bins + 1)[:, :-1],
+    )
+    expected = [average_precision_score(y, score, sample_weight=c) for c in counts]
+    np.testing.assert_allclose(actual, expected, rtol=1e-12)
+
+
+def test_memory_bound_does_not_change_the_interval(monkeypatch):
+    y, score = tied_scores()
+    whole = average_precision_interval(y, score, random_state=0)
+    monkeypatch.setattr(_bootstrap, "_CHUNK", 1)
+    assert average_precision_interval(y, score, random_state=0) == whole
+
+
 def test_interval_repeats_with_its_random_state():
     y, score = tied_scores()
     assert average_precision_interval(y, score, random_state=5) == average_precision_interval(
@@ -85,8 +105,25 @@ def test_recall_at_precision():
         ([0, 1], [0.1], "one length"),
         ([0, 0], [0.1, 0.2], "only class 0"),
         ([0, 2], [0.1, 0.2], "0 and 1 only"),
+        ([], [], "empty"),
     ],
 )
 def test_bad_input(y, score, message):
     with pytest.raises(ValueError, match=message):
         average_precision(y, score)
+
+
+@pytest.mark.parametrize(
+    "figure, options, message",
+    [
+        (precision_at_k, {"k": 0}, "k must be"),
+        (recall_at_k, {"k": 1.5}, "k must be"),
+        (recall_at_k, {"k": 3}, "k must be"),
+        (recall_at_precision, {"precision": 2.0}, "precision must lie"),
+        (average_precision_interval, {"n_resamples": 0}, "n_resamples"),
+        (average_precision_interval, {"confidence_level": 1.0}, "confidence_level"),
+    ],
+)
+def test_bad_options(figure, options, message):
+    with pytest.raises(ValueError, match=message):
+        figure([0, 1], [0.1, 0.2], **options)
