@@ -8,8 +8,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from focaltab.losses._blocks import BLOCK_ROWS, Kernel, run_in_blocks
-from focaltab.losses._link import canonical_weight_table, log_expected_hessian_table
+from focaltab.losses._blocks import Kernel, run_in_blocks
+from focaltab.losses._link import (
+    TableIndex,
+    canonical_weight_table,
+    log_expected_hessian_table,
+)
 
 Curvature = Literal["exact", "expected"]
 
@@ -28,16 +32,16 @@ class Rows:
 class _Scratch:
     """One thread's buffers; `view` cuts them to the rows of a block."""
 
-    def __init__(self, dtype: np.dtype[Any], n_buffers: int) -> None:
-        self._buffers = [np.empty(BLOCK_ROWS, dtype) for _ in range(n_buffers)]
-        self._index = np.empty(BLOCK_ROWS, np.intp)
+    def __init__(self, dtype: np.dtype[Any], n_rows: int, n_buffers: int) -> None:
+        self._buffers = [np.empty(n_rows, dtype) for _ in range(n_buffers)]
+        self._index = TableIndex(n_rows)
 
-    def view(self, n_rows: int) -> tuple[list[NDArray[Any]], NDArray[np.intp]]:
-        return [b[:n_rows] for b in self._buffers], self._index[:n_rows]
+    def view(self, n_rows: int) -> tuple[list[NDArray[Any]], TableIndex]:
+        return [b[:n_rows] for b in self._buffers], self._index.view(n_rows)
 
 
 def _exponent_limit(dtype: np.dtype[Any]) -> float:
-    """Largest ``|t|`` whose ``exp(-|t|)`` is a normal number: keeps curvature positive and fast."""
+    """Largest ``|t|`` at which ``exp(t)``, ``exp(-t)`` and their sigmoids are normal numbers."""
     return 87.0 if dtype == np.float32 else 708.0
 
 
@@ -46,10 +50,25 @@ def _load(target: NDArray[Any], source: NDArray[Any], block: slice) -> None:
     np.copyto(target, source[block], casting="unsafe")
 
 
-def _sign(sign: NDArray[Any]) -> None:
-    """Turn labels 0/1 into signs -1/+1 in place."""
-    np.multiply(sign, 2, out=sign)
-    np.subtract(sign, 1, out=sign)
+def _load_opposite_sign(sign: NDArray[Any], y: NDArray[Any], block: slice) -> None:
+    """Signs +1 for class 0 and -1 for class 1."""
+    _load(sign, y, block)
+    np.multiply(sign, -2, out=sign)
+    np.add(sign, 1, out=sign)
+
+
+def _probabilities(
+    u: NDArray[Any], p: NDArray[Any], q: NDArray[Any], e: NDArray[Any], limit: float
+) -> None:
+    """Fill ``p = sigmoid(-u)``, ``q = sigmoid(u)`` and ``e = exp(u)``, clipping `u` in place.
+
+    ``1 / (1 + e)`` and its product with ``e`` subtract nothing, so both tails keep every digit.
+    """
+    np.clip(u, -limit, limit, out=u)
+    np.exp(u, out=e)
+    np.add(e, 1, out=p)
+    np.reciprocal(p, out=p)
+    np.multiply(e, p, out=q)
 
 
 def gradient_hessian_canonical(
@@ -63,35 +82,22 @@ def gradient_hessian_canonical(
     limit = _exponent_limit(dtype)
     tiny = np.finfo(dtype).tiny
 
-    def make_kernel() -> Kernel:
-        scratch = _Scratch(dtype, 6)
+    def make_kernel(block_rows: int) -> Kernel:
+        scratch = _Scratch(dtype, block_rows, 6)
 
         def kernel(block: slice) -> None:
-            (f, sign, t, e, w, more), index = scratch.view(block.stop - block.start)
+            (f, sign, u, p, q, w), index = scratch.view(block.stop - block.start)
             gradient, hessian = rows.gradient[block], rows.hessian[block]
             _load(f, rows.margin, block)
-            _load(sign, rows.y, block)
-            _sign(sign)
-            np.multiply(sign, f, out=t)
-            np.clip(t, -limit, limit, out=t)
-            np.abs(t, out=e)
-            np.negative(e, out=e)
-            np.exp(e, out=e)
-            # more = 1 / (1 + e); sigmoid(-t) = more * exp(-max(t, 0)).
-            np.add(e, 1, out=more)
-            np.reciprocal(more, out=more)
-            np.multiply(e, more, out=e)
-            np.multiply(e, more, out=hessian)
-            np.maximum(t, 0, out=t)
-            np.negative(t, out=t)
-            np.exp(t, out=t)
-            np.multiply(t, more, out=gradient)
-            np.multiply(gradient, sign, out=gradient)
-            np.negative(gradient, out=gradient)
+            _load_opposite_sign(sign, rows.y, block)
+            np.multiply(sign, f, out=u)
+            _probabilities(u, p, q, w, limit)
+            np.multiply(p, q, out=hessian)
+            np.multiply(sign, q, out=gradient)
             if table is None:
                 w.fill(weights[0])
             else:
-                table.read(f, w, t, e, index)
+                table.read(f, w, p, q, index)
             np.multiply(gradient, w, out=gradient)
             np.multiply(hessian, w, out=hessian)
             np.maximum(hessian, tiny, out=hessian)
@@ -119,105 +125,69 @@ def gradient_hessian_focal(
     expected = curvature == "expected"
     table = log_expected_hessian_table(gammas, weights, dtype) if expected else None
 
-    def make_kernel() -> Kernel:
-        scratch = _Scratch(dtype, 8)
+    def make_kernel(block_rows: int) -> Kernel:
+        scratch = _Scratch(dtype, block_rows, 7)
 
         def kernel(block: slice) -> None:
-            (y, t, p, q, log_p, log_q, power, more), index = scratch.view(block.stop - block.start)
+            (sign, u, p, q, minus_log_p, power, more), index = scratch.view(
+                block.stop - block.start
+            )
             gradient, hessian = rows.gradient[block], rows.hessian[block]
-            _load(y, rows.y, block)
-            _load(more, rows.margin, block)
+            _load_opposite_sign(sign, rows.y, block)
+            _load(u, rows.margin, block)
             if table is not None:
-                table.read(more, hessian, p, q, index)
+                table.read(u, hessian, p, q, index)
                 np.exp(hessian, out=hessian)
                 np.maximum(hessian, tiny, out=hessian)
-            np.multiply(y, 2, out=t)
-            np.subtract(t, 1, out=t)
-            np.multiply(t, more, out=t)
-            _probabilities(t, p, q, log_p, log_q, more, limit)
-            _power(power, y, q, log_q, more, gammas)
-            # more = g p l - q; power becomes a q^g, the factor that gradient and hessian share.
-            _per_row(more, y, weights)
-            np.multiply(power, more, out=power)
+            np.multiply(sign, u, out=u)
+            _probabilities(u, p, q, more, limit)
+            np.log1p(more, out=minus_log_p)
+            # power = a q^g, the factor that gradient and hessian share.
+            _power(power, sign, q, more, gammas)
+            np.multiply(power, _per_row(more, sign, weights), out=power)
             if rows.weight is not None:
                 _load(more, rows.weight, block)
                 np.multiply(power, more, out=power)
                 if expected:
                     np.multiply(hessian, more, out=hessian)
-            gamma = _gamma(more, y, gammas)
-            np.multiply(gamma, log_p, out=log_p)
-            np.multiply(log_p, p, out=gradient)
-            np.subtract(gradient, q, out=gradient)
+            gamma = _per_row(more, sign, gammas)
+            np.multiply(minus_log_p, gamma, out=minus_log_p)
+            np.multiply(minus_log_p, p, out=gradient)
+            np.add(gradient, q, out=gradient)
             np.multiply(gradient, power, out=gradient)
+            np.multiply(gradient, sign, out=gradient)
             if not expected:
                 # a p q^g [(1 + 2g) q + g l (q - g p)]
                 np.multiply(gamma, p, out=hessian)
-                np.subtract(q, hessian, out=hessian)
-                np.multiply(hessian, log_p, out=hessian)
-                np.multiply(gamma, 2, out=log_q)
-                np.add(log_q, 1, out=log_q)
-                np.multiply(log_q, q, out=log_q)
-                np.add(hessian, log_q, out=hessian)
+                np.subtract(hessian, q, out=hessian)
+                np.multiply(hessian, minus_log_p, out=hessian)
+                np.multiply(gamma, 2, out=gamma)
+                np.add(gamma, 1, out=gamma)
+                np.multiply(gamma, q, out=gamma)
+                np.add(hessian, gamma, out=hessian)
                 np.multiply(hessian, p, out=hessian)
                 np.multiply(hessian, power, out=hessian)
-            _sign(y)
-            np.multiply(gradient, y, out=gradient)
 
         return kernel
 
     run_in_blocks(make_kernel, rows.y.shape[0], n_threads)
 
 
-def _probabilities(
-    t: NDArray[Any],
-    p: NDArray[Any],
-    q: NDArray[Any],
-    log_p: NDArray[Any],
-    log_q: NDArray[Any],
-    scratch: NDArray[Any],
-    limit: float,
-) -> None:
-    """Fill ``p``, ``q`` and their logarithms from the signed margin ``t``."""
-    np.abs(t, out=scratch)
-    np.minimum(scratch, limit, out=scratch)
-    np.negative(scratch, out=scratch)
-    np.exp(scratch, out=scratch)
-    np.log1p(scratch, out=q)
-    np.minimum(t, 0, out=log_p)
-    np.subtract(log_p, q, out=log_p)
-    np.maximum(t, 0, out=log_q)
-    np.negative(log_q, out=log_q)
-    np.subtract(log_q, q, out=log_q)
-    np.add(scratch, 1, out=scratch)
-    np.reciprocal(scratch, out=scratch)
-    for side, low, high in ((p, -limit, 0.0), (q, 0.0, limit)):
-        np.clip(t, low, high, out=side)
-        if side is q:
-            np.negative(side, out=side)
-        np.exp(side, out=side)
-        np.multiply(side, scratch, out=side)
-
-
-def _per_row(out: NDArray[Any], y: NDArray[Any], values: tuple[float, float]) -> NDArray[Any]:
-    """Value of each row's class: ``values[y]``."""
+def _per_row(out: NDArray[Any], sign: NDArray[Any], values: tuple[float, float]) -> NDArray[Any]:
+    """Value of each row's class, from the signs of `_load_opposite_sign`."""
     if values[0] == values[1]:
         out.fill(values[0])
     else:
-        np.not_equal(y, 0, out=out, casting="unsafe")
+        np.less(sign, 0, out=out, casting="unsafe")
         np.multiply(out, values[1] - values[0], out=out)
         np.add(out, values[0], out=out)
     return out
 
 
-def _gamma(out: NDArray[Any], y: NDArray[Any], gammas: tuple[float, float]) -> NDArray[Any]:
-    return _per_row(out, y, gammas)
-
-
 def _power(
     out: NDArray[Any],
-    y: NDArray[Any],
+    sign: NDArray[Any],
     q: NDArray[Any],
-    log_q: NDArray[Any],
     scratch: NDArray[Any],
     gammas: tuple[float, float],
 ) -> None:
@@ -227,5 +197,6 @@ def _power(
         for _ in range(int(gammas[0])):
             np.multiply(out, q, out=out)
     else:
-        np.multiply(_gamma(scratch, y, gammas), log_q, out=out)
+        np.log(q, out=out)
+        np.multiply(out, _per_row(scratch, sign, gammas), out=out)
         np.exp(out, out=out)
