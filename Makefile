@@ -1,7 +1,7 @@
 PYTHON ?= python3
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test lint docs bench clean
 
 demo: .venv/.core
 	.venv/bin/focaltab demo
@@ -19,6 +19,9 @@ lint: .venv/.dev
 docs: .venv/.dev
 	.venv/bin/python -m pytest -q --doctest-modules focaltab --doctest-glob='*.md' docs README.md
 
+bench: .venv-bench/.done
+	.venv-bench/bin/python -m benchmarks --write
+
 .venv/.core: pyproject.toml constraints.txt
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	.venv/bin/python $(PIP_INSTALL) -e .
@@ -28,5 +31,12 @@ docs: .venv/.dev
 	.venv/bin/python $(PIP_INSTALL) -e '.[dev,torch]'
 	touch $@
 
+# The others ask for old versions of their libraries, which they do not need to be timed.
+.venv-bench/.done: pyproject.toml constraints.txt benchmarks/others.txt
+	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python $(PIP_INSTALL) -e .
+	.venv-bench/bin/python -m pip install --quiet --no-deps -r benchmarks/others.txt
+	touch $@
+
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-bench

@@ -200,7 +200,9 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
             if init_score is not None:
                 eval_init_score = [_door.take_rows(init_score, held_out)]
                 init_score = _door.take_rows(init_score, train)
-            X, codes = _door.take_rows(X, train), codes[train]
+            X, y, codes = _door.take_rows(X, train), classes[codes[train]], codes[train]
+        elif not (isinstance(y, np.ndarray) and y.ndim == 1):
+            y = classes[codes]  # lists, columns and frames as plain labels
         loss, prevalence = _door.prepare_loss(self, classes, codes, weight)
         intercept = np.atleast_1d(loss.intercept(prevalence))
         own_intercept = init_score is None and init_model is None
@@ -216,7 +218,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         try:
             super().fit(
                 X,
-                classes[codes],
+                y,
                 sample_weight=passed_weight,
                 init_score=init_score,
                 eval_set=eval_set,
@@ -232,7 +234,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
             if "num_features()) > (0)" not in str(error) or not own_intercept:
                 raise
             self._fit_objective = "multiclass" if loss.is_multiclass else "binary"
-            super().fit(X, classes[codes], sample_weight=passed_weight)
+            super().fit(X, y, sample_weight=passed_weight)
             _clear_first_trees(self.booster_)
         finally:
             del self._fit_objective

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
 
 from focaltab.losses._margin import Array, log_slope, log_slope_decay
 
@@ -91,6 +90,8 @@ class Table:
         if dtype == np.float32:
             pieces = np.stack([np.diff(values), values[:-1]])
         else:
+            from scipy.interpolate import CubicSpline  # 10 MB that float32 does without
+
             # Coefficients per grid step rather than per unit: the argument is the fraction.
             powers = step ** np.arange(3.0, -1.0, -1.0)[:, None]
             pieces = CubicSpline(nodes, values).c * powers
