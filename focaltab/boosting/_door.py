@@ -240,3 +240,8 @@ def take_rows(data: Any, rows: NDArray[np.intp]) -> Any:
         matrix: Any = data
         data = matrix.tocsr()  # not every sparse format can be indexed by row
     return _safe_indexing(data, rows)
+
+
+def own_threads(n_jobs: int | None) -> int | None:
+    """Threads for the objective under the estimator's ``n_jobs``; None for all."""
+    return n_jobs if n_jobs is not None and n_jobs > 0 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any, Literal
 
 import numpy as np
@@ -146,6 +147,8 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         eval_init_score: Any = None,
         eval_metric: Any = None,
         init_model: Any = None,
+        eval_X: Any = None,
+        eval_y: Any = None,
         **fit_params: Any,
     ) -> FocalLGBMClassifier:
         """Fit the booster.
@@ -157,8 +160,10 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         y : array-like of shape (n_samples,)
             Labels of any type; the second in sorted order is the positive class.
         sample_weight : array-like of shape (n_samples,), default=None
+        eval_X, eval_y : X and y of an evaluation set, or tuples of several, default=None
+            For early stopping. Without them, `validation_fraction` of the rows is held out.
         eval_set : list of (X, y), default=None
-            For early stopping. Without it, `validation_fraction` of the rows is held out.
+            The same in the form that LightGBM is retiring.
         eval_metric : str, callable or list, default=None
             Average precision unless given. Names of metrics that need probabilities are refused:
             LightGBM computes them from raw scores under a custom objective.
@@ -184,8 +189,8 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         weight = _door.training_weight(sample_weight, self.class_weight, factor, y, codes)
         # LightGBM multiplies class_weight in by itself.
         passed_weight = _door.training_weight(sample_weight, None, factor, y, codes)
+        eval_set = _evaluation_sets(eval_set, eval_X, eval_y)
         if eval_set is not None:
-            eval_set = [eval_set] if isinstance(eval_set, tuple) else list(eval_set)
             for X_eval, y_eval in eval_set:
                 _door.check_features(X_eval)
                 _door.encode_eval_target(y_eval, classes)
@@ -212,7 +217,9 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
                 eval_init_score = [_constant_score(intercept, len(y_)) for _, y_ in eval_set]
         # A fit with class_weight leaves its class numbers behind; the next must not reuse them.
         self._class_weight = None
-        self._fit_objective: Any = lightgbm_objective(loss, n_threads=_threads(self.n_jobs))
+        self._fit_objective: Any = lightgbm_objective(
+            loss, n_threads=_door.own_threads(self.n_jobs)
+        )
         if eval_metric is None and "metric" not in self._other_params and eval_set is not None:
             eval_metric = LightGBMAveragePrecision(loss)
         try:
@@ -221,7 +228,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
                 y,
                 sample_weight=passed_weight,
                 init_score=init_score,
-                eval_set=eval_set,
+                **_as_the_library_takes_them(eval_set, classes),
                 eval_sample_weight=eval_sample_weight,
                 eval_init_score=eval_init_score,
                 eval_metric=eval_metric,
@@ -326,6 +333,34 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         return self.loss_.predict_proba(result)
 
 
+def _evaluation_sets(eval_set: Any, eval_X: Any, eval_y: Any) -> list[tuple[Any, Any]] | None:
+    """Both of LightGBM's ways to give evaluation sets as one list."""
+    if (eval_X is None) != (eval_y is None):
+        raise ValueError("eval_X and eval_y must be given together.")
+    if eval_X is None:
+        if eval_set is None:
+            return None
+        return [eval_set] if isinstance(eval_set, tuple) else list(eval_set)
+    if eval_set is not None:
+        raise ValueError("give either eval_set, or eval_X and eval_y, but not both.")
+    if not isinstance(eval_X, tuple):
+        return [(eval_X, eval_y)]
+    if not isinstance(eval_y, tuple) or len(eval_X) != len(eval_y):
+        raise ValueError("where eval_X is a tuple, eval_y must be one of the same length.")
+    return list(zip(eval_X, eval_y, strict=True))
+
+
+def _as_the_library_takes_them(
+    eval_set: list[tuple[Any, Any]] | None, classes: NDArray[Any]
+) -> dict[str, Any]:
+    # LightGBM 4.7 deprecated eval_set in favour of a pair of arguments that 4.6 does not know.
+    if eval_set is None or "eval_X" not in signature(LGBMClassifier.fit).parameters:
+        return {"eval_set": eval_set}
+    X, y = zip(*eval_set, strict=True)
+    # It encodes the labels of eval_set, but takes those of eval_y as they are.
+    return {"eval_X": X, "eval_y": tuple(_door.encode_eval_target(y_, classes) for y_ in y)}
+
+
 def _constant_score(intercept: NDArray[np.float64], n_rows: int) -> NDArray[np.float64]:
     return np.full(n_rows, intercept[0]) if intercept.size == 1 else np.tile(intercept, (n_rows, 1))
 
@@ -343,7 +378,3 @@ def _clear_first_trees(booster: Booster) -> None:
     """Take out the intercept that LightGBM found, whose trees are all single leaves."""
     for tree_id, _ in enumerate(booster.dump_model(num_iteration=1)["tree_info"]):
         booster.set_leaf_output(tree_id, 0, 0.0)
-
-
-def _threads(n_jobs: int | None) -> int | None:
-    return n_jobs if n_jobs is not None and n_jobs > 0 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from xgboost.callback import EarlyStopping
 
 from focaltab.boosting import _door
 from focaltab.boosting._average_precision import METRIC_NAME, AveragePrecision
+from focaltab.boosting._native_file import loss_from_json, loss_to_json
 from focaltab.boosting._objective import xgboost_objective
 from focaltab.losses import FocalLoss
 from focaltab.losses._focal import Alpha, LinkName
@@ -206,7 +208,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
     ) -> Iterator[None]:
         """Show XGBoost's own ``fit`` the objective, intercept and metric; then restore."""
         shown: dict[str, Any] = {
-            "objective": xgboost_objective(loss, n_threads=_threads(self.n_jobs)),
+            "objective": xgboost_objective(loss, n_threads=_door.own_threads(self.n_jobs)),
             "_fit_base_score": None if keep_intercept else self._base_score(loss, prevalence),
         }
         if self.early_stopping_rounds is not None and self.eval_metric is None:
@@ -285,7 +287,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             base_margin=base_margin,
             iteration_range=iteration_range,
         )
-        return self._fitted_loss().predict_proba(margins)
+        return self.loss_.predict_proba(margins)
 
     def predict(  # type: ignore[override]
         self,
@@ -313,14 +315,36 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         proba = self.predict_proba(X, validate_features, base_margin, iteration_range)
         return np.asarray(self.classes_[proba.argmax(axis=1)])
 
-    def _fitted_loss(self) -> FocalLoss:
-        """The loss of the fit; after ``load_model``, which keeps no loss, the parameters' own."""
-        loss = getattr(self, "loss_", None)
-        if loss is not None:
-            return loss
-        alpha = None if self.link == "logit" else self.focal_alpha
-        return FocalLoss(self.focal_gamma, alpha, link=self.link, n_classes=self.n_classes_)
+    def save_model(self, fname: str | os.PathLike[str]) -> None:
+        """Save XGBoost's native model file, with the loss and the labels as an attribute of it.
 
+        Parameters
+        ----------
+        fname : path
+            Ending in ``.json`` or ``.ubj``.
+        """
+        booster = self.get_booster()
+        booster.set_attr(focaltab=loss_to_json(self.loss_, self.classes_))
+        try:
+            super().save_model(fname)
+        finally:
+            booster.set_attr(focaltab=None)
 
-def _threads(n_jobs: int | None) -> int | None:
-    return n_jobs if n_jobs is not None and n_jobs > 0 else None
+    def load_model(self, fname: str | os.PathLike[str] | bytearray) -> None:
+        """Load a model that `save_model` wrote, with its loss and its labels.
+
+        Parameters
+        ----------
+        fname : path or bytearray
+            A file without them, as plain XGBoost writes it, is taken to hold log-odds, and its
+            classes are numbers.
+        """
+        super().load_model(fname)
+        booster = self.get_booster()
+        text = booster.attr("focaltab")
+        booster.set_attr(focaltab=None)
+        if text is None:
+            self.loss_, self._classes = FocalLoss(link="logit", n_classes=self.n_classes_), None
+        else:
+            self.loss_, self._classes = loss_from_json(text)
+        self.link = self.loss_.link_name

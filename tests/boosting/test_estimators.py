@@ -233,6 +233,29 @@ def test_models_survive_pickle_and_joblib(library, link, rare, tmp_path):
         np.testing.assert_array_equal(again.predict(X), model.predict(X))
 
 
+@pytest.mark.parametrize("gamma", [2.0, (1.0, 3.0)], ids=str)
+@pytest.mark.parametrize("link", LINKS)
+def test_xgboost_save_model_keeps_loss_and_labels(link, gamma, rare, tmp_path):
+    X, y, _ = rare
+    model = make("xgb", n_estimators=5, link=link, focal_gamma=gamma, focal_alpha=0.25)
+    model.fit(X, np.array(["no", "yes"])[y])
+    model.save_model(tmp_path / "model.json")
+    again = FocalXGBClassifier()
+    again.load_model(tmp_path / "model.json")
+    np.testing.assert_array_equal(again.classes_, model.classes_)
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+
+
+def test_a_plain_xgboost_file_loads_as_log_odds(rare, tmp_path):
+    X, y, _ = rare
+    plain = xgb.XGBClassifier(n_estimators=5).fit(X, y)
+    plain.save_model(tmp_path / "model.json")
+    model = FocalXGBClassifier()
+    model.load_model(tmp_path / "model.json")
+    np.testing.assert_allclose(model.predict_proba(X), plain.predict_proba(X), atol=1e-6)
+
+
 @pytest.mark.parametrize("link", LINKS)
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_continued_training_equals_training_at_once(library, link, rare):
@@ -303,6 +326,28 @@ def test_bad_input_gets_one_clear_error(library, change, message):
     model = make(library, **{k: v for k, v in change.items() if k not in data})
     with pytest.raises(ValueError, match=message):
         model.fit(data["X"], data["y"], sample_weight=data["sample_weight"])
+
+
+@pytest.mark.filterwarnings("error::lightgbm.basic.LGBMDeprecationWarning")
+def test_lightgbm_takes_evaluation_sets_in_both_forms(rare):
+    X, y, _ = rare
+    options = {"n_estimators": 10, "early_stopping_rounds": 5}
+    base = make("lgbm", **options).fit(X[:5000], y[:5000], eval_set=[(X[5000:], y[5000:])])
+    for eval_X, eval_y in (
+        (X[5000:], y[5000:]),
+        ((X[5000:],), (y[5000:],)),
+        (X[5000:], pd.Series(y[5000:])),
+    ):
+        model = make("lgbm", **options).fit(X[:5000], y[:5000], eval_X=eval_X, eval_y=eval_y)
+        assert model.evals_result_ == base.evals_result_
+    for labels in (np.array([False, True]), np.array(["no", "yes"])):
+        model = make("lgbm", class_weight={labels[0]: 1.0, labels[1]: 3.0}, **options)
+        model.fit(X[:5000], labels[y[:5000]], eval_X=X[5000:], eval_y=labels[y[5000:]])
+        assert model.best_iteration_ >= 1
+    with pytest.raises(ValueError, match="together"):
+        make("lgbm").fit(X, y, eval_X=X)
+    with pytest.raises(ValueError, match="same length"):
+        make("lgbm").fit(X, y, eval_X=(X, X), eval_y=(y,))
 
 
 def test_lightgbm_refuses_metrics_that_would_be_wrong(rare):
