@@ -6,7 +6,7 @@ import argparse
 import importlib
 from pathlib import Path
 
-NAMES = ("objective_call", "whole_fit")
+NAMES = ("objective_call", "whole_fit", "metrics")
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 

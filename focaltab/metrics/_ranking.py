@@ -5,57 +5,189 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import average_precision_score, precision_recall_curve
+from numpy.typing import ArrayLike
 
+from focaltab.metrics._curve import Curve
+from focaltab.metrics._door import check_rows, check_share
 
-def check_scores(y_true: ArrayLike, y_score: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Labels as 0/1 and scores as float64, of one length, with both classes present.
-
-    Raises
-    ------
-    ValueError
-        For lengths that differ, NaN scores, labels other than 0/1, or one class only.
-    """
-    y, score = np.asarray(y_true), np.asarray(y_score, dtype=np.float64)
-    if y.ndim != 1 or y.shape != score.shape:
-        raise ValueError(f"y_true and y_score must be of one length, got {y.shape}, {score.shape}.")
-    if y.size == 0:
-        raise ValueError("y_true and y_score are empty.")
-    if np.isnan(score).any():
-        row = int(np.flatnonzero(np.isnan(score))[0])
-        raise ValueError(f"y_score is NaN in row {row}.")
-    values = np.unique(y)
-    if not np.isin(values, [0, 1]).all():
-        raise ValueError(f"y_true must hold 0 and 1 only, got {values[:5]}.")
-    if values.size < 2:
-        raise ValueError(f"y_true holds only class {values[0]}: both classes are needed.")
-    return y.astype(bool), score
+# Weighted shares are sums of floats: one that should equal a bound may miss it by this much.
+_ROUNDING = 1e-12
 
 
 def average_precision(
-    y_true: ArrayLike, y_score: ArrayLike, *, sample_weight: ArrayLike | None = None
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    pos_label: Any = None,
 ) -> float:
-    """Average precision, ``sum_n (R_n - R_{n-1}) P_n`` (scikit-learn's).
+    """Average precision, ``sum_n (R_n - R_{n-1}) P_n`` over distinct scores (scikit-learn's).
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,), 0 or 1
+    y_true : array-like of shape (n_samples,)
+        Two labels; without `pos_label` they must be 0/1, False/True or -1/1.
     y_score : array-like of shape (n_samples,)
+        Scores, probabilities or log-odds of the positive class; higher is more suspect.
     sample_weight : array-like of shape (n_samples,), default=None
+    pos_label : label, default=None
+        The positive label.
+
+    Returns
+    -------
+    float
+        In (0, 1]; a random ranking's expectation is the prevalence.
 
     Raises
     ------
     ValueError
-        For NaN scores, lengths that differ, or one class only.
+        For NaN scores, lengths that differ, one class only, more than two labels, labels of no
+        known order without `pos_label`, or unusable weights.
 
     Examples
     --------
+    >>> from focaltab.metrics import average_precision
     >>> round(average_precision([0, 1, 0, 1], [0.1, 0.9, 0.8, 0.7]), 4)
     0.8333
     """
-    y, score = check_scores(y_true, y_score)
-    return float(average_precision_score(y, score, sample_weight=sample_weight))
+    return average_precision_of(Curve.of(check_rows(y_true, y_score, sample_weight, pos_label)))
+
+
+def average_precision_of(curve: Curve) -> float:
+    """Average precision of a curve."""
+    gained = np.diff(curve.recall, prepend=0.0)
+    return float(gained @ curve.precision)
+
+
+def average_precision_gain(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    pos_label: Any = None,
+) -> float:
+    """Area under the precision-recall-gain curve (AUPRG).
+
+    With prevalence ``pi``, precision gain is ``(prec - pi) / ((1 - pi) prec)`` and recall gain
+    ``(rec - pi) / ((1 - pi) rec)``; the area is over recall gains from 0 to 1, with linear
+    interpolation, which is right in gain space (Flach and Kull, "Precision-Recall-Gain Curves:
+    PR Analysis Done Right", NeurIPS 2015). The curve enters at ``rec = pi``, interpolated on the
+    line between the neighbouring thresholds' counts.
+
+    Parameters, errors : as in `average_precision`.
+
+    Returns
+    -------
+    float
+        1 is perfect, 0 a random ranking; worse than random is negative.
+
+    Examples
+    --------
+    >>> from focaltab.metrics import average_precision_gain
+    >>> average_precision_gain([0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4])
+    1.0
+    """
+    curve = Curve.of(check_rows(y_true, y_score, sample_weight, pos_label))
+    recall_gain, precision_gain = gain_points(curve)
+    return float(np.trapezoid(precision_gain, recall_gain))
+
+
+def gain_points(curve: Curve) -> tuple[Any, Any]:
+    """Recall gain, from 0 to 1, and precision gain at each threshold."""
+    true = np.append(0.0, curve.true_positive)
+    false = np.append(0.0, curve.false_positive)
+    pi = curve.prevalence
+    entry = pi * curve.positives
+    inside = int(np.searchsorted(true, entry, side="right"))
+    share = (entry - true[inside - 1]) / (true[inside] - true[inside - 1])
+    entry_false = false[inside - 1] + share * (false[inside] - false[inside - 1])
+    true, false = np.append(entry, true[inside:]), np.append(entry_false, false[inside:])
+    # (x - pi) / ((1 - pi) x) for both shares, written in counts.
+    odds = pi / (1.0 - pi)
+    return 1.0 - odds * (curve.positives - true) / true, 1.0 - odds * false / true
+
+
+def precision_at_k(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    k: float,
+    sample_weight: ArrayLike | None = None,
+    pos_label: Any = None,
+) -> float:
+    """Share of positives among the `k` highest scores; ties at the border in expectation.
+
+    Parameters
+    ----------
+    y_true, y_score, sample_weight, pos_label
+        As in `average_precision`.
+    k : float
+        Rows, or total weight, that can be looked at.
+
+    Raises
+    ------
+    ValueError
+        As `average_precision`, and for a `k` below 1 or above the number of rows.
+
+    Examples
+    --------
+    >>> from focaltab.metrics import precision_at_k
+    >>> precision_at_k([0, 1, 0, 1], [0.1, 0.9, 0.8, 0.7], k=2)
+    0.5
+    """
+    curve = Curve.of(check_rows(y_true, y_score, sample_weight, pos_label))
+    return float(curve.hits(_check_k(curve, k))) / k
+
+
+def recall_at_k(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    k: float,
+    sample_weight: ArrayLike | None = None,
+    pos_label: Any = None,
+) -> float:
+    """Share of all positives found among the `k` highest scores; ties in expectation.
+
+    Parameters and errors as in `precision_at_k`.
+
+    Examples
+    --------
+    >>> from focaltab.metrics import recall_at_k
+    >>> recall_at_k([0, 1, 0, 1], [0.1, 0.9, 0.8, 0.7], k=3)
+    1.0
+    """
+    curve = Curve.of(check_rows(y_true, y_score, sample_weight, pos_label))
+    return float(curve.hits(_check_k(curve, k))) / curve.positives
+
+
+def lift_at_k(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    k: float,
+    sample_weight: ArrayLike | None = None,
+    pos_label: Any = None,
+) -> float:
+    """How many times more positives the `k` highest scores hold than `k` random rows.
+
+    ``precision_at_k / prevalence``; parameters and errors as in `precision_at_k`.
+
+    Examples
+    --------
+    >>> from focaltab.metrics import lift_at_k
+    >>> lift_at_k([0, 1, 0, 0], [0.1, 0.9, 0.8, 0.7], k=1)
+    4.0
+    """
+    curve = Curve.of(check_rows(y_true, y_score, sample_weight, pos_label))
+    return float(curve.hits(_check_k(curve, k))) / k / curve.prevalence
+
+
+def _check_k(curve: Curve, k: float) -> float:
+    total = float(curve.called[-1])
+    if not 1 <= k <= total * (1.0 + _ROUNDING):
+        raise ValueError(f"k must lie from 1 to {total:g} (the rows, or their weight), got {k}.")
+    return k
 
 
 def recall_at_precision(
@@ -64,53 +196,136 @@ def recall_at_precision(
     *,
     precision: float,
     sample_weight: ArrayLike | None = None,
+    pos_label: Any = None,
 ) -> float:
     """Largest recall of any threshold whose precision is at least `precision`; 0 if there is none.
 
-    Parameters and errors as in `average_precision`.
+    Parameters
+    ----------
+    y_true, y_score, sample_weight, pos_label
+        As in `average_precision`.
+    precision : float in (0, 1]
+
+    Raises
+    ------
+    ValueError
+        As `average_precision`, and for a `precision` outside (0, 1].
 
     Examples
     --------
+    >>> from focaltab.metrics import recall_at_precision
     >>> recall_at_precision([0, 1, 0, 1], [0.1, 0.9, 0.8, 0.7], precision=0.9)
     0.5
     """
-    if not 0.0 < precision <= 1.0:
-        raise ValueError(f"precision must lie in (0, 1], got {precision}.")
-    y, score = check_scores(y_true, y_score)
-    reached, recall, thresholds = precision_recall_curve(y, score, sample_weight=sample_weight)
-    # The curve's last point (precision 1, recall 0) belongs to no threshold.
-    good = reached[: thresholds.size] >= precision
-    return float(recall[: thresholds.size][good].max(initial=0.0))
+    least = check_share("precision", precision)
+    curve = Curve.of(check_rows(y_true, y_score, sample_weight, pos_label))
+    return float(curve.recall[curve.precision >= least - _ROUNDING].max(initial=0.0))
 
 
-def _hits_at_k(y: NDArray[Any], score: NDArray[Any], k: int) -> float:
-    """Expected positives among the `k` highest scores, ties at the border drawn evenly."""
-    if int(k) != k or not 1 <= k <= y.size:
-        raise ValueError(f"k must be a whole number from 1 to {y.size} (the rows), got {k}.")
-    k = int(k)
-    border = np.partition(score, y.size - k)[y.size - k]
-    above, tied = score > border, score == border
-    return float(y[above].sum() + (k - above.sum()) * y[tied].mean())
+def precision_at_recall(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    recall: float,
+    sample_weight: ArrayLike | None = None,
+    pos_label: Any = None,
+) -> float:
+    """Largest precision of any threshold whose recall is at least `recall`.
 
+    Parameters
+    ----------
+    y_true, y_score, sample_weight, pos_label
+        As in `average_precision`.
+    recall : float in (0, 1]
 
-def precision_at_k(y_true: ArrayLike, y_score: ArrayLike, *, k: int) -> float:
-    """Share of positives among the `k` highest scores; ties at the border in expectation.
-
-    Examples
-    --------
-    >>> precision_at_k([0, 1, 0, 1], [0.1, 0.9, 0.8, 0.7], k=2)
-    0.5
-    """
-    return _hits_at_k(*check_scores(y_true, y_score), k) / k
-
-
-def recall_at_k(y_true: ArrayLike, y_score: ArrayLike, *, k: int) -> float:
-    """Share of all positives found among the `k` highest scores; ties in expectation.
+    Raises
+    ------
+    ValueError
+        As `average_precision`, and for a `recall` outside (0, 1].
 
     Examples
     --------
-    >>> recall_at_k([0, 1, 0, 1], [0.1, 0.9, 0.8, 0.7], k=3)
+    >>> from focaltab.metrics import precision_at_recall
+    >>> precision_at_recall([0, 1, 0, 1], [0.1, 0.9, 0.6, 0.7], recall=0.9)
     1.0
     """
-    y, score = check_scores(y_true, y_score)
-    return _hits_at_k(y, score, k) / float(y.sum())
+    least = check_share("recall", recall)
+    curve = Curve.of(check_rows(y_true, y_score, sample_weight, pos_label))
+    return float(curve.precision[curve.recall >= least - _ROUNDING].max())
+
+
+def recall_at_fpr(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    fpr: float,
+    sample_weight: ArrayLike | None = None,
+    pos_label: Any = None,
+) -> float:
+    """Largest recall of any threshold that calls at most the share `fpr` of the negatives.
+
+    Parameters
+    ----------
+    y_true, y_score, sample_weight, pos_label
+        As in `average_precision`.
+    fpr : float in [0, 1]
+        False positive rate.
+
+    Raises
+    ------
+    ValueError
+        As `average_precision`, and for an `fpr` outside [0, 1].
+
+    Examples
+    --------
+    >>> from focaltab.metrics import recall_at_fpr
+    >>> recall_at_fpr([0, 1, 0, 1], [0.1, 0.9, 0.8, 0.7], fpr=0.0)
+    0.5
+    """
+    most = check_share("fpr", fpr, open_below=False)
+    curve = Curve.of(check_rows(y_true, y_score, sample_weight, pos_label))
+    return float(curve.recall[curve.false_positive_rate <= most + _ROUNDING].max(initial=0.0))
+
+
+def partial_pr_area(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    min_recall: float = 0.0,
+    max_recall: float = 1.0,
+    sample_weight: ArrayLike | None = None,
+    pos_label: Any = None,
+) -> float:
+    """Mean precision over a range of recall: average precision's steps cut to the range.
+
+    Parameters
+    ----------
+    y_true, y_score, sample_weight, pos_label
+        As in `average_precision`, which is this over the whole range.
+    min_recall, max_recall : float
+        The range, inside [0, 1].
+
+    Returns
+    -------
+    float
+        The area divided by the width of the range.
+
+    Raises
+    ------
+    ValueError
+        As `average_precision`, and for a range that is empty or outside [0, 1].
+
+    Examples
+    --------
+    >>> from focaltab.metrics import partial_pr_area
+    >>> partial_pr_area([0, 1, 0, 1], [0.1, 0.9, 0.8, 0.7], max_recall=0.5)
+    1.0
+    """
+    if not 0.0 <= min_recall < max_recall <= 1.0:
+        raise ValueError(
+            f"min_recall < max_recall must lie in [0, 1], got {min_recall} and {max_recall}."
+        )
+    curve = Curve.of(check_rows(y_true, y_score, sample_weight, pos_label))
+    inside = np.clip(curve.recall, min_recall, max_recall)
+    gained = np.diff(inside, prepend=min_recall)
+    return float(gained @ curve.precision) / (max_recall - min_recall)

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import brier_score_loss, log_loss
 
 from focaltab.metrics import (
-    average_precision,
-    average_precision_interval,
+    bootstrap_interval,
     precision_at_k,
     recall_at_k,
     recall_at_precision,
@@ -30,10 +29,12 @@ def evaluate(y: NDArray[Any], probability: NDArray[Any], *, random_state: int) -
     >>> evaluate(y, np.full(100, 0.1), random_state=0)["average_precision"]
     0.1
     """
-    low, high = average_precision_interval(y, probability, random_state=random_state)
+    value, low, high = bootstrap_interval(
+        "average_precision", y, probability, random_state=random_state
+    )
     figures = {
         "prevalence": float(np.mean(y)),
-        "average_precision": average_precision(y, probability),
+        "average_precision": value,
         "average_precision_low": low,
         "average_precision_high": high,
     }

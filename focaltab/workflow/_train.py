@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from focaltab.losses import FocalLoss
-from focaltab.metrics import paired_average_precision
+from focaltab.metrics import paired_difference
 from focaltab.workflow._errors import UserError
 from focaltab.workflow._evaluate import evaluate
 from focaltab.workflow._features import Schema
@@ -147,8 +147,12 @@ def train(
         estimators[name] = _fit(config, gamma, alpha, parts, name, progress)
         scores[name] = estimators[name].predict_proba(X.iloc[held_out])[:, 1]
     truth = y[held_out]
-    gap = paired_average_precision(
-        truth, scores["focal"], scores["cross_entropy"], random_state=config.random_state
+    gap = paired_difference(
+        "average_precision",
+        truth,
+        scores["focal"],
+        scores["cross_entropy"],
+        random_state=config.random_state,
     )
     figures = {
         "rows": {"train": fit_rows.size, "early_stopping": stop_rows.size, "test": held_out.size},

@@ -1,0 +1,129 @@
+"""Bootstrap resamples, drawn over the fewest units that tell them apart.
+
+Average precision needs, at each distinct score of a positive, only how many positives and how
+many negatives score at least as high. Negatives between two such scores are exchangeable, so a
+resample of all of them is one multinomial draw over those few bins: the distribution of resampling
+rows, exact with ties, at a cost that grows with the positives alone. Where a metric asks for
+every row, each bin's draws are then dealt to its rows, so that all metrics see the same resamples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from focaltab.metrics._door import BinaryRows
+
+Counts = NDArray[np.float64]
+
+# Counts drawn at once: bounds memory (16 MB an array) however many rows there are.
+_CHUNK = 2_000_000
+
+
+class Units:
+    """What is drawn with replacement: rows merged where they are exchangeable, or groups.
+
+    Parameters
+    ----------
+    of_row : int ndarray of shape (n_rows,)
+        The unit of each row, 0 to ``n_units - 1``.
+    stratum : int ndarray of shape (n_units,)
+        Units are drawn within their stratum.
+    is_group : bool
+        Whether a unit's rows come together; else each row counts as drawn by itself.
+    """
+
+    def __init__(self, of_row: NDArray[np.intp], stratum: NDArray[np.intp], is_group: bool) -> None:
+        self.of_row = of_row
+        self.is_group = is_group
+        self.n_units = stratum.size
+        rows_per_unit = np.bincount(of_row, minlength=self.n_units)
+        self.size = np.ones(self.n_units, np.intp) if is_group else rows_per_unit
+        self.strata = [np.flatnonzero(stratum == s) for s in np.unique(stratum)]
+        # For dealing a unit's draws to its rows: rows in unit order, and where each unit starts.
+        self._rows = np.argsort(of_row, kind="stable")
+        self._start = np.cumsum(rows_per_unit) - rows_per_unit
+
+    @classmethod
+    def of_groups(cls, groups: NDArray[np.intp], y: NDArray[np.bool_], stratified: bool) -> Units:
+        """Groups as units, in two strata: those with a positive row, and those without."""
+        has_positive = np.bincount(groups, y) > 0
+        return cls(groups, has_positive.astype(np.intp) * stratified, is_group=True)
+
+    @classmethod
+    def of_rows(cls, rows: BinaryRows, models: list[NDArray[np.intp]], stratified: bool) -> Units:
+        """Rows as units; those of one class, weight and bin in every model are merged."""
+        key = rows.y.astype(np.intp)
+        if rows.weight is not None:
+            key = key + 2 * np.unique(rows.weight, return_inverse=True)[1].reshape(-1)
+        for bins in models:
+            # Renumbered each time, so that the product stays far below the largest integer.
+            key = np.unique(key, return_inverse=True)[1].reshape(-1)
+            key = key * (int(bins.max()) + 1) + bins
+        _, first, of_row = np.unique(key, return_index=True, return_inverse=True)
+        stratum = rows.y[first].astype(np.intp) * stratified
+        return cls(of_row.reshape(-1), stratum, is_group=False)
+
+    def draw(self, n_resamples: int, random_state: np.random.Generator) -> Iterator[Counts]:
+        """How often each unit is drawn, in batches of shape (at most n_resamples, n_units)."""
+        # A generator for each stratum: batches of any size then give the same resamples.
+        generators = random_state.spawn(len(self.strata))
+        batch = max(1, _CHUNK // self.n_units)
+        for done in range(0, n_resamples, batch):
+            counts = np.zeros((min(batch, n_resamples - done), self.n_units))
+            for members, generator in zip(self.strata, generators, strict=True):
+                _draw_stratum(counts, members, self.size[members], generator)
+            yield counts
+
+    def deal(self, counts: Counts, random_state: np.random.Generator) -> Counts:
+        """How often each row is drawn, given how often its unit is; shape (n_rows,)."""
+        if self.is_group:
+            return counts[self.of_row]
+        drawn = np.repeat(np.arange(self.n_units), counts.astype(np.intp))
+        place = self._start[drawn] + random_state.integers(0, self.size[drawn])
+        return np.bincount(self._rows[place], minlength=self.of_row.size).astype(np.float64)
+
+    def without(self, block_of_unit_or_row: NDArray[np.intp], block: int) -> tuple[Counts, Counts]:
+        """Counts of units, and of rows, with one block of groups or rows left out."""
+        if self.is_group:
+            kept = (block_of_unit_or_row != block).astype(np.float64)
+            return kept, kept[self.of_row]
+        rows = (block_of_unit_or_row != block).astype(np.float64)
+        return np.asarray(np.bincount(self.of_row, rows, self.n_units), np.float64), rows
+
+    def blocks(
+        self, n_blocks: int, random_state: np.random.Generator
+    ) -> tuple[NDArray[np.intp], list[list[int]]]:
+        """Deal the groups, or rows, of each stratum to blocks; the blocks of each stratum."""
+        stratum_of_unit = np.empty(self.n_units, np.intp)
+        for s, members in enumerate(self.strata):
+            stratum_of_unit[members] = s
+        stratum = stratum_of_unit if self.is_group else stratum_of_unit[self.of_row]
+        block = np.empty(stratum.size, np.intp)
+        blocks: list[list[int]] = []
+        for s in range(len(self.strata)):
+            members = np.flatnonzero(stratum == s)
+            n = min(n_blocks, members.size)
+            first = sum(map(len, blocks))
+            block[members] = first + random_state.permutation(members.size) % n
+            blocks.append(list(range(first, first + n)))
+        return block, blocks
+
+
+def _draw_stratum(
+    counts: Counts,
+    members: NDArray[np.intp],
+    sizes: NDArray[np.intp],
+    generator: np.random.Generator,
+) -> None:
+    total = int(sizes.sum())
+    # One binomial per unit, or one number per draw: whichever is fewer.
+    if total > 4 * members.size:
+        counts[:, members] = generator.multinomial(total, sizes / total, counts.shape[0])
+        return
+    unit_of_place = np.repeat(members, sizes)
+    for row in counts:
+        drawn = unit_of_place[generator.integers(0, total, total)]
+        row += np.bincount(drawn, minlength=row.size)

@@ -1,0 +1,215 @@
+"""Intervals: the same numbers as scikit-learn under the same resamples, and right coverage."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from scipy.stats import bootstrap, norm
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from focaltab.metrics import (
+    average_precision,
+    bootstrap_distribution,
+    bootstrap_interval,
+    brier_skill_score,
+    max_f_beta,
+    paired_difference,
+    recall_at_precision,
+)
+
+
+def tied(n_rows=400, seed=0):
+    rng = np.random.default_rng(seed)
+    y = (rng.random(n_rows) < 0.1).astype(int)
+    return y, np.round(rng.normal(size=n_rows) + y, 1)
+
+
+def loop_over_rows(y, scores, n_resamples, seed):
+    """The plain way: resample rows within each class, score each model with scikit-learn."""
+    rng = np.random.default_rng(seed)
+    positive, negative = np.flatnonzero(y), np.flatnonzero(y == 0)
+    out = []
+    for _ in range(n_resamples):
+        rows = np.concatenate(
+            [rng.choice(positive, positive.size), rng.choice(negative, negative.size)]
+        )
+        out.append([average_precision_score(y[rows], s[rows]) for s in scores])
+    return np.array(out)
+
+
+@pytest.mark.parametrize("stratified", [True, False])
+@pytest.mark.parametrize("kind", ["rows", "weights", "groups"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_average_precision_is_scikit_learns_on_the_same_resamples(seed, kind, stratified):
+    y, score = tied(seed=seed)
+    rng = np.random.default_rng(5)
+    options = {"n_resamples": 40, "random_state": 3, "stratified": stratified}
+    if kind == "weights":
+        options["sample_weight"] = rng.integers(1, 4, y.size) / 2
+    if kind == "groups":
+        options["groups"] = rng.integers(0, 60, y.size)
+    fast = bootstrap_distribution("average_precision", y, score, **options)
+    loop = bootstrap_distribution(average_precision_score, y, score, **options)
+    np.testing.assert_allclose(fast, loop, rtol=1e-12)
+    assert np.unique(fast).size > 20
+
+
+def test_distribution_is_that_of_a_loop_over_rows():
+    y, score = tied()
+    expected = np.quantile(loop_over_rows(y, [score], 3000, 1)[:, 0], [0.025, 0.5, 0.975])
+    for metric, n in (("average_precision", 6000), (average_precision_score, 1500)):
+        values = bootstrap_distribution(metric, y, score, n_resamples=n, random_state=0)
+        np.testing.assert_allclose(np.quantile(values, [0.025, 0.5, 0.975]), expected, atol=0.015)
+
+
+def test_paired_distribution_is_that_of_a_loop_over_rows():
+    y, score = tied()
+    other = np.round(score + np.random.default_rng(3).normal(0, 0.5, y.size), 1)
+    values = loop_over_rows(y, [score, other], 3000, 1)
+    expected = np.quantile(values[:, 0] - values[:, 1], [0.025, 0.975])
+    result = paired_difference(
+        "average_precision", y, score, other, n_resamples=4000, random_state=0
+    )
+    np.testing.assert_allclose([result.low, result.high], expected, atol=0.012)
+    assert result.value == pytest.approx(
+        average_precision_score(y, score) - average_precision_score(y, other)
+    )
+
+
+def test_fast_and_slow_pairs_agree():
+    y, score = tied()
+    other = np.round(score + np.random.default_rng(3).normal(0, 0.5, y.size), 1)
+    options = {"n_resamples": 30, "random_state": 0}
+    for method in ("percentile", "bca"):
+        fast = paired_difference("average_precision", y, score, other, method=method, **options)
+        slow = paired_difference(average_precision_score, y, score, other, method=method, **options)
+        assert fast.low == pytest.approx(slow.low) and fast.high == pytest.approx(slow.high)
+
+
+def test_a_model_does_not_differ_from_itself():
+    y, score = tied()
+    result = paired_difference("average_precision", y, score, score, random_state=0)
+    assert result.low == result.high == result.value == 0.0
+    assert result.is_noise
+
+
+def test_a_clearly_better_model_is_no_noise():
+    y, score = tied(4000)
+    result = paired_difference("average_precision", y, score + y, score, random_state=0)
+    assert not result.is_noise and result.low > 0
+
+
+def test_any_metric_by_name_or_callable():
+    y, score = tied()
+    p = norm.cdf(score - 2)
+    for metric, s in (
+        ("recall_at_fpr", None),
+        (roc_auc_score, score),
+        (brier_skill_score, p),
+        (partial(recall_at_precision, precision=0.3), score),
+        (max_f_beta, score),
+        ("max_f_beta", score),
+        ("brier_skill_score", p),
+    ):
+        if s is None:
+            with pytest.raises(TypeError, match="fpr"):
+                bootstrap_interval(metric, y, score, n_resamples=3)
+            continue
+        value, low, high = bootstrap_interval(metric, y, s, n_resamples=60, random_state=0)
+        assert low < high and low - 0.1 < value < high + 0.1
+    auc = bootstrap_interval(roc_auc_score, y, score, n_resamples=60, random_state=0)
+    assert auc.value == pytest.approx(roc_auc_score(y, score))
+
+
+def test_bca_is_scipys_where_it_has_one():
+    """The mean of scores, without strata: one sample, as SciPy's BCa takes it."""
+    rng = np.random.default_rng(0)
+    score = rng.lognormal(size=150)
+    y = np.tile([0, 1, 0], 50)
+
+    def mean(y_true, y_score, *, sample_weight=None):
+        return float(np.average(y_score, weights=sample_weight))
+
+    expected = bootstrap(
+        (score,), np.mean, n_resamples=6000, method="BCa", rng=1
+    ).confidence_interval
+    options = {"n_resamples": 6000, "stratified": False, "random_state": 0}
+    ours = bootstrap_interval(mean, y, score, method="bca", **options)
+    plain = bootstrap_interval(mean, y, score, **options)
+    width = expected.high - expected.low
+    assert abs(ours.low - expected.low) < 0.05 * width
+    assert abs(ours.high - expected.high) < 0.05 * width
+    assert ours.low > plain.low and ours.high > plain.high
+
+
+def test_groups_widen_the_interval_where_their_rows_repeat_each_other():
+    y, score = tied(300)
+    y, score, customer = np.repeat(y, 10), np.repeat(score, 10), np.repeat(np.arange(300), 10)
+    by_row = bootstrap_interval("average_precision", y, score, random_state=0)
+    by_group = bootstrap_interval(
+        "average_precision", y, score, groups=np.array([f"c{c}" for c in customer]), random_state=0
+    )
+    once = bootstrap_interval("average_precision", y[::10], score[::10], random_state=0)
+    assert by_group.high - by_group.low > 2 * (by_row.high - by_row.low)
+    assert by_group.high - by_group.low == pytest.approx(once.high - once.low, rel=0.15)
+
+
+def test_intervals_cover_the_truth():
+    """Average precision of the whole population lies inside about 95 of 100 intervals."""
+    rng = np.random.default_rng(0)
+
+    def draw(n):
+        y = rng.random(n) < 0.1
+        return y, rng.normal(size=n) + 1.5 * y
+
+    truth = average_precision(*draw(1_000_000))
+    inside = 0
+    for k in range(100):
+        interval = bootstrap_interval(
+            "average_precision", *draw(1500), n_resamples=300, stratified=False, random_state=k
+        )
+        inside += interval.low <= truth <= interval.high
+    assert inside >= 87
+
+
+def test_results_repeat_with_their_random_state_and_do_not_depend_on_batches():
+    y, score = tied(3000)
+    first = bootstrap_distribution("average_precision", y, score, n_resamples=700, random_state=5)
+    again = bootstrap_distribution("average_precision", y, score, n_resamples=700, random_state=5)
+    np.testing.assert_array_equal(first, again)
+    # Enough rows that one batch no longer holds them all.
+    y, score = tied(40_000, seed=1)
+    score = score + np.random.default_rng(0).normal(size=y.size)
+    whole = bootstrap_distribution("average_precision", y, score, n_resamples=600, random_state=5)
+    part = bootstrap_distribution("average_precision", y, score, n_resamples=7, random_state=5)
+    np.testing.assert_allclose(whole[:7], part)
+
+
+def test_one_positive_only():
+    y = np.zeros(500, int)
+    y[3] = 1
+    value, low, high = bootstrap_interval(
+        "average_precision", y, np.arange(500.0)[::-1], random_state=0
+    )
+    assert value == 0.25 and low < 0.25 < high
+    four = {"groups": [0, 1, 2, 3], "stratified": False, "n_resamples": 1}
+    with pytest.raises(ValueError, match="want of a class"):
+        for seed in range(50):  # one resample in three misses the positive row
+            bootstrap_interval("average_precision", y[:4], [4, 3, 2, 1], random_state=seed, **four)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"n_resamples": 0}, "n_resamples"),
+        ({"confidence_level": 1.0}, "confidence_level"),
+        ({"method": "normal"}, "method"),
+        ({"groups": [1]}, "one group for each of 2"),
+        ({"metric": "accuracies"}, "no metric named 'accuracies'"),
+        ({"metric": 3}, "name or a callable"),
+    ],
+)
+def test_bad_options(options, message):
+    options = {"metric": "average_precision", **options}
+    with pytest.raises(ValueError, match=message):
+        bootstrap_interval(y_true=[0, 1], y_score=[0.1, 0.2], **options)
