@@ -1,0 +1,170 @@
+"""``AlertBudgetClassifier``: as many alerts a period as can be worked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.utils import indexable
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from focaltab.model_selection._decision import DecisionClassifier, per_row
+
+
+class AlertBudgetClassifier(DecisionClassifier):
+    """Call positive what scores above the threshold that makes `k` alerts a period on average.
+
+    The threshold comes from out-of-fold scores of the training rows: scores of rows that a model
+    was trained on are too extreme to set one. `predict` then judges each row by itself, so it
+    works in a stream; `alerts` picks exactly the `k` highest rows of each period of a batch.
+
+    Parameters
+    ----------
+    estimator : classifier with ``predict_proba``
+    k : int, default=100
+        Alerts a period.
+    period : str or callable, default=None
+        A column of ``X`` that says which period a row is in (its day, say), or a callable that
+        makes it from ``X``. None takes all training rows as one period.
+    cv : int or splitter, default=5
+        Folds of the out-of-fold scores; a number makes stratified, shuffled ones.
+    pos_label : label, default=None
+        The positive label; None for the second in sorted order.
+    random_state : int or None, default=None
+        Shuffles the folds.
+
+    Attributes
+    ----------
+    threshold_ : float
+        Rows whose probability is at least this are called positive.
+    n_periods_ : int
+    estimator_ : classifier
+        Fitted on all rows.
+    classes_ : ndarray of shape (2,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from focaltab.model_selection import AlertBudgetClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(2000, 2)); y = (X[:, 0] + rng.normal(size=2000) > 2).astype(int)
+    >>> model = AlertBudgetClassifier(LogisticRegression(), k=50, random_state=0).fit(X, y)
+    >>> bool(40 < model.predict(X).sum() < 60), int(model.alerts(X).sum())
+    (True, 50)
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        k: int = 100,
+        period: str | Callable[[Any], Any] | None = None,
+        cv: Any = 5,
+        pos_label: Any = None,
+        random_state: int | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.k = k
+        self.period = period
+        self.cv = cv
+        self.pos_label = pos_label
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any, **fit_params: Any) -> AlertBudgetClassifier:
+        """Set the threshold from out-of-fold scores, then fit the estimator on all rows.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+            Two labels.
+        **fit_params
+            Passed to the estimator's ``fit``; values of the rows' length are split with them.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For a `k` below 1 or beyond the rows, more than two classes, or a class with fewer
+            rows than folds.
+        """
+        X, y = indexable(X, y)
+        y = column_or_1d(y, warn=True)
+        self._check(y)
+        _check_both_classes_count(y, fit_params.get("sample_weight"))
+        if not isinstance(self.k, Integral) or self.k < 1:
+            raise ValueError(f"k must be a whole number of at least 1, got {self.k!r}.")
+        self._fit_estimator(X, y, **fit_params)
+        periods = self._periods(X)
+        self.n_periods_ = int(np.unique(periods).size)
+        n_alerts = self.k * self.n_periods_
+        if n_alerts > periods.size:
+            raise ValueError(
+                f"k={self.k} alerts in each of {self.n_periods_} periods are more than the "
+                f"{periods.size} rows."
+            )
+        cv = self.cv
+        if isinstance(cv, Integral):
+            rarest = int(pd.Series(y).value_counts().min())
+            if rarest < cv:
+                raise ValueError(
+                    f"the rarer class has {rarest} rows, fewer than the {cv} folds: lower cv to "
+                    f"at most {rarest}, or find more of them."
+                )
+            cv = StratifiedKFold(int(cv), shuffle=True, random_state=self.random_state)
+        scores = cross_val_predict(
+            self.estimator, X, y, cv=cv, method="predict_proba", params=fit_params or None
+        )[:, self._positive]
+        self.threshold_: float = float(np.partition(scores, -n_alerts)[-n_alerts])
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Label of each row by its own score, shape (n_samples,)."""
+        check_is_fitted(self, "threshold_")
+        return self._labels(self._positive_proba(X) >= self.threshold_)
+
+    def alerts(self, X: Any) -> NDArray[np.bool_]:
+        """Whether each row is among the `k` highest of its period in this batch.
+
+        Of equal scores the earlier rows; a period of fewer than `k` rows has them all.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of bool of shape (n_samples,)
+        """
+        check_is_fitted(self, "threshold_")
+        score = pd.Series(self._positive_proba(X))
+        rank = score.groupby(self._periods(X)).rank(method="first", ascending=False)
+        return np.asarray(rank <= self.k)
+
+    def _periods(self, X: Any) -> NDArray[Any]:
+        if self.period is None:
+            return np.zeros(X.shape[0] if hasattr(X, "shape") else len(X), np.intp)
+        values = per_row("period", self.period, X)
+        if pd.isna(values).any():
+            row = int(np.flatnonzero(pd.isna(values))[0])
+            raise ValueError(f"period is missing in row {row}.")
+        return values
+
+
+def _check_both_classes_count(y: NDArray[Any], sample_weight: Any) -> None:
+    if sample_weight is not None:
+        weight = pd.Series(np.asarray(sample_weight, dtype=np.float64)).groupby(y).sum()
+        if (weight == 0).any():
+            raise ValueError(
+                f"sample_weight is zero in every row of class {weight.idxmin()}: both classes are "
+                "needed."
+            )
