@@ -1,4 +1,4 @@
-"""The command line: train, predict, simulate, demo. Thin over `focaltab.workflow`."""
+"""The command line: train, predict, report, simulate, demo. Thin over `focaltab.workflow`."""
 
 from __future__ import annotations
 
@@ -106,14 +106,16 @@ def train(
         )
         config.check()
         check_new_folder(out_dir)
-        _train(read_table(data), config, out_dir)
+        _train(read_table(data), config, out_dir, str(data))
         out.print(
-            f"Written to {escape(str(out_dir))}: model, schema.json, metrics.json, predictions.csv",
+            f"Written to {escape(str(out_dir))}: model, schema.json, metrics.json, "
+            "predictions.csv, report.html",
             soft_wrap=True,
         )
 
 
-def _train(table: Any, config: TrainConfig, out_dir: Path) -> None:
+def _train(table: Any, config: TrainConfig, out_dir: Path, source: str | None = None) -> None:
+    from focaltab.report import write_report
     from focaltab.workflow import save_model
     from focaltab.workflow import train as train_model
 
@@ -135,7 +137,8 @@ def _train(table: Any, config: TrainConfig, out_dir: Path) -> None:
         result = train_model(table, config, progress)
         for task in bar.tasks:  # early stopping ends a fit before the last round
             bar.update(task.id, total=task.completed)
-    save_model(result, out_dir)
+    save_model(result, out_dir, source=source)
+    write_report(out_dir)
     _show(result)
 
 
@@ -209,6 +212,22 @@ def _predict(model_dir: Path, table: Any, out_file: Path) -> None:
         f"{probability.mean():.5f}.",
         soft_wrap=True,
     )
+
+
+@app.command()
+def report(
+    model_dir: Annotated[Path, typer.Argument(help="Folder that train wrote.")],
+    out_file: Annotated[
+        Path | None, typer.Option("--out", help="HTML file; report.html in the folder by default.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
+) -> None:
+    """Write one HTML page about a trained model, to open in any browser."""
+    with _door_errors():
+        from focaltab.report import write_report
+
+        path = write_report(model_dir, out_file, overwrite=overwrite)
+        out.print(f"Written to {escape(str(path))}", soft_wrap=True)
 
 
 @simulate_app.command("fraud")

@@ -32,8 +32,15 @@ def check_new_folder(path: Path) -> None:
         raise UserError(f"There is no folder {path.resolve().parent}.")
 
 
-def save_model(result: TrainResult, path: str | Path) -> None:
+def save_model(result: TrainResult, path: str | Path, *, source: str | None = None) -> None:
     """Write model, ``schema.json``, ``metrics.json`` and ``predictions.csv`` into a new folder.
+
+    Parameters
+    ----------
+    result : TrainResult
+    path : path
+    source : str, default=None
+        Where the table came from, for the command that repeats the training.
 
     Raises
     ------
@@ -54,6 +61,7 @@ def save_model(result: TrainResult, path: str | Path) -> None:
             result.estimator.booster_.save_model(model_file)
         schema = {
             "focaltab": __version__,
+            "source": source,
             "config": asdict(result.config),
             "versions": {
                 name: version(name)
