@@ -27,7 +27,7 @@ class PredictionDisplay:
     _needs_probability: ClassVar[bool] = False
 
     @classmethod
-    def from_predictions(cls, y_true: ArrayLike, y_score: ArrayLike, **options: Any) -> Self:
+    def from_predictions(cls, *args: Any, **options: Any) -> Self:
         """Compute and draw; each display says with what options."""
         raise NotImplementedError
 
@@ -144,7 +144,7 @@ def new_axes(ax: Any, **options: Any) -> tuple[Any, Any]:
     if ax is None:
         figure, ax = plt.subplots(layout="constrained", **options)
         return ax, figure
-    first = ax if not isinstance(ax, Iterable) else list(ax)[0]
+    first = ax if not isinstance(ax, Iterable) else next(iter(ax))
     return ax, first.figure
 
 

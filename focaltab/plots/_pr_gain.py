@@ -123,9 +123,8 @@ class PRGainDisplay(PredictionDisplay):
         """
         self.ax_, self.figure_ = new_axes(ax, figsize=(5.2, 5.0))
         if n_curves(self.ax_) == 0:
-            self.ax_.plot(
-                [0, 1], [1, 0], color=REFERENCE, linestyle="--", linewidth=1, label="calls every row"
-            )
+            style = {"color": REFERENCE, "linestyle": "--", "linewidth": 1}
+            self.ax_.plot([0, 1], [1, 0], **style, label="F1 of calling every row")
         label = name if name is not None else self.name
         if self.average_precision_gain is not None:
             label = label_with(label, f"AUPRG {self.average_precision_gain:.3f}")
@@ -151,8 +150,9 @@ def _gains(curve: Curve) -> tuple[Floats, Floats]:
     after = int(np.searchsorted(true, entry))
     share = (entry - true[after - 1]) / (true[after] - true[after - 1])
     entry_false = false[after - 1] + share * (false[after] - false[after - 1])
-    true = np.append(entry, true[after:])
-    false = np.append(entry_false, false[after:])
+    # A threshold that lies at recall gain 0 is the entry itself.
+    rest = after + int(true[after] == entry)
+    true, false = np.append(entry, true[rest:]), np.append(entry_false, false[rest:])
     # (x - pi) / ((1 - pi) x) for both shares, written in counts.
     odds = curve.positives / curve.negatives
     return 1.0 - odds * (curve.positives - true) / true, 1.0 - odds * false / true

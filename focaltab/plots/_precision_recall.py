@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 
 from focaltab.metrics import average_precision
 from focaltab.metrics._curve import Curve
-from focaltab.metrics._door import BinaryRows, check_rows
+from focaltab.metrics._door import check_rows
+from focaltab.plots._band import precision_band
 from focaltab.plots._base import (
     FAINT,
     REFERENCE,
@@ -19,14 +20,10 @@ from focaltab.plots._base import (
     label_with,
     n_curves,
     new_axes,
-    row_weights,
     thin,
 )
 
-_GRID = np.linspace(0.01, 1.0, 100)
 _F1_LINES = (0.2, 0.4, 0.6, 0.8)
-# Weighted shares are sums of floats: one that should equal a bound may miss it by this much.
-_ROUNDING = 1e-12
 
 
 class PrecisionRecallDisplay(PredictionDisplay):
@@ -123,7 +120,7 @@ class PrecisionRecallDisplay(PredictionDisplay):
             raise ValueError(f"n_resamples must be at least 0, got {n_resamples}.")
         rows = check_rows(y_true, y_score, sample_weight, pos_label)
         curve = Curve.of(rows)
-        band = _band(rows, n_resamples, random_state) if n_resamples else None
+        band = precision_band(rows, n_resamples, random_state) if n_resamples else None
         return cls(
             np.append(0.0, curve.recall),
             np.append(curve.precision[0], curve.precision),
@@ -171,7 +168,9 @@ class PrecisionRecallDisplay(PredictionDisplay):
         if is_first:
             self._reference_lines()
         self.ax_.set(xlabel="recall", ylabel="precision", xlim=(0.0, 1.0), ylim=(0.0, 1.03))
-        self.ax_.legend(loc="upper right", framealpha=0.9)
+        # Opposite the corner that a good curve, or a poor one, passes through.
+        is_good = self.average_precision is not None and self.average_precision > 0.4
+        self.ax_.legend(loc="lower left" if is_good else "upper right", framealpha=0.9)
         return self
 
     def _reference_lines(self) -> None:
@@ -190,45 +189,10 @@ class PrecisionRecallDisplay(PredictionDisplay):
             self.ax_.annotate(
                 f"F1 {f1:g}",
                 (1.0, precision[-1]),
-                (-3, 2),
+                (-3, -3),
                 textcoords="offset points",
                 ha="right",
+                va="top",
                 fontsize=7,
                 color=REFERENCE,
             )
-
-
-def _band(
-    rows: BinaryRows, n_resamples: int, random_state: int | np.random.Generator | None
-) -> tuple[Floats, Floats, Floats]:
-    """Pointwise 95% band of the steps' precision on a grid of recall.
-
-    Only the distinct scores of positives matter, so that each resample counts over those bins.
-    """
-    generator = np.random.default_rng(random_state)
-    levels = np.unique(-rows.score[rows.y])
-    bins = np.searchsorted(levels, -rows.score, side="left")
-    draws = [_Draw(bins[c], row_weights(rows)[c], levels.size) for c in (rows.y, ~rows.y)]
-    precision = np.full((n_resamples, _GRID.size), np.nan)
-    for row in precision:
-        true, false = (draw(generator) for draw in draws)
-        if true[-1] > 0:
-            at = np.searchsorted(true, _GRID * true[-1] * (1.0 - _ROUNDING))
-            row[:] = true[at] / (true[at] + false[at])
-    low, high = np.nanquantile(precision, [0.025, 0.975], axis=0)
-    return _GRID, low, high
-
-
-class _Draw:
-    """Resamples of one class, as the weight at or above each level."""
-
-    def __init__(self, bins: Any, weight: Floats, n_bins: int) -> None:
-        self.n_rows, self.n_bins = bins.size, n_bins
-        # Rows of one bin and one weight are exchangeable.
-        pairs = np.stack([bins.astype(np.float64), weight])
-        (self.bin, self.weight), self.count = np.unique(pairs, axis=1, return_counts=True)
-
-    def __call__(self, generator: np.random.Generator) -> Floats:
-        counts = generator.multinomial(self.n_rows, self.count / self.n_rows)
-        drawn = np.bincount(self.bin.astype(np.intp), counts * self.weight, self.n_bins + 1)
-        return np.cumsum(drawn)[: self.n_bins]
