@@ -77,7 +77,7 @@ def calibration_table(
         {
             "lowest": curve.threshold[last[kept]],
             "highest": curve.threshold[first[kept]],
-            "rows": rows,
+            "rows": rows if sample_weight is not None else rows.astype(np.intp),
             "mean_probability": stated[kept] / rows,
             "observed": positive / rows,
             "low": low,

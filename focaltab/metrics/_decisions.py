@@ -219,20 +219,28 @@ def _check_decisions(
             f"y_pred holds {decided[row]!r} in row {row}, which is no label of y_true: give "
             "decisions, not scores."
         )
-    checked = []
     names = ("fp_cost", "fn_cost", "tp_cost", "tn_cost")
-    for name, cost in zip(names, costs, strict=True):
-        values = np.asarray(cost, dtype=np.float64)
-        if values.shape not in ((), labels.shape):
-            raise ValueError(
-                f"{name} must be a number or one for each of {labels.size} rows, got shape "
-                f"{values.shape}."
-            )
-        if not np.isfinite(values).all():
-            where = np.flatnonzero(~np.isfinite(values.reshape(-1)))[0]
-            raise ValueError(f"{name} is not finite in row {int(where)}.")
-        checked.append(values)
+    checked = [check_cost(n, c, labels.size) for n, c in zip(names, costs, strict=True)]
     return rows, called, checked
+
+
+def check_cost(name: str, cost: ArrayLike, n_rows: int) -> Floats:
+    """A cost as an array: of no dimension, or one per row.
+
+    Raises
+    ------
+    ValueError
+        For costs that are not finite or not one per row.
+    """
+    values = np.asarray(cost, dtype=np.float64)
+    if values.shape not in ((), (n_rows,)):
+        raise ValueError(
+            f"{name} must be a number or one for each of {n_rows} rows, got shape {values.shape}."
+        )
+    if not np.isfinite(values).all():
+        row = int(np.flatnonzero(~np.isfinite(values.reshape(-1)))[0])
+        raise ValueError(f"{name} is not finite in row {row}.")
+    return values
 
 
 def _mean_cost(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from focaltab.metrics._curve import Curve
+from focaltab.metrics._curve import Curve, Floats
 from focaltab.metrics._door import check_rows, check_share
 
 # Weighted shares are sums of floats: one that should equal a bound may miss it by this much.
@@ -92,18 +92,19 @@ def average_precision_gain(
     return float(np.trapezoid(precision_gain, recall_gain))
 
 
-def gain_points(curve: Curve) -> tuple[Any, Any]:
+def gain_points(curve: Curve) -> tuple[Floats, Floats]:
     """Recall gain, from 0 to 1, and precision gain at each threshold."""
     true = np.append(0.0, curve.true_positive)
     false = np.append(0.0, curve.false_positive)
-    pi = curve.prevalence
-    entry = pi * curve.positives
-    inside = int(np.searchsorted(true, entry, side="right"))
-    share = (entry - true[inside - 1]) / (true[inside] - true[inside - 1])
-    entry_false = false[inside - 1] + share * (false[inside] - false[inside - 1])
-    true, false = np.append(entry, true[inside:]), np.append(entry_false, false[inside:])
+    entry = curve.prevalence * curve.positives
+    after = int(np.searchsorted(true, entry))
+    share = (entry - true[after - 1]) / (true[after] - true[after - 1])
+    entry_false = false[after - 1] + share * (false[after] - false[after - 1])
+    # A threshold that lies at recall gain 0 is the entry itself.
+    rest = after + int(true[after] == entry)
+    true, false = np.append(entry, true[rest:]), np.append(entry_false, false[rest:])
     # (x - pi) / ((1 - pi) x) for both shares, written in counts.
-    odds = pi / (1.0 - pi)
+    odds = curve.positives / curve.negatives
     return 1.0 - odds * (curve.positives - true) / true, 1.0 - odds * false / true
 
 
