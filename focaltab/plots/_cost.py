@@ -134,10 +134,9 @@ class CostDisplay(PredictionDisplay):
         Raises
         ------
         ValueError
-            As `focaltab.metrics.average_precision`, for costs that are not finite or not one per
-            row, and for negative scores on a log axis.
+            As `focaltab.metrics.average_precision`, for an unknown `scale`, costs that are not
+            finite or not one per row, and negative scores on a log axis.
         """
-        check_scale(scale, ("log", "linear"))
         rows = check_rows(y_true, y_score, sample_weight, pos_label)
         if scale == "log" and rows.score.min() < 0:
             raise ValueError("y_score is negative in places: use scale='linear' for such scores.")
@@ -161,7 +160,7 @@ class CostDisplay(PredictionDisplay):
             Without matplotlib.
         """
         self.ax_, self.figure_ = new_axes(ax, figsize=(6.4, 4.4))
-        is_first = n_curves(self.ax_) == 0
+        n_before = n_curves(self.ax_)
         base = self._base()
         threshold, cost = drawn_points(self.threshold, self.cost, self.scale)
         across = np.log(threshold) if self.scale == "log" else threshold
@@ -174,31 +173,21 @@ class CostDisplay(PredictionDisplay):
         style = {"label": label, "drawstyle": "steps-pre", **kwargs}
         (self.line_,) = self.ax_.plot(threshold[kept], cost[kept], **curve_style(self.ax_, style))
         best = int(np.flatnonzero(cost == self.best_cost)[-1])
-        shown = (
-            f"best threshold {self.best_threshold:.3g}"
-            if np.isfinite(self.best_threshold)
-            else "best: flag none"
-        )
+        shown = f"best threshold {self.best_threshold:.3g}".replace("inf", "above all scores")
         style = {"color": self.line_.get_color(), "markeredgecolor": "white", "markersize": 8}
         self.ax_.plot(threshold[best], cost[best], "o", label=shown, clip_on=False, **style)
         limits = (float(threshold[np.argmax(cost <= top)]), float(threshold[-1]))
-        if is_first:
-            self._reference(base, top)
-        else:
+        if n_before:
             before = self.ax_.get_xlim()
             limits = (min(limits[0], before[0]), max(limits[1], before[1]))
-        self.ax_.set(
-            xscale=self.scale,
-            xlim=limits,
-            xlabel="threshold on the score",
-            ylabel="mean cost per row",
-        )
+        elif base > 0:
+            self._reference(base, top)
+        self.ax_.set(xscale=self.scale, xlim=limits)
+        self.ax_.set(xlabel="threshold on the score", ylabel="mean cost per row")
         self.ax_.legend(loc="best")
         return self
 
     def _reference(self, base: float, top: float) -> None:
-        if base <= 0:
-            return
         which = "none" if self.cost[0] <= self.cost[-1] else "all"
         self.ax_.axhline(
             base, color=REFERENCE, linestyle="--", linewidth=1, label=f"flag {which}: {base:.3g}"

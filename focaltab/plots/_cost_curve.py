@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from focaltab.metrics._decisions import check_cost
 from focaltab.metrics._door import BinaryRows
 from focaltab.plots._base import Floats, row_weights
 
@@ -25,12 +26,8 @@ def cost_curve(
         For costs that are not finite or not one per row.
     """
     n = rows.y.size
-    passed = np.where(
-        rows.y, _check_cost("fn_cost", fn_cost, n), _check_cost("tn_cost", tn_cost, n)
-    )
-    flagged = np.where(
-        rows.y, _check_cost("tp_cost", tp_cost, n), _check_cost("fp_cost", fp_cost, n)
-    )
+    passed = np.where(rows.y, check_cost("fn_cost", fn_cost, n), check_cost("tn_cost", tn_cost, n))
+    flagged = np.where(rows.y, check_cost("tp_cost", tp_cost, n), check_cost("fp_cost", fp_cost, n))
     weight = row_weights(rows)
     order = np.argsort(rows.score)[::-1]
     score = rows.score[order].astype(np.float64)
@@ -49,15 +46,3 @@ def drawn_points(threshold: Floats, cost: Floats, scale: str) -> tuple[Floats, F
     if scale == "log":
         up = np.maximum(up, float(up[up > 0].min()) / 2.0)
     return up, cost
-
-
-def _check_cost(name: str, cost: ArrayLike, n_rows: int) -> Floats:
-    values = np.asarray(cost, dtype=np.float64)
-    if values.shape not in ((), (n_rows,)):
-        raise ValueError(
-            f"{name} must be a number or one for each of {n_rows} rows, got shape {values.shape}."
-        )
-    if not np.isfinite(values).all():
-        row = int(np.flatnonzero(~np.isfinite(values.reshape(-1)))[0])
-        raise ValueError(f"{name} is not finite in row {row}.")
-    return values

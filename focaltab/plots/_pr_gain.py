@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from focaltab.metrics import average_precision_gain
 from focaltab.metrics._curve import Curve
 from focaltab.metrics._door import check_rows
+from focaltab.metrics._ranking import gain_points
 from focaltab.plots._base import (
     REFERENCE,
     Floats,
@@ -104,7 +105,7 @@ class PRGainDisplay(PredictionDisplay):
         area = average_precision_gain(
             y_true, y_score, sample_weight=sample_weight, pos_label=pos_label
         )
-        return cls(*_gains(curve), average_precision_gain=area, name=name).plot(ax, **kwargs)
+        return cls(*gain_points(curve), average_precision_gain=area, name=name).plot(ax, **kwargs)
 
     def plot(self, ax: Any = None, *, name: str | None = None, **kwargs: Any) -> Self:
         """Draw; a second display on the same Axes takes the next colour.
@@ -141,18 +142,3 @@ class PRGainDisplay(PredictionDisplay):
         )
         self.ax_.legend(loc="lower left", framealpha=0.9)
         return self
-
-
-def _gains(curve: Curve) -> tuple[Floats, Floats]:
-    """Recall gain and precision gain, from the point of recall gain 0 on."""
-    true, false = np.append(0.0, curve.true_positive), np.append(0.0, curve.false_positive)
-    entry = curve.prevalence * curve.positives
-    after = int(np.searchsorted(true, entry))
-    share = (entry - true[after - 1]) / (true[after] - true[after - 1])
-    entry_false = false[after - 1] + share * (false[after] - false[after - 1])
-    # A threshold that lies at recall gain 0 is the entry itself.
-    rest = after + int(true[after] == entry)
-    true, false = np.append(entry, true[rest:]), np.append(entry_false, false[rest:])
-    # (x - pi) / ((1 - pi) x) for both shares, written in counts.
-    odds = curve.positives / curve.negatives
-    return 1.0 - odds * (curve.positives - true) / true, 1.0 - odds * false / true
