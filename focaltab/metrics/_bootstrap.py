@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from scipy.special import ndtr, ndtri
@@ -220,7 +221,12 @@ class _Sample:
                     f"groups must hold one group for each of {rows.y.size} rows, got shape "
                     f"{found.shape}."
                 )
-            group = np.unique(found, return_inverse=True)[1].reshape(-1)
+            group = pd.factorize(found)[0]
+            if (group < 0).any():
+                raise ValueError(
+                    f"groups is missing in row {int(np.flatnonzero(group < 0)[0])}: give such rows "
+                    "a group of their own."
+                )
             self.units = Units.of_groups(group, rows.y, stratified)
         self.metric = as_metric(metric)
         self.is_fast = is_average_precision(metric)

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.utils import indexable
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
 from focaltab.model_selection._decision import DecisionClassifier, per_row
 
@@ -152,7 +152,7 @@ class AlertBudgetClassifier(DecisionClassifier):
 
     def _periods(self, X: Any) -> NDArray[Any]:
         if self.period is None:
-            return np.zeros(X.shape[0] if hasattr(X, "shape") else len(X), np.intp)
+            return np.zeros(_num_samples(X), np.intp)
         values = per_row("period", self.period, X)
         if pd.isna(values).any():
             row = int(np.flatnonzero(pd.isna(values))[0])

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import _num_samples
 
 from focaltab.model_selection._decision import DecisionClassifier, per_row
 
@@ -107,7 +108,7 @@ class CostThresholdClassifier(DecisionClassifier):
             For costs that are missing, not finite, or make the right decision the dear one.
         """
         alert, miss = self._stakes(X)
-        return np.asarray(np.broadcast_to(alert / (alert + miss), (X.shape[0],)))
+        return np.asarray(np.broadcast_to(alert / (alert + miss), (_num_samples(X),)))
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The cheaper label for each row, shape (n_samples,).

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 
 class DecisionClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
@@ -93,7 +93,7 @@ def per_row(name: str, source: Any, X: Any) -> NDArray[Any]:
         raise ValueError(f"{name}={source!r} is no column of X: {list(X.columns)[:10]}.")
     else:
         values = X[source].to_numpy()
-    n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
+    n_rows = _num_samples(X)
     if values.shape != (n_rows,):
         raise ValueError(
             f"{name} must give one value for each of {n_rows} rows, got {values.shape}."

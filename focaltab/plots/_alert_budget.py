@@ -193,6 +193,5 @@ class AlertBudgetDisplay(PredictionDisplay):
         # Recall rises and precision falls: the text goes to the side that each leaves free.
         self.ax_.annotate(f"{shares[0]:.2f}", (budget, shares[0]), (6, -4), va="top", **text)
         self.ax_.annotate(f"{shares[1]:.2f}", (budget, shares[1]), (6, 4), **text)
-        top = (budget, 1.0), (-2, -3)
         style = {"rotation": 90, "ha": "right", "va": "top", "color": REFERENCE, **text}
-        self.ax_.annotate(f"{budget:,.6g}", *top, xycoords=("data", "axes fraction"), **style)
+        self.ax_.annotate(f"{budget:,.6g}", (budget, 1.0), (-2, -3), **style)

@@ -176,13 +176,13 @@ class CostDisplay(PredictionDisplay):
         shown = f"best threshold {self.best_threshold:.3g}".replace("inf", "above all scores")
         style = {"color": self.line_.get_color(), "markeredgecolor": "white", "markersize": 8}
         self.ax_.plot(threshold[best], cost[best], "o", label=shown, clip_on=False, **style)
-        limits = (float(threshold[np.argmax(cost <= top)]), float(threshold[-1]))
+        left, right = threshold[max(int(np.argmax(cost <= top)) - 1, 0)], threshold[-1]
         if n_before:
             before = self.ax_.get_xlim()
-            limits = (min(limits[0], before[0]), max(limits[1], before[1]))
+            left, right = min(left, before[0]), max(right, before[1])
         elif base > 0:
             self._reference(base, top)
-        self.ax_.set(xscale=self.scale, xlim=limits)
+        self.ax_.set(xscale=self.scale, xlim=(float(left), float(right)))
         self.ax_.set(xlabel="threshold on the score", ylabel="mean cost per row")
         self.ax_.legend(loc="best")
         return self

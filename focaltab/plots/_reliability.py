@@ -186,9 +186,9 @@ class ReliabilityDisplay(PredictionDisplay):
     def _draw_histogram(self, ax: Any) -> None:
         style = {"linewidth": 1.2} if ax.patches else {"fill": True, "alpha": 0.45}
         ax.stairs(self.counts, self.edges, color=self.line_.get_color(), **style)
-        lowest = float(self.counts[self.counts > 0].min())
-        bottom = min(ax.get_ylim()[0], 0.5 * lowest) if "linewidth" in style else 0.5 * lowest
-        ax.set(yscale="log", ylabel="rows", ylim=(bottom, None))
+        ax.set(yscale="log", ylabel="rows")
+        # Below the lowest bar, which would have no height at the axis.
+        ax.set_ylim(bottom=min(ax.get_ylim()[0], 0.5 * float(self.counts[self.counts > 0].min())))
 
 
 def _edges(table: pd.DataFrame, scale: Scale) -> Floats:

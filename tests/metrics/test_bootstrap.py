@@ -205,6 +205,7 @@ def test_one_positive_only():
         ({"confidence_level": 1.0}, "confidence_level"),
         ({"method": "normal"}, "method"),
         ({"groups": [1]}, "one group for each of 2"),
+        ({"groups": [1.0, np.nan]}, "groups is missing in row 1"),
         ({"metric": "accuracies"}, "no metric named 'accuracies'"),
         ({"metric": 3}, "name or a callable"),
     ],

@@ -79,6 +79,9 @@ def test_one_cost_is_the_bayes_threshold(payments):
     model = CostThresholdClassifier(Oracle(), fp_cost=1.0, fn_cost=19.0).fit(X, y)
     np.testing.assert_allclose(model.thresholds(X), 0.05)
     np.testing.assert_array_equal(model.predict(X), (X["probability"] > 0.05).astype(int))
+    rows = X[["risk"]].to_numpy().tolist()
+    listed = CostThresholdClassifier(LogisticRegression(), fn_cost=19.0).fit(rows, y)
+    assert listed.thresholds(rows).shape == y.shape
 
 
 def test_a_payment_of_less_than_a_review_is_let_through(payments):

@@ -182,10 +182,10 @@ def test_one_axes_takes_the_first_part_alone():
     import matplotlib.pyplot as plt
 
     y, proba = rare()
-    figure, ax = plt.subplots()
-    shown = plots.ReliabilityDisplay.from_predictions(y, proba, ax=ax)
-    assert shown.ax_ is ax and shown.histogram_ax_ is None and shown.figure_ is figure
-    assert plots.FocalLossDisplay.from_gammas(ax=ax).link_ax_ is None
+    figure, (left, right) = plt.subplots(ncols=2)
+    shown = plots.ReliabilityDisplay.from_predictions(y, proba, ax=left)
+    assert shown.ax_ is left and shown.histogram_ax_ is None and shown.figure_ is figure
+    assert plots.FocalLossDisplay.from_gammas(ax=right).link_ax_ is None
     with pytest.raises(ValueError, match="one Axes or a pair, got 3"):
         plots.FocalLossDisplay.from_gammas(ax=plt.subplots(ncols=3)[1])
 
