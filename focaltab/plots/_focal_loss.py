@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from scipy.special import logit
@@ -13,11 +13,14 @@ from focaltab.plots._base import PALETTE, REFERENCE, Floats, axes_pair
 
 _LINE_STYLES = ("-", "--", ":", "-.")
 
+Quantity = Literal["loss", "weight"]
+
 
 class FocalLossDisplay:
     """Focal losses beside their links.
 
-    On the left, the loss of a row against the probability ``sigmoid(t)`` that the margin gives its
+    On the left, the loss of a row (or its weight: the loss as a share of cross-entropy) against
+    the probability ``sigmoid(t)`` that the margin gives its
     true class (figure 1 of Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017);
     dashed for a negative row where ``alpha`` or a pair of gammas tells the classes apart. On the
     right, in the same colours, the calibrated probability that the margin stands for against its
@@ -28,11 +31,13 @@ class FocalLossDisplay:
     probability : ndarray of shape (n_points,)
         Sigmoid of the margin.
     positive, negative : ndarray of shape (n_losses, n_points)
-        Loss of a positive and of a negative row at that probability of its own class.
+        Loss, or weight, of a positive and of a negative row at that probability of its own class.
     calibrated : ndarray of shape (n_losses, n_points)
         Calibrated probability of the positive class.
     names : sequence of str
         One for each loss, for the legend.
+    quantity : {"loss", "weight"}, default="loss"
+        What `positive` and `negative` hold.
 
     Attributes
     ----------
@@ -59,12 +64,14 @@ class FocalLossDisplay:
         calibrated: Floats,
         *,
         names: Sequence[str],
+        quantity: Quantity = "loss",
     ) -> None:
         self.probability = probability
         self.positive = positive
         self.negative = negative
         self.calibrated = calibrated
         self.names = list(names)
+        self.quantity = quantity
 
     @classmethod
     def from_gammas(
@@ -79,7 +86,14 @@ class FocalLossDisplay:
         return cls.from_losses([FocalLoss(gamma, alpha) for gamma in gammas], ax=ax, **kwargs)
 
     @classmethod
-    def from_losses(cls, losses: Sequence[FocalLoss], *, ax: Any = None, **kwargs: Any) -> Self:
+    def from_losses(
+        cls,
+        losses: Sequence[FocalLoss],
+        *,
+        quantity: Quantity = "loss",
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
         """Compute and draw.
 
         Parameters
@@ -87,6 +101,8 @@ class FocalLossDisplay:
         losses : sequence of FocalLoss
             Of two classes, with class weights that are numbers (see `FocalLoss.resolve_alpha`).
             Under either link the focal margin is drawn.
+        quantity : {"loss", "weight"}, default="loss"
+            ``"weight"`` draws the loss as a share of cross-entropy: how much a row still counts.
         ax : matplotlib Axes, or a pair of them, default=None
             One Axes takes the losses alone, without the links.
         **kwargs
@@ -99,22 +115,29 @@ class FocalLossDisplay:
         Raises
         ------
         ValueError
-            For no losses, more than two classes, or an ``alpha`` that depends on data.
+            For no losses, an unknown `quantity`, more than two classes, or an ``alpha`` that
+            depends on data.
         """
         if not losses:
             raise ValueError("losses is empty: give at least one FocalLoss.")
+        if quantity not in ("loss", "weight"):
+            raise ValueError(f"quantity must be 'loss' or 'weight', got {quantity!r}.")
         probability = np.linspace(0.0, 1.0, 402)[1:-1]
         margin = logit(probability)
         positive, negative, calibrated = [], [], []
+        unit = np.ones(margin.size)
+        if quantity == "weight":
+            unit = FocalLoss(0.0).loss(np.ones(margin.size), margin)
         for loss in losses:
             if loss.is_multiclass:
                 raise ValueError(f"a plot needs two classes, got {loss!r}.")
             focal = FocalLoss(loss.gamma, loss.class_weights, link="focal")
-            positive.append(focal.loss(np.ones(margin.size), margin))
-            negative.append(focal.loss(np.zeros(margin.size), -margin))
+            positive.append(focal.loss(np.ones(margin.size), margin) / unit)
+            negative.append(focal.loss(np.zeros(margin.size), -margin) / unit)
             calibrated.append(focal.inverse_link(margin))
         data = (np.array(v) for v in (positive, negative, calibrated))
-        return cls(probability, *data, names=[_name(loss) for loss in losses]).plot(ax, **kwargs)
+        names = [_name(loss) for loss in losses]
+        return cls(probability, *data, names=names, quantity=quantity).plot(ax, **kwargs)
 
     def plot(self, ax: Any = None, *, name: str | None = None, **kwargs: Any) -> Self:
         """Draw.
@@ -144,10 +167,15 @@ class FocalLossDisplay:
         if apart.any():
             style = {"color": REFERENCE, "linestyle": "--", "linewidth": 1.2}
             self.ax_.plot([], [], **style, label="negative row")
-        top = 5.0 * float(np.median(self.positive[:, 0] / -np.log(self.probability[0])))
+        if self.quantity == "weight":
+            top = 1.05 * float(max(self.positive.max(), self.negative.max()))
+        else:
+            top = 5.0 * float(np.median(self.positive[:, 0] / -np.log(self.probability[0])))
         self.ax_.set(
             xlabel="sigmoid of the margin, for the true class",
-            ylabel="loss of a row",
+            ylabel="loss of a row"
+            if self.quantity == "loss"
+            else "loss as a share of cross-entropy",
             xlim=(0.0, 1.0),
             ylim=(0.0, top),
             title=name,

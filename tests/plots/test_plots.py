@@ -312,6 +312,15 @@ def test_focal_lines_are_those_of_the_loss(link):
     assert shown.names == ["gamma 2, alpha 0.25", "gamma 1 and 4"]
 
 
+def test_weight_is_the_share_of_cross_entropy_that_is_left():
+    shown = plots.FocalLossDisplay.from_gammas((0.0, 2.0), quantity="weight")
+    np.testing.assert_allclose(shown.lines_[0].get_ydata(), 1.0)
+    np.testing.assert_allclose(shown.lines_[1].get_ydata(), (1.0 - shown.probability) ** 2)
+    assert "share of cross-entropy" in shown.ax_.get_ylabel()
+    with pytest.raises(ValueError, match="quantity must be"):
+        plots.FocalLossDisplay.from_gammas(quantity="slope")
+
+
 def test_cross_entropy_is_calibrated_as_it_is():
     shown = plots.FocalLossDisplay.from_gammas()
     assert len(shown.lines_) == len(shown.link_lines_) == 4
