@@ -11,7 +11,7 @@ from lightgbm.basic import LightGBMError
 from numpy.typing import NDArray
 
 from focaltab.boosting import _door
-from focaltab.boosting._average_precision import LightGBMAveragePrecision
+from focaltab.boosting._evaluation import LightGBMAveragePrecision
 from focaltab.boosting._objective import lightgbm_objective
 from focaltab.losses._focal import Alpha, LinkName
 

@@ -66,14 +66,14 @@ class BoosterObjective:
                 f"{low} to {high}; set n_classes of the loss, or encode the labels."
             )
         raw = np.asarray(margins)
-        if raw.dtype != np.float32:
-            raw = raw.astype(np.float32 if self.single_precision else np.float64, copy=False)
+        single = self.single_precision or raw.dtype == np.float32
         if raw.ndim == 2 and not self.loss.is_multiclass:
             raw = raw.reshape(-1)
         weight = None if weight is None or np.size(weight) == 0 else np.asarray(weight)
         n_threads = available_threads() if self.n_threads is None else self.n_threads
-        gradient, hessian = self.loss._gradient_hessian(
-            labels, raw, weight, "expected", n_threads=n_threads
+        gradient, hessian = np.empty((2, *raw.shape), np.float32 if single else np.float64)
+        self.loss._gradient_hessian(
+            labels, raw, weight, "expected", gradient, hessian, n_threads=n_threads
         )
         if self.loss.is_multiclass and self.hessian_factor != 1.0:
             np.multiply(hessian, self.hessian_factor, out=hessian)

@@ -14,9 +14,10 @@ from xgboost import XGBClassifier
 from xgboost.callback import EarlyStopping
 
 from focaltab.boosting import _door
-from focaltab.boosting._average_precision import METRIC_NAME, AveragePrecision
+from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision, on_probabilities
 from focaltab.boosting._native_file import loss_from_json, loss_to_json
 from focaltab.boosting._objective import xgboost_objective
+from focaltab.boosting._reweighting import FocalReweighting
 from focaltab.losses import FocalLoss
 from focaltab.losses._focal import Alpha, LinkName
 
@@ -172,7 +173,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             X, codes = _door.take_rows(X, train), codes[train]
         loss, prevalence = _door.prepare_loss(self, classes, codes, weight)
         self._classes = None  # the library checks its own class numbers while it fits
-        with self._as_custom_objective(loss, prevalence, keep_intercept=xgb_model is not None):
+        with self._as_focal_training(loss, prevalence, keep_intercept=xgb_model is not None):
             super().fit(
                 X,
                 codes,
@@ -203,14 +204,22 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             )
 
     @contextmanager
-    def _as_custom_objective(
+    def _as_focal_training(
         self, loss: FocalLoss, prevalence: Any, keep_intercept: bool
     ) -> Iterator[None]:
         """Show XGBoost's own ``fit`` the objective, intercept and metric; then restore."""
         shown: dict[str, Any] = {
-            "objective": xgboost_objective(loss, n_threads=_door.own_threads(self.n_jobs)),
             "_fit_base_score": None if keep_intercept else self._base_score(loss, prevalence),
+            "callbacks": list(self.callbacks or []),
         }
+        if self._can_reweight(loss):
+            shown["_fit_reweighting"] = FocalReweighting(loss)
+            shown["objective"] = "binary:logistic"
+            shown["callbacks"].append(shown["_fit_reweighting"])
+        else:
+            threads = _door.own_threads(self.n_jobs)
+            shown["objective"] = xgboost_objective(loss, n_threads=threads)
+            shown["eval_metric"] = on_probabilities(self.eval_metric, loss)
         if self.early_stopping_rounds is not None and self.eval_metric is None:
             stop = EarlyStopping(
                 rounds=self.early_stopping_rounds,
@@ -219,7 +228,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             )
             shown["eval_metric"] = AveragePrecision(loss)
             shown["early_stopping_rounds"] = None
-            shown["callbacks"] = [*(self.callbacks or []), stop]
+            shown["callbacks"].append(stop)
         hidden = {name: getattr(self, name, None) for name in shown}
         try:
             self.__dict__.update(shown)
@@ -227,6 +236,26 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         finally:
             self.__dict__.update(hidden)
             self.__dict__.pop("_fit_base_score")
+            self.__dict__.pop("_fit_reweighting", None)
+
+    def _can_reweight(self, loss: FocalLoss) -> bool:
+        """Whether row weights can carry the focal loss, which makes a custom objective needless.
+
+        Not where cuts follow the weights of each round ("approx"), nor where the library draws
+        the margins that it trains on anew (dart).
+        """
+        return (
+            loss.link_name == "logit"
+            and not loss.is_multiclass
+            and self.booster in (None, "gbtree")
+            and self.tree_method in (None, "auto", "hist")
+        )
+
+    def _create_dmatrix(self, ref: Any, **kwargs: Any) -> Any:
+        data = super()._create_dmatrix(ref=ref, **kwargs)
+        if ref is None and "_fit_reweighting" in self.__dict__:
+            self._fit_reweighting.watch(data)
+        return data
 
     def _base_score(self, loss: FocalLoss, prevalence: Any) -> Any:
         """Intercept as XGBoost wants it: a probability for two classes, margins for more."""
@@ -243,6 +272,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         if getattr(self, "n_classes_", 2) > 2:
             params["objective"] = "multi:softprob"
         if "_fit_base_score" in self.__dict__:
+            params.pop("scale_pos_weight", None)  # already in the rows' weights
             if self._fit_base_score is None:
                 params.pop("base_score", None)
             else:

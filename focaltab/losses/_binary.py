@@ -80,7 +80,7 @@ def gradient_hessian_canonical(
     constant = gammas == (0.0, 0.0) and weights[0] == weights[1]
     table = None if constant else canonical_weight_table(gammas, weights, dtype)
     limit = _exponent_limit(dtype)
-    tiny = np.finfo(dtype).tiny
+    tiny, largest = np.finfo(dtype).tiny, np.finfo(dtype).max
 
     def make_kernel(block_rows: int) -> Kernel:
         scratch = _Scratch(dtype, block_rows, 6)
@@ -100,7 +100,7 @@ def gradient_hessian_canonical(
                 table.read(f, w, p, q, index)
             np.multiply(gradient, w, out=gradient)
             np.multiply(hessian, w, out=hessian)
-            np.maximum(hessian, tiny, out=hessian)
+            np.clip(hessian, tiny, largest, out=hessian)  # maximum() with a number has no SIMD
             if rows.weight is not None:
                 _load(w, rows.weight, block)
                 np.multiply(gradient, w, out=gradient)
@@ -109,6 +109,27 @@ def gradient_hessian_canonical(
         return kernel
 
     run_in_blocks(make_kernel, rows.y.shape[0], n_threads)
+
+
+def logistic_weight(
+    log_odds: NDArray[np.float32],
+    out: NDArray[np.float32],
+    gammas: tuple[float, float],
+    weights: tuple[float, float],
+) -> None:
+    """Fill `out` with ``w(f)``: canonical focal loss is logistic loss under these weights."""
+    table = canonical_weight_table(gammas, weights, log_odds.dtype)
+
+    def make_kernel(block_rows: int) -> Kernel:
+        scratch = _Scratch(log_odds.dtype, block_rows, 2)
+
+        def kernel(block: slice) -> None:
+            (first, second), index = scratch.view(block.stop - block.start)
+            table.read(log_odds[block], out[block], first, second, index)
+
+        return kernel
+
+    run_in_blocks(make_kernel, log_odds.shape[0], n_threads=1)
 
 
 def gradient_hessian_focal(
@@ -121,7 +142,7 @@ def gradient_hessian_focal(
     """Fill the paper's gradient ``a s q^g (g p l - q)`` and the chosen curvature in its margin."""
     dtype = rows.gradient.dtype
     limit = _exponent_limit(dtype)
-    tiny = np.finfo(dtype).tiny
+    tiny, largest = np.finfo(dtype).tiny, np.finfo(dtype).max
     expected = curvature == "expected"
     table = log_expected_hessian_table(gammas, weights, dtype) if expected else None
 
@@ -138,7 +159,7 @@ def gradient_hessian_focal(
             if table is not None:
                 table.read(u, hessian, p, q, index)
                 np.exp(hessian, out=hessian)
-                np.maximum(hessian, tiny, out=hessian)
+                np.clip(hessian, tiny, largest, out=hessian)
             np.multiply(sign, u, out=u)
             _probabilities(u, p, q, more, limit)
             np.log1p(more, out=minus_log_p)

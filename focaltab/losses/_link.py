@@ -20,6 +20,8 @@ from focaltab.losses._margin import Array, log_slope, log_slope_decay
 # Beyond this margin f equals its asymptote to the last bit of a float64: exp(-40) < 2**-57.
 _LIMIT = 40.0
 _NODES = 8192
+# Of `StepTable`: 8 MB, which gammas up to about 5 stay under.
+_MOST_STEPS = 2**21
 
 
 class Link:
@@ -127,6 +129,53 @@ class Table:
             np.add(out, gathered, out=out)
 
 
+class StepTable:
+    """A positive function in float32, as its value at the nearest node of a fine even grid.
+
+    One gather and no arithmetic on what it finds: a third of the time of a line per step.
+
+    Parameters
+    ----------
+    nodes, values : float64 ndarray of shape (n_nodes,)
+        Coarse samples, close enough for the straight lines between them to be exact.
+    refinement : int
+        Fine steps in each coarse one, from `refinement_needed`.
+    """
+
+    def __init__(self, nodes: Array, values: Array, refinement: int) -> None:
+        parts = np.arange(refinement, dtype=np.float32) / np.float32(refinement)
+        fine = np.multiply.outer(np.diff(values).astype(np.float32), parts)
+        fine += values[:-1, None].astype(np.float32)
+        self.values = np.append(fine.ravel(), np.float32(values[-1]))
+        n_steps = self.values.size - 1
+        per_unit = n_steps / (nodes[-1] - nodes[0])
+        self.step_inverse = np.float32(per_unit)
+        # The half rounds to the nearest node, since the conversion to an integer truncates.
+        self.offset = np.float32(0.5 - nodes[0] * per_unit)
+        self.end = np.float32(n_steps)
+
+    @staticmethod
+    def refinement_needed(values: Array, tolerance: float) -> int:
+        """Refinement for a relative error of `tolerance`, where a node is half a step away."""
+        return int(np.ceil(np.abs(np.diff(np.log(values))).max() / (2.0 * tolerance))) or 1
+
+    def read(
+        self,
+        x: NDArray[Any],
+        out: NDArray[Any],
+        position: NDArray[Any],
+        _: NDArray[Any],
+        index: TableIndex,
+    ) -> None:
+        """Write the function's values at `x` to `out`, as `Table.read` does."""
+        np.multiply(x, self.step_inverse, out=position)
+        np.add(position, self.offset, out=position)
+        np.clip(position, 0, self.end, out=position)
+        np.copyto(index.narrow, position, casting="unsafe")
+        np.copyto(index.wide, index.narrow)
+        np.take(self.values, index.wide, out=out, mode="clip")
+
+
 class TableIndex:
     """Scratch for the node numbers of a block of rows."""
 
@@ -145,7 +194,7 @@ def _nodes_for(dtype: np.dtype[Any]) -> tuple[float, int]:
     """Largest margin that a table covers, and how many nodes.
 
     Relative error against exact values, at the gammas from 0 to 10 that the tests try: below 2e-5
-    in float32 (rounding of the argument) and below 1e-8 in float64.
+    in float32 and below 1e-8 in float64.
     """
     return (25.0, 32768) if dtype == np.float32 else (_LIMIT, 16384)
 
@@ -159,13 +208,22 @@ def link_for(gammas: tuple[float, float], weights: tuple[float, float]) -> Link:
 @lru_cache(maxsize=64)
 def canonical_weight_table(
     gammas: tuple[float, float], weights: tuple[float, float], dtype: np.dtype[Any]
-) -> Table:
+) -> Table | StepTable:
     """``w`` as a function of the true log-odds ``f``."""
     link = link_for(gammas, weights)
     limit, n_nodes = _nodes_for(dtype)
     low, high = link.log_odds(np.array([-limit, limit]))
     f = np.linspace(low, high, n_nodes)
-    return Table(f, link.canonical_weight(link.margin(f)), dtype)
+    values = link.canonical_weight(link.margin(f))
+    if dtype == np.float32:
+        # Constant ends are read beyond the grid's end as well.
+        moving = (np.abs(values / values[0] - 1) > 1e-6) & (np.abs(values / values[-1] - 1) > 1e-6)
+        first, last = np.flatnonzero(moving)[[0, -1]] if moving.any() else (0, n_nodes - 1)
+        f, values = f[first : last + 1], values[first : last + 1]
+        refinement = StepTable.refinement_needed(values, 1.5e-5)
+        if refinement * f.size <= _MOST_STEPS:
+            return StepTable(f, values, refinement)
+    return Table(f, values, dtype)
 
 
 @lru_cache(maxsize=64)

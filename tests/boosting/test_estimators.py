@@ -19,7 +19,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from focaltab import FocalLGBMClassifier, FocalXGBClassifier
+from focaltab import FocalLGBMClassifier, FocalXGBClassifier, xgboost_objective
 from focaltab.losses import ClassBalanced, FocalLoss
 
 LIBRARIES = ["xgb", "lgbm"]
@@ -254,6 +254,40 @@ def test_a_plain_xgboost_file_loads_as_log_odds(rare, tmp_path):
     model = FocalXGBClassifier()
     model.load_model(tmp_path / "model.json")
     np.testing.assert_allclose(model.predict_proba(X), plain.predict_proba(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_xgboost_fits_what_the_raw_objective_fits(weighted, rare):
+    """The estimator renews row weights where the objective hands over gradients: one model."""
+    X, y, _ = rare
+    weight = np.random.default_rng(1).random(y.size) + 0.1 if weighted else None
+    model = make("xgb", n_estimators=40, focal_gamma=2.0, focal_alpha=0.25, subsample=0.7)
+    model.fit(X, y, sample_weight=weight)
+    params = {
+        "objective": "binary:logistic",
+        "base_score": model.prevalence_,
+        "subsample": 0.7,
+        "max_depth": 6,
+    }
+    data = xgb.QuantileDMatrix(X, y, weight=weight)
+    objective = xgboost_objective(model.loss_)
+    booster = xgb.train(params, data, 40, obj=objective)
+    np.testing.assert_allclose(model.predict_proba(X)[:, 1], booster.predict(data), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "parameters", [{}, {"link": "focal"}, {"tree_method": "approx"}, {"booster": "dart"}], ids=str
+)
+def test_xgboost_gives_a_users_metric_probabilities(parameters, rare):
+    X, y, _ = rare
+
+    def mean_probability(y_true, y_score):
+        return float(np.mean(y_score))
+
+    model = make("xgb", n_estimators=5, eval_metric=["auc", mean_probability], **parameters)
+    model.fit(X, y, eval_set=[(X, y)])
+    last = model.evals_result()["validation_0"]["mean_probability"][-1]
+    assert last == pytest.approx(model.predict_proba(X)[:, 1].mean(), rel=1e-4)
 
 
 @pytest.mark.parametrize("link", LINKS)

@@ -152,6 +152,32 @@ def test_canonical_gradient_has_the_form_that_makes_the_sigmoid_calibrated(gamma
     np.testing.assert_allclose(h0, weight * expit(wide) * expit(-wide), rtol=rtol)
 
 
+@settings(max_examples=60, deadline=None)
+@given(gammas, alphas, margins, st.sampled_from([np.float32, np.float64]))
+def test_logistic_loss_under_the_weights_is_the_canonical_loss(gamma, alpha, f, dtype):
+    loss = FocalLoss(gamma, alpha, link="logit")
+    f = np.array(f, dtype=dtype)
+    weight = loss.logistic_weight(f)
+    assert weight.dtype == dtype and (weight > 0).all()
+    inner = np.abs(f) < 80
+    for y in (0, 1):
+        gradient, hessian = loss.gradient_hessian(np.full(f.size, y), f)
+        wide = f[inner].astype(np.float64)
+        slope = expit(wide) if y == 0 else -expit(-wide)
+        np.testing.assert_allclose(gradient[inner], weight[inner] * slope, rtol=1e-5)
+        np.testing.assert_allclose(
+            hessian[inner], weight[inner] * expit(wide) * expit(-wide), rtol=1e-5
+        )
+
+
+def test_logistic_weights_exist_for_two_classes_only():
+    out = np.empty(3, np.float32)
+    assert FocalLoss(0.0).logistic_weight(np.zeros(3, np.float32), out) is out
+    np.testing.assert_array_equal(out, 1.0)
+    with pytest.raises(ValueError, match="two classes only"):
+        FocalLoss(n_classes=3).logistic_weight(np.zeros((2, 3)))
+
+
 def test_weights_and_every_kind_of_input():
     rng = np.random.default_rng(0)
     y, z, weight = rng.integers(0, 2, 200), rng.normal(size=200), rng.random(200)

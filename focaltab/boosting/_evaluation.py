@@ -1,4 +1,4 @@
-"""Average precision as the boosters' evaluation metric, on calibrated scores."""
+"""What boosters evaluate as they train: average precision, or a user's metric of probabilities."""
 
 from __future__ import annotations
 
@@ -38,6 +38,26 @@ class AveragePrecision:
                 ]
             )
         )
+
+
+class OnProbabilities:
+    """A user's metric, handed probabilities where XGBoost would hand it margins."""
+
+    def __init__(self, metric: Any, loss: FocalLoss) -> None:
+        self.metric = metric
+        self.loss = loss
+        self.__name__ = metric.__name__
+
+    def __call__(self, y_true: Any, y_score: Any, **weight: Any) -> float:
+        """The metric's value, of rows with ``sample_weight`` if given."""
+        return float(self.metric(y_true, self.loss.inverse_link(y_score), **weight))
+
+
+def on_probabilities(eval_metric: Any, loss: FocalLoss) -> Any:
+    """XGBoost's ``eval_metric`` with every callable in it as `OnProbabilities`."""
+    if isinstance(eval_metric, list | tuple):
+        return [on_probabilities(metric, loss) for metric in eval_metric]
+    return OnProbabilities(eval_metric, loss) if callable(eval_metric) else eval_metric
 
 
 class LightGBMAveragePrecision(AveragePrecision):
