@@ -58,12 +58,12 @@ class BoosterObjective:
         else:
             labels, margins, weight = y_true, y_pred, sample_weight
         labels = np.asarray(labels)
-        # Whole numbers are checked by their ends only: this runs on every round.
-        low, high = labels.min(), labels.max()
-        if not (low >= 0 and high <= self.loss.n_classes - 1):
+        n_known = sum(np.count_nonzero(labels == k) for k in range(self.loss.n_classes))
+        if n_known != labels.size:
+            strange = labels[~np.isin(labels, np.arange(self.loss.n_classes))][0]
             raise ValueError(
-                f"labels must be class numbers 0 to {self.loss.n_classes - 1}, but run from "
-                f"{low} to {high}; set n_classes of the loss, or encode the labels."
+                f"labels must be class numbers 0 to {self.loss.n_classes - 1}, but {strange} is "
+                "among them; set n_classes of the loss, or encode the labels."
             )
         raw = np.asarray(margins)
         single = self.single_precision or raw.dtype == np.float32

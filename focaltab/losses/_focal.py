@@ -15,6 +15,7 @@ from focaltab.losses._margin import margin_loss
 from focaltab.losses._validation import (
     check_gamma,
     check_labels,
+    check_probabilities,
     check_raw_prediction,
     check_weight,
     result_array,
@@ -354,11 +355,10 @@ class FocalLoss:
         Raises
         ------
         ValueError
-            If a probability lies outside (0, 1).
+            If a probability lies outside (0, 1), or with several classes their number is another
+            or a row does not sum to 1.
         """
-        eta = np.asarray(probability, dtype=np.float64)
-        if not ((eta > 0.0) & (eta < 1.0)).all():
-            raise ValueError("link: probabilities must lie strictly between 0 and 1.")
+        eta = check_probabilities("link", probability, self.n_classes)
         if not self.is_multiclass:
             f = logit(eta)
             return np.asarray(f if self.link_name == "logit" else self._link.margin(f))
@@ -427,8 +427,10 @@ class FocalLoss:
         Raises
         ------
         ValueError
-            If a prevalence lies outside (0, 1).
+            If a prevalence lies outside (0, 1), or with several classes their number is another
+            or they do not sum to 1.
         """
+        prevalence = check_probabilities("intercept", prevalence, self.n_classes)
         raw = self._resolved_at(prevalence).link(prevalence)
         return raw if self.is_multiclass else float(raw)
 

@@ -77,7 +77,8 @@ class Link:
 class Table:
     """A smooth function on an even grid, read in place by gathers and Horner's rule.
 
-    Arguments beyond the grid's ends read the value at the end.
+    Arguments beyond the grid's ends read the value at the end, plus `end_slopes` times the way
+    beyond it.
 
     Parameters
     ----------
@@ -85,9 +86,17 @@ class Table:
     dtype : dtype
         Float type that is read and written. float32 keeps a line per step, float64 a cubic: with
         the nodes of `_nodes_for` either is as exact as its type can hold the argument.
+    end_slopes : (float, float), default=None
+        Slopes of the asymptotes to the left and to the right; None where they are level.
     """
 
-    def __init__(self, nodes: Array, values: Array, dtype: np.dtype[Any]) -> None:
+    def __init__(
+        self,
+        nodes: Array,
+        values: Array,
+        dtype: np.dtype[Any],
+        end_slopes: tuple[float, float] | None = None,
+    ) -> None:
         step = (nodes[-1] - nodes[0]) / (nodes.size - 1)
         if dtype == np.float32:
             pieces = np.stack([np.diff(values), values[:-1]])
@@ -104,6 +113,8 @@ class Table:
         self.low = dtype.type(nodes[0])
         self.step_inverse = dtype.type(1.0 / step)
         self.span = dtype.type(nodes.size - 1)
+        self.high = dtype.type(nodes[-1])
+        self.end_slopes = None if end_slopes is None else tuple(map(dtype.type, end_slopes))
 
     def read(
         self,
@@ -127,6 +138,16 @@ class Table:
             np.multiply(out, fraction, out=out)
             np.take(coefficient, index.wide, out=gathered, mode="clip")
             np.add(out, gathered, out=out)
+        if self.end_slopes is not None:
+            left, right = self.end_slopes
+            for end, slope, beyond in (
+                (self.low, left, np.minimum),
+                (self.high, right, np.maximum),
+            ):
+                np.subtract(x, end, out=gathered)
+                beyond(gathered, 0, out=gathered)
+                np.multiply(gathered, slope, out=gathered)
+                np.add(out, gathered, out=out)
 
 
 class StepTable:
@@ -234,4 +255,6 @@ def log_expected_hessian_table(
     link = link_for(gammas, weights)
     limit, n_nodes = _nodes_for(dtype)
     z = np.linspace(-limit, limit, n_nodes)
-    return Table(z, link.log_expected_hessian(z), dtype)
+    # To the left G0 vanishes as exp((1 + g0) z) beside G1, to the right G1 does beside G0.
+    slopes = (1.0 + gammas[0], -1.0 - gammas[1])
+    return Table(z, link.log_expected_hessian(z), dtype, slopes)

@@ -52,6 +52,21 @@ def check_labels(y_true: ArrayLike, n_classes: int) -> NDArray[Any]:
     return y
 
 
+def check_probabilities(name: str, probability: ArrayLike, n_classes: int) -> NDArray[np.float64]:
+    """Probabilities of the positive class, or of each of several classes in the last dimension."""
+    eta = np.asarray(probability, dtype=np.float64)
+    if not ((eta > 0.0) & (eta < 1.0)).all():
+        raise ValueError(f"{name}: probabilities must lie strictly between 0 and 1.")
+    if n_classes > 2:
+        if eta.ndim == 0 or eta.shape[-1] != n_classes:
+            raise ValueError(
+                f"{name}: {n_classes} classes need one probability each, got shape {eta.shape}."
+            )
+        if not np.allclose(eta.sum(axis=-1), 1.0, atol=1e-6):
+            raise ValueError(f"{name}: the probabilities of the classes must sum to 1.")
+    return eta
+
+
 def check_raw_prediction(raw_prediction: ArrayLike, n_classes: int) -> NDArray[Any]:
     """Margins as float32 or float64, of shape (n,) for two classes and (n, n_classes) for more."""
     raw = np.asarray(raw_prediction)

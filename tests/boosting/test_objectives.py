@@ -91,7 +91,10 @@ def test_three_classes_in_train(data, link):
 
 @pytest.mark.parametrize("make", [xgboost_objective, lightgbm_objective])
 def test_wrong_labels_and_wrong_loss(make):
-    with pytest.raises(ValueError, match="run from 1 to 2"):
-        make(FocalLoss())(np.array([1, 2]), np.zeros(2))
+    for strange in (2, -1, 0.5, np.nan):
+        with pytest.raises(ValueError, match=rf"{strange} is among them"):
+            make(FocalLoss())(np.array([1, strange]), np.zeros(2))
+    with pytest.raises(ValueError, match=r"0\.9 is among them"):
+        make(FocalLoss(n_classes=3))(np.array([0.9, 2.0]), np.zeros((2, 3)))
     with pytest.raises(TypeError, match="FocalLoss"):
         make(2.0)

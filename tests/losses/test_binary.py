@@ -152,6 +152,17 @@ def test_canonical_gradient_has_the_form_that_makes_the_sigmoid_calibrated(gamma
     np.testing.assert_allclose(h0, weight * expit(wide) * expit(-wide), rtol=rtol)
 
 
+@pytest.mark.parametrize("dtype, far", [(np.float32, 80.0), (np.float64, 600.0)])
+@pytest.mark.parametrize("gamma", [0.0, 2.0])
+def test_expected_hessian_keeps_falling_far_out(gamma, dtype, far):
+    """There it is ``(1 + g)**2 exp(-(1 + g) |z|)`` to the last digit of the type."""
+    z = np.linspace(26.0, far / (1.0 + gamma), 7).astype(dtype)
+    expected = (1.0 + gamma) ** 2 * np.exp(-(1.0 + gamma) * z.astype(np.float64))
+    for side in (z, -z):
+        _, hessian = FocalLoss(gamma).gradient_expected_hessian(np.zeros(z.size), side)
+        np.testing.assert_allclose(hessian, expected, rtol=2e-5 if dtype == np.float32 else 1e-8)
+
+
 @settings(max_examples=60, deadline=None)
 @given(gammas, alphas, margins, st.sampled_from([np.float32, np.float64]))
 def test_logistic_loss_under_the_weights_is_the_canonical_loss(gamma, alpha, f, dtype):

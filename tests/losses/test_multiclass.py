@@ -96,3 +96,17 @@ def test_two_classes_as_softmax_agree_with_the_intercept(link):
     )
     gradient = loss.gradient(y, np.tile(raw, (1000, 1)))
     assert np.abs(gradient.sum(axis=0)).max() < 1e-9
+
+
+@pytest.mark.parametrize("link", ["focal", "logit"])
+def test_links_take_one_probability_for_each_class(link):
+    loss = FocalLoss(2.0, link=link, n_classes=3)
+    for wrong, message in (
+        ([[0.9, 0.9, 0.9]], "sum to 1"),
+        ([[0.5, 0.5]], "one probability each"),
+        (0.1, "one probability each"),
+    ):
+        with pytest.raises(ValueError, match=f"link: .*{message}"):
+            loss.link(wrong)
+        with pytest.raises(ValueError, match=f"intercept: .*{message}"):
+            loss.intercept(wrong)
