@@ -58,11 +58,3 @@ def on_probabilities(eval_metric: Any, loss: FocalLoss) -> Any:
     if isinstance(eval_metric, list | tuple):
         return [on_probabilities(metric, loss) for metric in eval_metric]
     return OnProbabilities(eval_metric, loss) if callable(eval_metric) else eval_metric
-
-
-class LightGBMAveragePrecision(AveragePrecision):
-    """The same in the three-part form that LightGBM's scikit-learn classes ask of a metric."""
-
-    def __call__(self, y_true: Any, y_score: Any, weight: Any = None) -> Any:
-        sample_weight = None if weight is None or np.size(weight) == 0 else weight
-        return METRIC_NAME, super().__call__(y_true, y_score, sample_weight), True

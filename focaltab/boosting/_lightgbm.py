@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-from inspect import signature
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from lightgbm import Booster, LGBMClassifier
-from lightgbm.basic import LightGBMError
+from lightgbm.basic import LightGBMError, _ConfigAliases
 from numpy.typing import NDArray
 
 from focaltab.boosting import _door
-from focaltab.boosting._evaluation import LightGBMAveragePrecision
+from focaltab.boosting._labels import encode_target, warn_of_common_positive
+from focaltab.boosting._lightgbm_evaluation import (
+    LightGBMAveragePrecision,
+    as_list,
+    as_the_library_takes_them,
+    by_class_number,
+    evaluation_sets,
+    on_probabilities,
+)
 from focaltab.boosting._objective import lightgbm_objective
+from focaltab.losses import FocalLoss
 from focaltab.losses._focal import Alpha, LinkName
 
-_OWN_PARAMETERS = ("focal_gamma", "focal_alpha", "link", "normalize", "validation_fraction")
+_OWN_PARAMETERS = (
+    "focal_gamma",
+    "focal_alpha",
+    "link",
+    "normalize",
+    "pos_label",
+    "validation_fraction",
+)
 # With a custom objective LightGBM hands its metrics raw scores; these need only their order.
 _RANKING_METRICS = {"average_precision", "auc", "None", "none", "na", "null", "custom", ""}
 
@@ -39,6 +57,10 @@ class FocalLGBMClassifier(LGBMClassifier):  # type: ignore[misc]
     normalize : bool, default=True
         Scale the loss so that its curvature at the prevalence is logistic loss's, and
         ``min_child_weight`` and ``reg_lambda`` keep their usual meaning.
+    pos_label : str, int, float or bool, default=None
+        Which of two labels is the positive class, that early stopping, ``focal_alpha``, pairs of
+        ``focal_gamma`` and raw scores are about; None for the second in sorted order.
+        ``classes_`` and the columns of `predict_proba` stay in sorted order.
     validation_fraction : float, default=0.1
         Stratified part of the rows held out for ``early_stopping_rounds`` when ``fit`` gets no
         ``eval_set``.
@@ -84,6 +106,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         focal_alpha: Alpha = None,
         link: LinkName = "logit",
         normalize: bool = True,
+        pos_label: Any = None,
         validation_fraction: float = 0.1,
         early_stopping_rounds: int | None = None,
         boosting_type: str = "gbdt",
@@ -133,6 +156,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         self.focal_alpha = focal_alpha
         self.link = link
         self.normalize = normalize
+        self.pos_label = pos_label
         self.validation_fraction = validation_fraction
         self.early_stopping_rounds = early_stopping_rounds
 
@@ -158,15 +182,16 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
             NaN is missing; pandas categories are used as such.
         y : array-like of shape (n_samples,)
-            Labels of any type; the second in sorted order is the positive class.
+            Labels of any type; see ``pos_label``.
         sample_weight : array-like of shape (n_samples,), default=None
         eval_X, eval_y : X and y of an evaluation set, or tuples of several, default=None
             For early stopping. Without them, `validation_fraction` of the rows is held out.
         eval_set : list of (X, y), default=None
             The same in the form that LightGBM is retiring.
         eval_metric : str, callable or list, default=None
-            Average precision unless given. Names of metrics that need probabilities are refused:
-            LightGBM computes them from raw scores under a custom objective.
+            Average precision unless given. A callable is handed probabilities. Names of metrics
+            that need them are refused: LightGBM computes those from raw scores under a custom
+            objective.
         init_model : Booster, fitted estimator or path, default=None
             Model to continue; its intercept is kept.
         init_score, eval_sample_weight, eval_init_score, **fit_params
@@ -180,34 +205,33 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         ------
         ValueError
             For missing or continuous labels, a single class, infinite features, unusable
-            weights or parameters, or a class too rare to hold out.
+            weights or parameters, a class too rare to hold out, or a model to continue whose
+            margins mean something else.
         """
         self._check_parameters(eval_metric)
-        classes, codes = _door.encode_target(y)
+        classes, codes = encode_target(y, self.pos_label)
+        _door.check_rows(X, codes)
         _door.check_features(X)
         factor = self._other_params.get("scale_pos_weight")
         weight = _door.training_weight(sample_weight, self.class_weight, factor, y, codes)
-        # LightGBM multiplies class_weight in by itself.
-        passed_weight = _door.training_weight(sample_weight, None, factor, y, codes)
-        eval_set = _evaluation_sets(eval_set, eval_X, eval_y)
+        eval_set = evaluation_sets(eval_set, eval_X, eval_y)
+        stops = self._given("early_stopping_round") is not None
         if eval_set is not None:
-            for X_eval, y_eval in eval_set:
-                _door.check_features(X_eval)
-                _door.encode_eval_target(y_eval, classes)
-        elif self.early_stopping_rounds is not None:
+            eval_set = _door.encode_evaluation_sets(
+                eval_set, classes, eval_sample_weight, needs_positives=stops and eval_metric is None
+            )
+        elif stops:
             train, held_out = _door.validation_rows(
                 codes, self.validation_fraction, self.random_state
             )
-            eval_set = [(_door.take_rows(X, held_out), classes[codes[held_out]])]
+            eval_set = [(_door.take_rows(X, held_out), codes[held_out])]
             if weight is not None:
                 eval_sample_weight = [weight[held_out]]
-            weight, passed_weight = (_door.take_rows(w, train) for w in (weight, passed_weight))
+                weight = weight[train]
             if init_score is not None:
                 eval_init_score = [_door.take_rows(init_score, held_out)]
                 init_score = _door.take_rows(init_score, train)
-            X, y, codes = _door.take_rows(X, train), classes[codes[train]], codes[train]
-        elif not (isinstance(y, np.ndarray) and y.ndim == 1):
-            y = classes[codes]  # lists, columns and frames as plain labels
+            X, codes = _door.take_rows(X, train), codes[train]
         loss, prevalence = _door.prepare_loss(self, classes, codes, weight)
         intercept = np.atleast_1d(loss.intercept(prevalence))
         own_intercept = init_score is None and init_model is None
@@ -215,58 +239,83 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
             init_score = _constant_score(intercept, codes.size)
             if eval_set is not None and eval_init_score is None:
                 eval_init_score = [_constant_score(intercept, len(y_)) for _, y_ in eval_set]
-        # A fit with class_weight leaves its class numbers behind; the next must not reuse them.
-        self._class_weight = None
-        self._fit_objective: Any = lightgbm_objective(
-            loss, n_threads=_door.own_threads(self.n_jobs)
-        )
-        if eval_metric is None and "metric" not in self._other_params and eval_set is not None:
+        _door.check_continuation(init_model, loss)
+        warn_of_common_positive(classes, prevalence, self.pos_label)
+        if eval_metric is None and self._given("metric") is None and eval_set is not None:
             eval_metric = LightGBMAveragePrecision(loss)
-        try:
-            super().fit(
-                X,
-                y,
-                sample_weight=passed_weight,
-                init_score=init_score,
-                **_as_the_library_takes_them(eval_set, classes),
-                eval_sample_weight=eval_sample_weight,
-                eval_init_score=eval_init_score,
-                eval_metric=eval_metric,
-                init_model=init_model,
-                **fit_params,
-            )
-        except LightGBMError as error:
-            # LightGBM cannot start a custom objective when no feature can be split; its own
-            # objectives then keep the intercept alone, and so does this one.
-            if "num_features()) > (0)" not in str(error) or not own_intercept:
-                raise
-            self._fit_objective = "multiclass" if loss.is_multiclass else "binary"
-            super().fit(X, y, sample_weight=passed_weight)
-            _clear_first_trees(self.booster_)
-        finally:
-            del self._fit_objective
+        by_class = fit_params.pop("eval_class_weight", None)
+        with self._as_focal_training(loss):
+            try:
+                super().fit(
+                    X,
+                    codes,
+                    sample_weight=weight,
+                    init_score=init_score,
+                    **as_the_library_takes_them(eval_set),
+                    eval_sample_weight=eval_sample_weight,
+                    eval_class_weight=by_class_number(by_class, classes),
+                    eval_init_score=eval_init_score,
+                    eval_metric=on_probabilities(eval_metric, loss),
+                    init_model=init_model,
+                    **fit_params,
+                )
+            except LightGBMError as error:
+                # LightGBM cannot start a custom objective when no feature can be split; its own
+                # objectives then keep the intercept alone, and so does this one.
+                if "num_features()) > (0)" not in str(error) or not own_intercept:
+                    raise
+                self._fit_objective = "multiclass" if loss.is_multiclass else "binary"
+                super().fit(X, codes, sample_weight=weight)
+                _clear_first_trees(self.booster_)
+        # The library learned class numbers; its own predict is to give labels.
+        self._le.fit(classes.labels)
+        self._classes = classes.labels
+        self._label_order = classes
+        self._columns = _column_names(X)
         if own_intercept:
             _add_to_first_trees(self.booster_, intercept)
         self.loss_ = loss
         self.prevalence_ = prevalence
         return self
 
+    _fit_objective: Any  # while a fit runs
+
+    @contextmanager
+    def _as_focal_training(self, loss: FocalLoss) -> Iterator[None]:
+        """Show LightGBM's own ``fit`` the objective, and no class weights; then restore."""
+        class_weight: Any = self.class_weight
+        self.class_weight: Any = None
+        # A fit with class weights leaves them behind for the next.
+        self._class_weight = None
+        self._fit_objective = lightgbm_objective(loss, n_threads=_door.own_threads(self.n_jobs))
+        try:
+            yield
+        finally:
+            self.class_weight = class_weight
+            del self._fit_objective
+
+    def _given(self, name: str) -> Any:
+        """A parameter's value under whichever of LightGBM's names for it the user chose."""
+        aliases = _ConfigAliases.get(name)
+        # A named argument has a default; what came by another name was chosen.
+        chosen = [self._other_params.get(alias) for alias in aliases]
+        named = [getattr(self, alias, None) for alias in aliases]
+        return next((value for value in [*chosen, *named] if value is not None), None)
+
     def _check_parameters(self, eval_metric: Any) -> None:
-        if self.objective not in (None, "binary", "multiclass"):
+        objective = self._given("objective")
+        if objective not in (None, "binary", "multiclass"):
             raise ValueError(
-                f"objective={self.objective!r}: this estimator's objective is focal loss. Use "
+                f"objective={objective!r}: this estimator's objective is focal loss. Use "
                 "lightgbm.LGBMClassifier for another one."
             )
-        if self.boosting_type in ("rf", "random_forest"):
+        if self._given("boosting") in ("rf", "random_forest"):
             raise ValueError("boosting_type='rf' takes no custom objective in LightGBM.")
-        if self._other_params.get("linear_tree"):
+        if self._given("linear_tree"):
             raise ValueError("linear_tree=True: the intercept cannot be stored in linear leaves.")
-        for name in ("is_unbalance", "unbalance", "unbalanced_sets"):
-            if self._other_params.get(name):
-                raise ValueError(f"{name}=True has no effect here: use class_weight='balanced'.")
-        metrics = eval_metric if isinstance(eval_metric, list | tuple) else [eval_metric]
-        configured = self._other_params.get("metric", [])
-        for metric in [*metrics, *([configured] if isinstance(configured, str) else configured)]:
+        if self._given("is_unbalance"):
+            raise ValueError("is_unbalance=True has no effect here: use class_weight='balanced'.")
+        for metric in [*as_list(eval_metric), *as_list(self._given("metric"))]:
             if isinstance(metric, str) and metric not in _RANKING_METRICS:
                 raise ValueError(
                     f"eval_metric={metric!r} needs probabilities, but LightGBM gives a metric raw "
@@ -282,9 +331,12 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
             params.pop("early_stopping_rounds", None)
         if stage == "fit":
             params["objective"] = self._fit_objective
+            for alias in _ConfigAliases.get("objective") - {"objective"}:
+                params.pop(alias, None)
             if isinstance(self._fit_objective, str):
-                params.pop("early_stopping_rounds", None)
-            if "metric" not in self._other_params:
+                for alias in _ConfigAliases.get("early_stopping_round"):
+                    params.pop(alias, None)
+            if self._given("metric") is None:
                 params["metric"] = "None"
             params.pop("scale_pos_weight", None)
         return params
@@ -318,6 +370,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         other = pred_leaf or pred_contrib
         if self.__sklearn_is_fitted__():
             _door.check_features(X)
+            _check_column_order(X, self._columns)
         result = super().predict_proba(
             X,
             raw_score=not other,
@@ -330,35 +383,23 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         )
         if other or raw_score:
             return np.asarray(result) if isinstance(result, np.ndarray) else result
-        return self.loss_.predict_proba(result)
+        return self._label_order.columns_in_order(self.loss_.predict_proba(result))
 
 
-def _evaluation_sets(eval_set: Any, eval_X: Any, eval_y: Any) -> list[tuple[Any, Any]] | None:
-    """Both of LightGBM's ways to give evaluation sets as one list."""
-    if (eval_X is None) != (eval_y is None):
-        raise ValueError("eval_X and eval_y must be given together.")
-    if eval_X is None:
-        if eval_set is None:
-            return None
-        return [eval_set] if isinstance(eval_set, tuple) else list(eval_set)
-    if eval_set is not None:
-        raise ValueError("give either eval_set, or eval_X and eval_y, but not both.")
-    if not isinstance(eval_X, tuple):
-        return [(eval_X, eval_y)]
-    if not isinstance(eval_y, tuple) or len(eval_X) != len(eval_y):
-        raise ValueError("where eval_X is a tuple, eval_y must be one of the same length.")
-    return list(zip(eval_X, eval_y, strict=True))
+def _column_names(X: Any) -> list[str] | None:
+    return list(map(str, X.columns)) if isinstance(X, pd.DataFrame) else None
 
 
-def _as_the_library_takes_them(
-    eval_set: list[tuple[Any, Any]] | None, classes: NDArray[Any]
-) -> dict[str, Any]:
-    # LightGBM 4.7 deprecated eval_set in favour of a pair of arguments that 4.6 does not know.
-    if eval_set is None or "eval_X" not in signature(LGBMClassifier.fit).parameters:
-        return {"eval_set": eval_set}
-    X, y = zip(*eval_set, strict=True)
-    # It encodes the labels of eval_set, but takes those of eval_y as they are.
-    return {"eval_X": X, "eval_y": tuple(_door.encode_eval_target(y_, classes) for y_ in y)}
+def _check_column_order(X: Any, known: list[str] | None) -> None:
+    """Refuse a frame in another order of columns: LightGBM would score it by position."""
+    names = _column_names(X)
+    if known is None or names is None or names == known or len(names) != len(known):
+        return
+    place = next(k for k, (a, b) in enumerate(zip(names, known, strict=True)) if a != b)
+    raise ValueError(
+        f"The feature names should match those that were passed during fit, in the same order: "
+        f"column {place} is {names[place]!r}, but was {known[place]!r}. Use X[model.feature_name_]."
+    )
 
 
 def _constant_score(intercept: NDArray[np.float64], n_rows: int) -> NDArray[np.float64]:

@@ -6,16 +6,17 @@ import json
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from focaltab.boosting._labels import Classes
 from focaltab.losses import FocalLoss
 
 
-def loss_to_json(loss: FocalLoss, classes: NDArray[Any]) -> str:
-    """Text from which `loss_from_json` makes both again."""
-    if classes.dtype == object:
+def to_json(loss: FocalLoss, classes: Classes, prevalence: Any) -> str:
+    """Text from which `from_json` makes all three again."""
+    labels = classes.labels
+    if labels.dtype == object:
         raise TypeError(
-            f"labels of type {type(classes[0]).__name__} cannot be written to a model file: use "
+            f"labels of type {type(labels[0]).__name__} cannot be written to a model file: use "
             "text or numbers."
         )
     return json.dumps(
@@ -23,21 +24,32 @@ def loss_to_json(loss: FocalLoss, classes: NDArray[Any]) -> str:
             "gamma": loss.gamma,
             "class_weights": loss.class_weights,
             "link": loss.link_name,
-            "classes": classes.tolist(),
-            "dtype": classes.dtype.str,
+            "classes": labels.tolist(),
+            "dtype": labels.dtype.str,
+            "flipped": classes.flipped,
+            "prevalence": np.asarray(prevalence).tolist(),
         }
     )
 
 
-def loss_from_json(text: str) -> tuple[FocalLoss, NDArray[Any]]:
-    """The loss and the class labels, of the type they had."""
+def from_json(text: str) -> tuple[FocalLoss, Classes, Any]:
+    """The loss, the class labels, of the type they had, and the prevalence."""
     kept = json.loads(text)
-    classes = np.array(kept["classes"], dtype=kept["dtype"])
-    gamma = kept["gamma"]
+    classes = Classes(np.array(kept["classes"], dtype=kept["dtype"]), kept["flipped"])
+    gamma, prevalence = kept["gamma"], kept["prevalence"]
     loss = FocalLoss(
         tuple(gamma) if isinstance(gamma, list) else gamma,
         kept["class_weights"],
         link=kept["link"],
-        n_classes=classes.size,
+        n_classes=classes.labels.size,
     )
-    return loss, classes
+    return loss, classes, np.array(prevalence) if isinstance(prevalence, list) else prevalence
+
+
+def alpha_of(loss: FocalLoss) -> Any:
+    """The ``focal_alpha`` that gives these class weights, up to their scale."""
+    weights = np.array(loss.class_weights)
+    if np.allclose(weights, weights[0]):
+        return None
+    share = weights / weights.sum()
+    return share.tolist() if loss.is_multiclass else float(share[1])

@@ -15,7 +15,8 @@ from xgboost.callback import EarlyStopping
 
 from focaltab.boosting import _door
 from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision, on_probabilities
-from focaltab.boosting._native_file import loss_from_json, loss_to_json
+from focaltab.boosting._labels import Classes, encode_target, warn_of_common_positive
+from focaltab.boosting._native_file import alpha_of, from_json, to_json
 from focaltab.boosting._objective import xgboost_objective
 from focaltab.boosting._reweighting import FocalReweighting
 from focaltab.losses import FocalLoss
@@ -27,8 +28,11 @@ _OWN_PARAMETERS = {
     "link",
     "normalize",
     "class_weight",
+    "pos_label",
     "validation_fraction",
 }
+# XGBoost's metrics that need no more than the order of two classes' margins.
+_RANKING_METRICS = ("auc", "aucpr", "map", "ndcg", "pre")
 
 
 class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
@@ -53,14 +57,20 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
     class_weight : dict, "balanced" or None, default=None
         Multiplies sample weights, as in scikit-learn. Unlike ``focal_alpha`` it changes the
         distribution that the probabilities are calibrated to.
+    pos_label : str, int, float or bool, default=None
+        Which of two labels is the positive class, that early stopping, ``focal_alpha``, pairs of
+        ``focal_gamma`` and the booster's margin are about; None for the second in sorted order.
+        ``classes_`` and the columns of `predict_proba` stay in sorted order.
     validation_fraction : float, default=0.1
         Stratified part of the rows held out for ``early_stopping_rounds`` when ``fit`` gets no
         ``eval_set``.
     enable_categorical : bool, default=True
         XGBoost's parameter, on by default so that pandas categories work.
     **kwargs
-        Parameters of ``xgboost.XGBClassifier``. ``early_stopping_rounds`` stops on average
-        precision unless ``eval_metric`` is given.
+        Parameters of ``xgboost.XGBClassifier``. Evaluation sets are judged by average precision
+        unless ``eval_metric`` is given; a callable one is handed probabilities. After early
+        stopping the booster keeps its best rounds alone. ``scale_pos_weight`` multiplies the
+        weights of positive rows, as ``sample_weight`` would.
 
     Attributes
     ----------
@@ -97,6 +107,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         link: LinkName = "logit",
         normalize: bool = True,
         class_weight: dict[Any, float] | Literal["balanced"] | None = None,
+        pos_label: Any = None,
         validation_fraction: float = 0.1,
         enable_categorical: bool = True,
         **kwargs: Any,
@@ -107,6 +118,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         self.link = link
         self.normalize = normalize
         self.class_weight = class_weight
+        self.pos_label = pos_label
         self.validation_fraction = validation_fraction
 
     def fit(  # type: ignore[override]
@@ -130,7 +142,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
             NaN is missing; pandas categories are used as such.
         y : array-like of shape (n_samples,)
-            Labels of any type; the second in sorted order is the positive class.
+            Labels of any type; see ``pos_label``.
         sample_weight : array-like of shape (n_samples,), default=None
         eval_set : list of (X, y), default=None
             For early stopping. Without it, `validation_fraction` of the rows is held out.
@@ -147,18 +159,23 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         ------
         ValueError
             For missing or continuous labels, a single class, infinite features, unusable
-            weights or parameters, or a class too rare to hold out.
+            weights or parameters, a class too rare to hold out, or a model to continue whose
+            margins mean something else.
         """
-        self._check_objective()
-        classes, codes = _door.encode_target(y)
+        classes, codes = encode_target(y, self.pos_label)
+        self._check_parameters(classes)
+        _door.check_rows(X, codes)
         _door.check_features(X)
         weight = _door.training_weight(
             sample_weight, self.class_weight, self.scale_pos_weight, y, codes
         )
         if eval_set is not None:
-            for X_eval, _ in eval_set:
-                _door.check_features(X_eval)
-            eval_set = [(X_, _door.encode_eval_target(y_, classes)) for X_, y_ in eval_set]
+            eval_set = _door.encode_evaluation_sets(
+                [eval_set] if isinstance(eval_set, tuple) else list(eval_set),
+                classes,
+                sample_weight_eval_set,
+                needs_positives=self.early_stopping_rounds is not None and not self.eval_metric,
+            )
         elif self.early_stopping_rounds is not None:
             train, held_out = _door.validation_rows(
                 codes, self.validation_fraction, self.random_state
@@ -172,20 +189,28 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
                 base_margin = _door.take_rows(base_margin, train)
             X, codes = _door.take_rows(X, train), codes[train]
         loss, prevalence = _door.prepare_loss(self, classes, codes, weight)
+        _door.check_continuation(xgb_model, loss)
+        warn_of_common_positive(classes, prevalence, self.pos_label)
+        before = self.__dict__.get("_classes")
         self._classes = None  # the library checks its own class numbers while it fits
-        with self._as_focal_training(loss, prevalence, keep_intercept=xgb_model is not None):
-            super().fit(
-                X,
-                codes,
-                sample_weight=weight,
-                base_margin=base_margin,
-                eval_set=eval_set,
-                verbose=verbose,
-                xgb_model=xgb_model,
-                sample_weight_eval_set=sample_weight_eval_set,
-                base_margin_eval_set=base_margin_eval_set,
-                feature_weights=feature_weights,
-            )
+        try:
+            with self._as_focal_training(loss, prevalence, keep_intercept=xgb_model is not None):
+                super().fit(
+                    X,
+                    codes,
+                    sample_weight=weight,
+                    base_margin=base_margin,
+                    eval_set=eval_set,
+                    verbose=verbose,
+                    xgb_model=xgb_model,
+                    sample_weight_eval_set=sample_weight_eval_set,
+                    base_margin_eval_set=base_margin_eval_set,
+                    feature_weights=feature_weights,
+                )
+        except BaseException:
+            self._classes = before  # of the model that is still there
+            raise
+        self._keep_best_rounds()
         self._classes = classes
         self.loss_ = loss
         self.prevalence_ = prevalence
@@ -196,12 +221,31 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         tags.classifier_tags.multi_label = False  # focal loss is defined for one label per row
         return tags
 
-    def _check_objective(self) -> None:
+    def _check_parameters(self, classes: Classes) -> None:
         if self.objective not in (None, "binary:logistic", "multi:softprob"):
             raise ValueError(
                 f"objective={self.objective!r}: this estimator's objective is focal loss. Use "
                 "xgboost.XGBClassifier for another one."
             )
+        if self.link != "focal" or self.eval_metric is None:
+            return
+        several = isinstance(self.eval_metric, list | tuple)
+        for metric in self.eval_metric if several else [self.eval_metric]:
+            ranks = isinstance(metric, str) and metric.split("@")[0] in _RANKING_METRICS
+            if isinstance(metric, str) and not (ranks and classes.labels.size == 2):
+                raise ValueError(
+                    f"eval_metric={metric!r} needs probabilities, but XGBoost takes the focal "
+                    "margin for log-odds. Use a callable, or link='logit'."
+                )
+
+    def _keep_best_rounds(self) -> None:
+        """Drop the rounds after the best, so that the model file predicts what `self` does."""
+        booster = self.get_booster()
+        stopped = booster.attr("best_iteration") is not None and self.booster != "gblinear"
+        if stopped and self.best_iteration + 1 < booster.num_boosted_rounds():
+            best = {name: booster.attr(name) for name in ("best_iteration", "best_score")}
+            self._Booster = booster[: self.best_iteration + 1]
+            self._Booster.set_attr(**best)
 
     @contextmanager
     def _as_focal_training(
@@ -220,15 +264,18 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             threads = _door.own_threads(self.n_jobs)
             shown["objective"] = xgboost_objective(loss, n_threads=threads)
             shown["eval_metric"] = on_probabilities(self.eval_metric, loss)
-        if self.early_stopping_rounds is not None and self.eval_metric is None:
-            stop = EarlyStopping(
-                rounds=self.early_stopping_rounds,
-                metric_name=METRIC_NAME,
-                maximize=True,
-            )
+        if self.eval_metric is None:
             shown["eval_metric"] = AveragePrecision(loss)
-            shown["early_stopping_rounds"] = None
-            shown["callbacks"].append(stop)
+            if self.early_stopping_rounds is not None:
+                stop = EarlyStopping(
+                    rounds=self.early_stopping_rounds,
+                    metric_name=METRIC_NAME,
+                    maximize=True,
+                )
+                shown["early_stopping_rounds"] = None
+                shown["callbacks"].append(stop)
+        if self.tree_method == "exact":
+            shown["enable_categorical"] = False  # which it would refuse, whatever the columns
         hidden = {name: getattr(self, name, None) for name in shown}
         try:
             self.__dict__.update(shown)
@@ -260,6 +307,8 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
     def _base_score(self, loss: FocalLoss, prevalence: Any) -> Any:
         """Intercept as XGBoost wants it: a probability for two classes, margins for more."""
         prior = prevalence if self.base_score is None else self.base_score
+        if loss.is_multiclass and np.ndim(prior) == 0:
+            prior = np.full(loss.n_classes, 1.0 / loss.n_classes)  # the same for every class
         intercept = loss.intercept(prior)
         return [float(z) for z in intercept] if loss.is_multiclass else float(expit(intercept))
 
@@ -285,8 +334,8 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
     @property
     def classes_(self) -> NDArray[Any]:
         """Class labels in sorted order, shape (n_classes,)."""
-        labels = getattr(self, "_classes", None)
-        return np.arange(self.n_classes_) if labels is None else labels
+        classes = self.__dict__.get("_classes")
+        return np.arange(self.n_classes_) if classes is None else classes.labels
 
     def predict_proba(
         self,
@@ -317,7 +366,8 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             base_margin=base_margin,
             iteration_range=iteration_range,
         )
-        return self.loss_.predict_proba(margins)
+        by_number = self.loss_.predict_proba(margins)
+        return by_number if self._classes is None else self._classes.columns_in_order(by_number)
 
     def predict(  # type: ignore[override]
         self,
@@ -354,7 +404,8 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             Ending in ``.json`` or ``.ubj``.
         """
         booster = self.get_booster()
-        booster.set_attr(focaltab=loss_to_json(self.loss_, self.classes_))
+        classes = self._classes or Classes(self.classes_)
+        booster.set_attr(focaltab=to_json(self.loss_, classes, self.prevalence_))
         try:
             super().save_model(fname)
         finally:
@@ -362,6 +413,9 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
 
     def load_model(self, fname: str | os.PathLike[str] | bytearray) -> None:
         """Load a model that `save_model` wrote, with its loss and its labels.
+
+        The loss's parameters become those of the estimator; class weights that were found from
+        data become numbers.
 
         Parameters
         ----------
@@ -375,6 +429,10 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         booster.set_attr(focaltab=None)
         if text is None:
             self.loss_, self._classes = FocalLoss(link="logit", n_classes=self.n_classes_), None
+            self.prevalence_ = None
         else:
-            self.loss_, self._classes = loss_from_json(text)
+            self.loss_, self._classes, self.prevalence_ = from_json(text)
+            self.pos_label = self._classes.by_number[1].item() if self._classes.flipped else None
+            self.focal_gamma = self.loss_.gamma
+            self.focal_alpha = alpha_of(self.loss_)
         self.link = self.loss_.link_name

@@ -84,24 +84,23 @@ def check_raw_prediction(raw_prediction: ArrayLike, n_classes: int) -> NDArray[A
     return raw
 
 
-def check_weight(sample_weight: ArrayLike | None, n_rows: int) -> NDArray[Any] | None:
+def check_weight(
+    sample_weight: ArrayLike | None, n_rows: int, name: str = "sample_weight"
+) -> NDArray[Any] | None:
     """Sample weights: one per row, finite, none negative, not all zero."""
     if sample_weight is None:
         return None
     weight = np.asarray(sample_weight)
     if weight.shape != (n_rows,):
         raise ValueError(
-            f"sample_weight must have one weight for each of {n_rows} rows, got shape "
-            f"{weight.shape}."
+            f"{name} must have one weight for each of {n_rows} rows, got shape {weight.shape}."
         )
     bad = ~(np.isfinite(weight) & (weight >= 0))
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
-        raise ValueError(
-            f"sample_weight must be finite and not negative, got {weight[row]} in row {row}."
-        )
+        raise ValueError(f"{name} must be finite and not negative, got {weight[row]} in row {row}.")
     if not weight.any():
-        raise ValueError("sample_weight is zero in every row: nothing is left to learn from.")
+        raise ValueError(f"{name} is zero in every row: nothing is left to learn from.")
     return weight
 
 

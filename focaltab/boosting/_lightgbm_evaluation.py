@@ -1,0 +1,86 @@
+"""Evaluation sets and metrics in the forms that LightGBM's scikit-learn classes take them."""
+
+from __future__ import annotations
+
+from inspect import signature
+from typing import Any
+
+import numpy as np
+from lightgbm import LGBMClassifier
+
+from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision
+from focaltab.boosting._labels import Classes
+from focaltab.losses import FocalLoss
+
+
+class LightGBMAveragePrecision(AveragePrecision):
+    """The same in the three-part form that LightGBM's scikit-learn classes ask of a metric."""
+
+    def __call__(self, y_true: Any, y_score: Any, weight: Any = None) -> Any:
+        sample_weight = None if weight is None or np.size(weight) == 0 else weight
+        return METRIC_NAME, super().__call__(y_true, y_score, sample_weight), True
+
+
+class LightGBMOnProbabilities:
+    """A user's metric, handed probabilities where LightGBM would hand it raw scores."""
+
+    def __init__(self, metric: Any, loss: FocalLoss) -> None:
+        self.metric = metric
+        self.loss = loss
+        self.__signature__ = signature(metric)  # by which LightGBM counts what to pass
+
+    def __call__(self, y_true: Any, y_score: Any, *rest: Any) -> Any:
+        """What the metric returns: its name, value and direction."""
+        return self.metric(y_true, self.loss.inverse_link(y_score), *rest)
+
+
+def evaluation_sets(eval_set: Any, eval_X: Any, eval_y: Any) -> list[tuple[Any, Any]] | None:
+    """Both of LightGBM's ways to give evaluation sets as one list."""
+    if (eval_X is None) != (eval_y is None):
+        raise ValueError("eval_X and eval_y must be given together.")
+    if eval_X is None:
+        if eval_set is None:
+            return None
+        return [eval_set] if isinstance(eval_set, tuple) else list(eval_set)
+    if eval_set is not None:
+        raise ValueError("give either eval_set, or eval_X and eval_y, but not both.")
+    if not isinstance(eval_X, tuple):
+        return [(eval_X, eval_y)]
+    if not isinstance(eval_y, tuple) or len(eval_X) != len(eval_y):
+        raise ValueError("where eval_X is a tuple, eval_y must be one of the same length.")
+    return list(zip(eval_X, eval_y, strict=True))
+
+
+def as_the_library_takes_them(eval_set: list[tuple[Any, Any]] | None) -> dict[str, Any]:
+    # LightGBM 4.7 deprecated eval_set in favour of a pair of arguments that 4.6 does not know.
+    if eval_set is None or "eval_X" not in signature(LGBMClassifier.fit).parameters:
+        return {"eval_set": eval_set}
+    X, codes = zip(*eval_set, strict=True)
+    return {"eval_X": X, "eval_y": codes}
+
+
+def by_class_number(eval_class_weight: Any, classes: Classes) -> Any:
+    """The user's weights by label as weights by class number."""
+    if eval_class_weight is None:
+        return None
+    return [
+        {int(classes.encode_more([label])[0]): w for label, w in weights.items()}
+        if isinstance(weights, dict)
+        else weights
+        for weights in eval_class_weight
+    ]
+
+
+def as_list(value: Any) -> list[Any]:
+    if isinstance(value, list | tuple | set):
+        return list(value)
+    return [] if value is None else [value]
+
+
+def on_probabilities(eval_metric: Any, loss: FocalLoss) -> Any:
+    """``eval_metric`` with every callable of the user's as `LightGBMOnProbabilities`."""
+    if isinstance(eval_metric, list | tuple):
+        return [on_probabilities(metric, loss) for metric in eval_metric]
+    if callable(eval_metric) and not isinstance(eval_metric, LightGBMAveragePrecision):
+        return LightGBMOnProbabilities(eval_metric, loss)
+    return eval_metric
