@@ -100,6 +100,9 @@ def encode_target(y: Any, pos_label: Any = None) -> tuple[Classes, NDArray[np.in
         classes = Classes(classes.labels, flipped=bool(pos_label == classes.labels[0]))
     # The smallest integer type, filled in parts: class numbers live as long as the fit does.
     codes = np.empty(labels.size, np.min_scalar_type(-classes.labels.size))
+    if labels.dtype != object and classes.labels.size == 2:
+        np.equal(labels, classes.by_number[1], out=codes, casting="unsafe")
+        return classes, codes
     for start in range(0, labels.size, _ROWS_PER_STEP):
         part = slice(start, start + _ROWS_PER_STEP)
         codes[part] = classes.numbers(labels[part])
@@ -142,7 +145,7 @@ def _checked_labels(y: ArrayLike | None) -> NDArray[Any]:
 def _sorted_classes(labels: NDArray[Any]) -> NDArray[Any]:
     # Hashing finds the classes in a tenth of the time that sorting all rows takes. pandas' hash
     # of numbers would leave tens of megabytes behind for the fit.
-    found = pd.unique(labels) if labels.dtype == object else np.unique(labels)
+    found = pd.unique(labels) if labels.dtype == object else _distinct_numbers(labels)
     try:
         classes = np.sort(found)
     except TypeError:
@@ -151,7 +154,7 @@ def _sorted_classes(labels: NDArray[Any]) -> NDArray[Any]:
             f"y mixes labels of types {', '.join(kinds)}, which have no common order: "
             "convert them to one type."
         ) from None
-    check_classification_targets(labels)
+    check_classification_targets(found)
     if classes.size < 2:
         raise ValueError(
             f"y has only one class, {classes.tolist()[0]!r}: a classifier needs rows of at least "
@@ -160,3 +163,10 @@ def _sorted_classes(labels: NDArray[Any]) -> NDArray[Any]:
     if classes.dtype == object and all(isinstance(c, str) for c in classes):
         classes = classes.astype(str)
     return classes
+
+
+def _distinct_numbers(labels: NDArray[Any]) -> NDArray[Any]:
+    """Distinct values; two comparisons where there are only two, as there mostly are."""
+    others = labels != labels[0]
+    pair = np.array([labels[0], labels[others.argmax()]])
+    return np.unique(pair) if (others == (labels == pair[1])).all() else np.unique(labels)
