@@ -117,12 +117,8 @@ def logistic_weight(
     gammas: tuple[float, float],
     weights: tuple[float, float],
 ) -> None:
-    """Fill `out` with ``w(f)``: canonical focal loss is logistic loss under these weights.
-
-    Any positive weights leave the minimiser calibrated, so a small table that stays in cache
-    between a booster's rounds is worth more here than the last digits.
-    """
-    table = canonical_weight_table(gammas, weights, log_odds.dtype, 1e-4)
+    """Fill `out` with ``w(f)``: canonical focal loss is logistic loss under these weights."""
+    table = canonical_weight_table(gammas, weights, log_odds.dtype)
 
     def make_kernel(block_rows: int) -> Kernel:
         scratch = _Scratch(log_odds.dtype, block_rows, 2)

@@ -316,7 +316,7 @@ class FocalLoss:
         Returns
         -------
         ndarray of shape (n_samples,)
-            Positive; relative error below 1.1e-4 in float32 and 1e-8 in float64.
+            Positive; relative error below 2e-5 in float32 and 1e-8 in float64.
 
         Raises
         ------

@@ -228,12 +228,9 @@ def link_for(gammas: tuple[float, float], weights: tuple[float, float]) -> Link:
 
 @lru_cache(maxsize=64)
 def canonical_weight_table(
-    gammas: tuple[float, float],
-    weights: tuple[float, float],
-    dtype: np.dtype[Any],
-    tolerance: float = 1.5e-5,
+    gammas: tuple[float, float], weights: tuple[float, float], dtype: np.dtype[Any]
 ) -> Table | StepTable:
-    """``w`` as a function of the true log-odds ``f``; `tolerance` is that of float32 alone."""
+    """``w`` as a function of the true log-odds ``f``."""
     link = link_for(gammas, weights)
     limit, n_nodes = _nodes_for(dtype)
     low, high = link.log_odds(np.array([-limit, limit]))
@@ -244,7 +241,7 @@ def canonical_weight_table(
         moving = (np.abs(values / values[0] - 1) > 1e-6) & (np.abs(values / values[-1] - 1) > 1e-6)
         first, last = np.flatnonzero(moving)[[0, -1]] if moving.any() else (0, n_nodes - 1)
         f, values = f[first : last + 1], values[first : last + 1]
-        refinement = StepTable.refinement_needed(values, tolerance)
+        refinement = StepTable.refinement_needed(values, 1.5e-5)
         if refinement * f.size <= _MOST_STEPS:
             return StepTable(f, values, refinement)
     return Table(f, values, dtype)

@@ -175,7 +175,7 @@ def test_logistic_loss_under_the_weights_is_the_canonical_loss(gamma, alpha, f, 
         gradient, hessian = loss.gradient_hessian(np.full(f.size, y), f)
         wide = f[inner].astype(np.float64)
         slope = expit(wide) if y == 0 else -expit(-wide)
-        rtol = 1.3e-4 if dtype == np.float32 else 1e-9
+        rtol = 1e-5 if dtype == np.float32 else 1e-9
         np.testing.assert_allclose(gradient[inner], weight[inner] * slope, rtol=rtol)
         np.testing.assert_allclose(
             hessian[inner], weight[inner] * expit(wide) * expit(-wide), rtol=rtol
