@@ -54,8 +54,9 @@ def check_features(X: Any) -> None:
         _check_frame(X)
     elif sparse.issparse(X):
         matrix: Any = X
-        values = matrix.data if matrix.format != "lil" else matrix.tocsr().data
-        if isinstance(values, np.ndarray) and values.dtype.kind == "f":
+        flat = matrix.format in ("csr", "csc", "coo", "bsr", "dia")
+        values = (matrix if flat else matrix.tocsr()).data
+        if values.dtype.kind == "f":
             _check_array(values, "the sparse matrix")
     elif isinstance(X, np.ndarray | list):
         values = np.asarray(X)
