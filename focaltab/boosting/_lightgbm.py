@@ -12,8 +12,8 @@ from lightgbm import Booster, LGBMClassifier
 from lightgbm.basic import LightGBMError, _ConfigAliases
 from numpy.typing import NDArray
 
+from focaltab import _inputs
 from focaltab.boosting import _door
-from focaltab.boosting._labels import encode_target, warn_of_common_positive
 from focaltab.boosting._lightgbm_evaluation import (
     LightGBMAveragePrecision,
     as_list,
@@ -209,30 +209,30 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
             margins mean something else.
         """
         self._check_parameters(eval_metric)
-        classes, codes = encode_target(y, self.pos_label)
-        _door.check_rows(X, codes)
-        _door.check_features(X)
+        classes, codes = _inputs.encode_target(y, self.pos_label)
+        _inputs.check_rows(X, codes)
+        _inputs.check_features(X)
         factor = self._other_params.get("scale_pos_weight")
-        weight = _door.training_weight(sample_weight, self.class_weight, factor, y, codes)
+        weight = _inputs.training_weight(sample_weight, self.class_weight, factor, y, codes)
         eval_set = evaluation_sets(eval_set, eval_X, eval_y)
         stops = self._given("early_stopping_round") is not None
         if eval_set is not None:
-            eval_set = _door.encode_evaluation_sets(
+            eval_set = _inputs.encode_evaluation_sets(
                 eval_set, classes, eval_sample_weight, needs_positives=stops and eval_metric is None
             )
         elif stops:
-            train, held_out = _door.validation_rows(
+            train, held_out = _inputs.validation_rows(
                 codes, self.validation_fraction, self.random_state
             )
-            eval_set = [(_door.take_rows(X, held_out), codes[held_out])]
+            eval_set = [(_inputs.take_rows(X, held_out), codes[held_out])]
             if weight is not None:
                 eval_sample_weight = [weight[held_out]]
                 weight = weight[train]
             if init_score is not None:
-                eval_init_score = [_door.take_rows(init_score, held_out)]
-                init_score = _door.take_rows(init_score, train)
-            X, codes = _door.take_rows(X, train), codes[train]
-        loss, prevalence = _door.prepare_loss(self, classes, codes, weight)
+                eval_init_score = [_inputs.take_rows(init_score, held_out)]
+                init_score = _inputs.take_rows(init_score, train)
+            X, codes = _inputs.take_rows(X, train), codes[train]
+        loss, prevalence = _inputs.prepare_loss(self, classes, codes, weight)
         intercept = np.atleast_1d(loss.intercept(prevalence))
         own_intercept = init_score is None and init_model is None
         if own_intercept:
@@ -240,7 +240,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
             if eval_set is not None and eval_init_score is None:
                 eval_init_score = [_constant_score(intercept, len(y_)) for _, y_ in eval_set]
         _door.check_continuation(init_model, loss)
-        warn_of_common_positive(classes, prevalence, self.pos_label)
+        _inputs.warn_of_common_positive(classes, prevalence, self.pos_label)
         if eval_metric is None and self._given("metric") is None and eval_set is not None:
             eval_metric = LightGBMAveragePrecision(loss)
         by_class = fit_params.pop("eval_class_weight", None)
@@ -369,7 +369,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         """
         other = pred_leaf or pred_contrib
         if self.__sklearn_is_fitted__():
-            _door.check_features(X)
+            _inputs.check_features(X)
             _check_column_order(X, self._columns)
         result = super().predict_proba(
             X,

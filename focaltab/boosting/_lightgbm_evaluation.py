@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from lightgbm import LGBMClassifier
 
+from focaltab._inputs import Classes
 from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision
-from focaltab.boosting._labels import Classes
 from focaltab.losses import FocalLoss
 
 

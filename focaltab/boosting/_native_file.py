@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from focaltab.boosting._labels import Classes
+from focaltab._inputs import Classes
 from focaltab.losses import FocalLoss
 
 

@@ -13,9 +13,9 @@ from scipy.special import expit
 from xgboost import XGBClassifier
 from xgboost.callback import EarlyStopping
 
+from focaltab import _inputs
 from focaltab.boosting import _door
 from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision, on_probabilities
-from focaltab.boosting._labels import Classes, encode_target, warn_of_common_positive
 from focaltab.boosting._native_file import alpha_of, from_json, to_json
 from focaltab.boosting._objective import xgboost_objective
 from focaltab.boosting._reweighting import FocalReweighting
@@ -162,35 +162,35 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             weights or parameters, a class too rare to hold out, or a model to continue whose
             margins mean something else.
         """
-        classes, codes = encode_target(y, self.pos_label)
+        classes, codes = _inputs.encode_target(y, self.pos_label)
         self._check_parameters(classes)
-        _door.check_rows(X, codes)
-        _door.check_features(X)
-        weight = _door.training_weight(
+        _inputs.check_rows(X, codes)
+        _inputs.check_features(X)
+        weight = _inputs.training_weight(
             sample_weight, self.class_weight, self.scale_pos_weight, y, codes
         )
         if eval_set is not None:
-            eval_set = _door.encode_evaluation_sets(
+            eval_set = _inputs.encode_evaluation_sets(
                 [eval_set] if isinstance(eval_set, tuple) else list(eval_set),
                 classes,
                 sample_weight_eval_set,
                 needs_positives=self.early_stopping_rounds is not None and not self.eval_metric,
             )
         elif self.early_stopping_rounds is not None:
-            train, held_out = _door.validation_rows(
+            train, held_out = _inputs.validation_rows(
                 codes, self.validation_fraction, self.random_state
             )
-            eval_set = [(_door.take_rows(X, held_out), codes[held_out])]
+            eval_set = [(_inputs.take_rows(X, held_out), codes[held_out])]
             if weight is not None:
                 sample_weight_eval_set = [weight[held_out]]
                 weight = weight[train]
             if base_margin is not None:
-                base_margin_eval_set = [_door.take_rows(base_margin, held_out)]
-                base_margin = _door.take_rows(base_margin, train)
-            X, codes = _door.take_rows(X, train), codes[train]
-        loss, prevalence = _door.prepare_loss(self, classes, codes, weight)
+                base_margin_eval_set = [_inputs.take_rows(base_margin, held_out)]
+                base_margin = _inputs.take_rows(base_margin, train)
+            X, codes = _inputs.take_rows(X, train), codes[train]
+        loss, prevalence = _inputs.prepare_loss(self, classes, codes, weight)
         _door.check_continuation(xgb_model, loss)
-        warn_of_common_positive(classes, prevalence, self.pos_label)
+        _inputs.warn_of_common_positive(classes, prevalence, self.pos_label)
         before = self.__dict__.get("_classes")
         self._classes = None  # the library checks its own class numbers while it fits
         try:
@@ -221,7 +221,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         tags.classifier_tags.multi_label = False  # focal loss is defined for one label per row
         return tags
 
-    def _check_parameters(self, classes: Classes) -> None:
+    def _check_parameters(self, classes: _inputs.Classes) -> None:
         if self.objective not in (None, "binary:logistic", "multi:softprob"):
             raise ValueError(
                 f"objective={self.objective!r}: this estimator's objective is focal loss. Use "
@@ -358,7 +358,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             Columns in the order of `classes_`.
         """
         self.get_booster()  # scikit-learn's NotFittedError, before anything else can fail
-        _door.check_features(X)
+        _inputs.check_features(X)
         margins = super().predict(
             X,
             output_margin=True,
@@ -404,7 +404,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             Ending in ``.json`` or ``.ubj``.
         """
         booster = self.get_booster()
-        classes = self._classes or Classes(self.classes_)
+        classes = self._classes or _inputs.Classes(self.classes_)
         booster.set_attr(focaltab=to_json(self.loss_, classes, self.prevalence_))
         try:
             super().save_model(fname)

@@ -1,0 +1,83 @@
+"""Checks of a table of features before any library sees it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.utils.validation import _num_samples
+
+_ROWS_PER_CHECK = 65_536
+
+
+def check_rows(X: Any, y: Any, name: str = "") -> None:
+    """Refuse features and labels of different lengths.
+
+    Raises
+    ------
+    ValueError
+        Names both lengths, and the evaluation set if it is one.
+    """
+    n_rows, n_labels = _num_samples(X), _num_samples(y)
+    if n_rows != n_labels:
+        raise ValueError(f"{name}X has {n_rows} rows but y has {n_labels} labels.")
+
+
+def check_features(X: Any) -> None:
+    """Refuse a table without columns, columns that are no features, and infinite values.
+
+    One library rejects infinite values from its core, the other trains on them.
+
+    Raises
+    ------
+    ValueError
+        Names the first column, and row, that has an infinite value; a column of dates or times;
+        a name that stands twice.
+    """
+    shape: tuple[int, ...] = getattr(X, "shape", ())
+    if len(shape) == 2 and shape[1] == 0:
+        raise ValueError(f"0 feature(s) (shape={shape}) while a minimum of 1 is required.")
+    if isinstance(X, pd.DataFrame):
+        _check_frame(X)
+    elif sparse.issparse(X):
+        matrix: Any = X
+        flat = matrix.format in ("csr", "csc", "coo", "bsr", "dia")
+        values = (matrix if flat else matrix.tocsr()).data
+        if values.dtype.kind == "f":
+            _check_array(values, "the sparse matrix")
+    elif isinstance(X, np.ndarray | list):
+        values = np.asarray(X)
+        if values.dtype.kind == "f":
+            _check_array(values, "X")
+
+
+def _check_frame(X: pd.DataFrame) -> None:
+    twice = X.columns[X.columns.duplicated()]
+    if twice.size:
+        raise ValueError(f"Column name {twice[0]!r} stands more than once: rename or drop one.")
+    for position, name in enumerate(X.columns):
+        column = X.iloc[:, position]
+        if pd.api.types.is_float_dtype(column.dtype):
+            _check_array(column.to_numpy(dtype=np.float64, na_value=np.nan), f"column {name!r}")
+        elif pd.api.types.is_datetime64_any_dtype(column.dtype):
+            raise ValueError(
+                f"Column {name!r} holds dates or times: turn it into numbers (an hour, days since "
+                "an event) or drop it."
+            )
+
+
+def _check_array(values: NDArray[Any], where: str) -> None:
+    # In parts, so that the check needs no memory to speak of.
+    for start in range(0, values.shape[0], _ROWS_PER_CHECK):
+        infinite = np.isinf(values[start : start + _ROWS_PER_CHECK])
+        if infinite.any():
+            place = np.argwhere(infinite)[0]
+            if infinite.ndim == 2:
+                where = f"{where}, column {int(place[1])}"
+            raise ValueError(
+                f"Infinite value (inf) in {where}, row {start + int(place[0])}: "
+                "replace it by NaN (missing) or a finite number."
+            )
