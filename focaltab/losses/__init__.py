@@ -1,6 +1,22 @@
-"""The loss core: focal loss, its two links, its class weights. NumPy and SciPy only."""
+"""The loss core: focal loss, its two links, its class weights. NumPy and SciPy; torch apart."""
+
+from typing import TYPE_CHECKING, Any
 
 from focaltab.losses._class_weights import ClassBalanced
 from focaltab.losses._focal import FocalLoss
 
-__all__ = ["ClassBalanced", "FocalLoss"]
+if TYPE_CHECKING:
+    from focaltab.losses._torch import TorchFocalLoss
+
+__all__ = ["ClassBalanced", "FocalLoss", "TorchFocalLoss"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "TorchFocalLoss":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from focaltab._optional import require_torch
+
+    require_torch("TorchFocalLoss")
+    from focaltab.losses._torch import TorchFocalLoss
+
+    return TorchFocalLoss

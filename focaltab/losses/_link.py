@@ -248,6 +248,19 @@ def canonical_weight_table(
 
 
 @lru_cache(maxsize=64)
+def focal_margin_table(
+    gammas: tuple[float, float], weights: tuple[float, float], dtype: np.dtype[Any]
+) -> Table:
+    """The focal margin ``z`` as a function of the true log-odds ``f``."""
+    link = link_for(gammas, weights)
+    limit, n_nodes = _nodes_for(dtype)
+    low, high = link.log_odds(np.array([-limit, limit]))
+    f = np.linspace(low, high, n_nodes)
+    slopes = (1.0 / (1.0 + gammas[0]), 1.0 / (1.0 + gammas[1]))
+    return Table(f, link.margin(f), dtype, slopes)
+
+
+@lru_cache(maxsize=64)
 def log_expected_hessian_table(
     gammas: tuple[float, float], weights: tuple[float, float], dtype: np.dtype[Any]
 ) -> Table:

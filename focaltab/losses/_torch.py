@@ -1,0 +1,300 @@
+"""`FocalLoss` as a torch module: the same loss, analytic gradients, both links.
+
+A forward pass computes the loss and its gradient together and keeps nothing but the gradient, so
+that the backward pass is a multiplication. On the CPU the rows go through in blocks that stay in
+cache; on other devices at once. Formulas and notation are those of `focaltab.losses._margin` and
+`focaltab.losses._multiclass`, links those of `focaltab.losses._link`.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from focaltab.losses import _multiclass
+from focaltab.losses._focal import FocalLoss
+from focaltab.losses._link import (
+    StepTable,
+    Table,
+    canonical_weight_table,
+    focal_margin_table,
+)
+
+Reduction = Literal["none", "sum", "mean"]
+_BLOCK_ELEMENTS = 131_072
+# Powers that are cheaper as products than as exp(gamma log q).
+_PRODUCTS = (0.0, 1.0, 2.0, 3.0)
+
+
+class TorchFocalLoss(torch.nn.Module):
+    r"""Focal loss of torch logits, with the gradient and the links of `FocalLoss`.
+
+    Parameters
+    ----------
+    loss : FocalLoss
+        Its gamma, alpha and link; ``alpha`` must not depend on data (see
+        `FocalLoss.resolve_alpha`).
+    reduction : {"mean", "sum", "none"}, default="mean"
+        ``"mean"`` divides by the number of elements (binary) or rows (several classes).
+
+    Raises
+    ------
+    ValueError
+        For an unknown reduction, or an ``alpha`` that depends on data.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from focaltab.losses import FocalLoss, TorchFocalLoss
+    >>> criterion = TorchFocalLoss(FocalLoss(2.0, 0.25), reduction="sum")
+    >>> logits = torch.tensor([-3.0, -3.0], requires_grad=True)
+    >>> value = criterion(logits, torch.tensor([0, 1]))
+    >>> value.backward()
+    >>> round(float(value), 4), logits.grad.shape
+    (0.6917, torch.Size([2]))
+    """
+
+    def __init__(self, loss: FocalLoss, reduction: Reduction = "mean") -> None:
+        super().__init__()
+        if reduction not in ("mean", "sum", "none"):
+            raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}.")
+        loss.class_weights  # noqa: B018 - raises if alpha depends on data
+        self.loss = loss
+        self.reduction: Reduction = reduction
+
+    def forward(
+        self, raw_prediction: Tensor, y_true: Tensor, sample_weight: Tensor | None = None
+    ) -> Tensor:
+        """Loss of the raw predictions.
+
+        Parameters
+        ----------
+        raw_prediction : Tensor
+            Two classes: of any shape, one margin (or log-odds, under ``link="logit"``) an
+            element. Several: of shape (n_samples, n_classes). float64 is computed as such, all
+            other types in float32.
+        y_true : Tensor
+            Two classes: 0 or 1, of a shape that broadcasts to that of `raw_prediction`. Several:
+            class numbers, of shape (n_samples,).
+        sample_weight : Tensor, default=None
+            Broadcasts to `raw_prediction` (two classes), or has shape (n_samples,).
+
+        Returns
+        -------
+        Tensor
+            A scalar, or with ``reduction="none"`` one loss an element (two classes) or row;
+            float64 for float64, else float32.
+
+        Raises
+        ------
+        ValueError
+            If the shapes do not fit.
+        """
+        return _FocalFunction.apply(
+            raw_prediction, y_true, sample_weight, self.loss, self.reduction
+        )
+
+    def extra_repr(self) -> str:
+        """What ``repr`` shows between the brackets."""
+        return f"{self.loss!r}, reduction={self.reduction!r}"
+
+
+class _FocalFunction(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        raw: Tensor,
+        y: Tensor,
+        weight: Tensor | None,
+        loss: FocalLoss,
+        reduction: Reduction,
+    ) -> Tensor:
+        if loss.is_multiclass:
+            value, gradient = _multiclass_parts(raw, y, weight, loss)
+            n_terms = raw.shape[0]
+        else:
+            value, gradient = _binary_parts(raw, y, weight, loss, reduction)
+            n_terms = raw.numel()
+        if reduction == "none":
+            ctx.by_row = loss.is_multiclass
+        else:
+            ctx.by_row = False
+            value = value.sum() if loss.is_multiclass else value
+            if reduction == "mean":
+                value /= max(n_terms, 1)
+                gradient /= max(n_terms, 1)
+        ctx.save_for_backward(gradient)
+        return value.to(torch.float64 if raw.dtype == torch.float64 else torch.float32)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None, None, None, None]:
+        (gradient,) = ctx.saved_tensors
+        if ctx.by_row:
+            grad_output = grad_output[:, None]
+        # A whole-tensor product with one costs as much memory as the gradient itself.
+        is_one = grad_output.numel() == 1 and grad_output.device.type == "cpu" and grad_output == 1
+        product = gradient if is_one else (gradient * grad_output).to(gradient.dtype)
+        return product, None, None, None, None
+
+
+def _binary_parts(
+    raw: Tensor, y: Tensor, weight: Tensor | None, loss: FocalLoss, reduction: Reduction
+) -> tuple[Tensor, Tensor]:
+    """Loss (summed unless ``reduction="none"``) and gradient, of any shape."""
+    work = torch.float64 if raw.dtype == torch.float64 else torch.float32
+    try:
+        y = y.broadcast_to(raw.shape)
+        weight = None if weight is None else weight.broadcast_to(raw.shape)
+    except RuntimeError:
+        raise ValueError(
+            f"y_true and sample_weight must broadcast to the shape of raw_prediction "
+            f"{tuple(raw.shape)}, got {tuple(y.shape)}"
+            + ("." if weight is None else f" and {tuple(weight.shape)}.")
+        ) from None
+    flat = raw.reshape(-1)
+    gradient = torch.empty_like(raw, memory_format=torch.contiguous_format)
+    out = gradient.view(-1)
+    every = reduction == "none"
+    values = torch.empty_like(flat, dtype=work) if every else None
+    total = torch.zeros((), dtype=torch.float64 if raw.device.type == "cpu" else work).to(
+        raw.device
+    )
+    labels = y.reshape(-1) if y.is_contiguous() else y.flatten()
+    weights = None if weight is None else weight.flatten()
+    block = _BLOCK_ELEMENTS if raw.device.type == "cpu" else max(flat.numel(), 1)
+    for start in range(0, flat.numel(), block):
+        part = slice(start, start + block)
+        row_weight = None if weights is None else weights[part].to(work)
+        value, slope = _binary_block(flat[part].to(work), labels[part], loss)
+        if row_weight is not None:
+            value.mul_(row_weight)
+            slope.mul_(row_weight)
+        out[part] = slope
+        if values is not None:
+            values[part] = value
+        else:
+            total += value.sum()
+    return (total if values is None else values.view(raw.shape)), gradient
+
+
+def _binary_block(raw: Tensor, y: Tensor, loss: FocalLoss) -> tuple[Tensor, Tensor]:
+    """Loss and gradient of one-dimensional rows in their own dtype."""
+    dtype = np.dtype(np.float64 if raw.dtype == torch.float64 else np.float32)
+    (g0, g1), (a0, a1) = loss._gammas, loss.class_weights
+    sign = y.to(raw.dtype, copy=True).mul_(2.0).sub_(1.0)
+    if loss.link_name == "logit":
+        f, z = raw, _read(focal_margin_table(loss._gammas, (a0, a1), dtype), raw)
+    else:
+        z = raw
+    t = sign * z
+    decay = t.abs().neg_().exp_()
+    right = t >= 0
+    denominator = decay + 1.0
+    q = torch.where(right, decay, 1.0).div_(denominator)
+    log_p = t.clamp(max=0.0).sub_(decay.log1p())
+    gamma = g1 if g0 == g1 else _per_row(y, g0, g1, raw.dtype)
+    if isinstance(gamma, float) and gamma in _PRODUCTS:
+        power = q**gamma
+    else:
+        log_q = t.clamp(min=0.0).neg_().sub_(decay.log1p())
+        power = log_q.mul_(gamma).exp_()
+    if a0 != a1:
+        power.mul_(_per_row(y, a0, a1, raw.dtype))
+    elif a1 != 1.0:
+        power.mul_(a1)
+    value = (power * log_p).neg_()
+    if loss.link_name == "logit":
+        weight = _read(canonical_weight_table(loss._gammas, (a0, a1), dtype), f)
+        # w (sigmoid(f) - y), and the difference is -s sigmoid(-s f).
+        return value, (sign * f).neg_().sigmoid_().mul_(weight).mul_(sign).neg_()
+    # a s q^g (g p l - q)
+    p = torch.where(right, 1.0, decay).div_(denominator)
+    return value, p.mul_(log_p).mul_(gamma).sub_(q).mul_(power).mul_(sign)
+
+
+def _per_row(y: Tensor, negative: float, positive: float, dtype: torch.dtype) -> Tensor:
+    """Value of each row's class."""
+    return y.to(dtype, copy=True).mul_(positive - negative).add_(negative)
+
+
+def _read(table: Table | StepTable, x: Tensor) -> Tensor:
+    """A link's table at `x`, as its own `read` does on NumPy arrays."""
+    if isinstance(table, StepTable):
+        (values,) = _on_device(table, x.device)
+        position = (x * table.step_inverse.item()).add_(table.offset.item())
+        index = position.clamp_(0, table.end.item()).nan_to_num_().to(torch.int32)
+        return values.index_select(0, index)
+    coefficients = _on_device(table, x.device)
+    position = (x - table.low.item()).mul_(table.step_inverse.item())
+    position.clamp_(0, table.span.item())
+    index = position.nan_to_num(0.0).to(torch.int32)
+    fraction = position.sub_(index)
+    out = coefficients[0].index_select(0, index)
+    for coefficient in coefficients[1:]:
+        out.mul_(fraction).add_(coefficient.index_select(0, index))
+    if table.end_slopes is not None:
+        left, right = (slope.item() for slope in table.end_slopes)
+        out.add_((x - table.low.item()).clamp_(max=0.0), alpha=left)
+        out.add_((x - table.high.item()).clamp_(min=0.0), alpha=right)
+    return out
+
+
+@lru_cache(maxsize=32)
+def _on_device(table: Table | StepTable, device: torch.device) -> tuple[Tensor, ...]:
+    arrays = [table.values] if isinstance(table, StepTable) else list(table.coefficients)
+    return tuple(torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in arrays)
+
+
+def _multiclass_parts(
+    raw: Tensor, y: Tensor, weight: Tensor | None, loss: FocalLoss
+) -> tuple[Tensor, Tensor]:
+    """Loss of each row and gradient of shape (n_samples, n_classes)."""
+    if raw.ndim != 2 or raw.shape[1] != loss.n_classes or y.shape != raw.shape[:1]:
+        raise ValueError(
+            f"raw_prediction must have shape (n_samples, {loss.n_classes}) and y_true "
+            f"(n_samples,), got {tuple(raw.shape)} and {tuple(y.shape)}."
+        )
+    y = y.long()
+    if loss.link_name == "logit":
+        value, gradient = _multiclass_canonical(raw, y, loss)
+    else:
+        work = torch.float64 if raw.dtype == torch.float64 else torch.float32
+        value, gradient = _multiclass_focal(raw.to(work), y, loss)
+    if weight is not None:
+        value = value * weight
+        gradient = gradient * weight[:, None]
+    return value, gradient.to(raw.dtype)
+
+
+def _multiclass_focal(raw: Tensor, y: Tensor, loss: FocalLoss) -> tuple[Tensor, Tensor]:
+    gamma = loss._gammas[0]
+    own = y[:, None]
+    log_p = torch.log_softmax(raw, dim=1)
+    # log(1 - p_y) is the log of the others' sum: no 1 - p is formed.
+    log_q = torch.logsumexp(log_p.scatter(1, own, -math.inf), dim=1)
+    log_own = log_p.gather(1, own)[:, 0]
+    p, q = log_own.exp(), log_q.exp()
+    ratio = torch.where(q > 0.0, -log_own / q, 1.0)
+    weights = torch.tensor(loss.class_weights, dtype=raw.dtype, device=raw.device)[y]
+    power = weights * (gamma * log_q).exp()
+    value = -power * log_own
+    slope = power * (1.0 + gamma * p * ratio)
+    gradient = log_p.exp().mul_(slope[:, None])
+    return value, gradient.scatter_(1, own, -(slope * q)[:, None])
+
+
+def _multiclass_canonical(raw: Tensor, y: Tensor, loss: FocalLoss) -> tuple[Tensor, Tensor]:
+    # Each row is the root of an equation, which the NumPy core solves.
+    rows, labels = raw.detach().cpu().double().numpy(), y.cpu().numpy()
+    log_eta = rows - np.logaddexp.reduce(rows, axis=1, keepdims=True)
+    gamma, weights = loss._gammas[0], np.asarray(loss.class_weights)
+    s = _multiclass.focal_log_odds(log_eta, gamma, np.log(weights))
+    value = _multiclass.row_loss(s, labels, gamma, weights)
+    gradient, _ = _multiclass.gradient_hessian_canonical(rows, labels, gamma, np.log(weights))
+    return torch.from_numpy(value).to(raw), torch.from_numpy(gradient).to(raw)
