@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         xgboost_objective,
     )
     from focaltab.losses import ClassBalanced, FocalLoss
+    from focaltab.neural import FocalMLPClassifier
 
 __version__ = "0.1.0"
 
@@ -21,6 +22,7 @@ __all__ = [
     "ClassBalanced",
     "FocalLGBMClassifier",
     "FocalLoss",
+    "FocalMLPClassifier",
     "FocalXGBClassifier",
     "lightgbm_objective",
     "xgboost_objective",
@@ -30,6 +32,7 @@ _HOME = {
     "ClassBalanced": "focaltab.losses",
     "FocalLGBMClassifier": "focaltab.boosting",
     "FocalLoss": "focaltab.losses",
+    "FocalMLPClassifier": "focaltab.neural",
     "FocalXGBClassifier": "focaltab.boosting",
     "lightgbm_objective": "focaltab.boosting",
     "xgboost_objective": "focaltab.boosting",

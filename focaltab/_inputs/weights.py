@@ -22,8 +22,12 @@ def training_weight(
     scale_pos_weight: float | None,
     y: Any,
     codes: NDArray[np.integer[Any]],
+    *,
+    every_class: bool = True,
 ) -> NDArray[np.float64] | None:
     """Product of all weights a row has, or None where it has none.
+
+    `every_class` asks for rows with weight of every class.
 
     Raises
     ------
@@ -52,7 +56,7 @@ def training_weight(
         weight = factor if weight is None else weight * factor
     if weight is not None:
         counts = np.bincount(codes, weight)
-        if not (counts > 0).all():
+        if every_class and not (counts > 0).all():
             raise ValueError(
                 f"the sample weights of class number {int(np.argmin(counts))} are all zero, but a "
                 "classifier needs rows of every class, at least two: give them weight or drop them."

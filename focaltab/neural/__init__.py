@@ -1,0 +1,19 @@
+"""The scikit-learn-compatible multilayer perceptron with focal loss (torch)."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from focaltab.neural._estimator import FocalMLPClassifier
+
+__all__ = ["FocalMLPClassifier"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "FocalMLPClassifier":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from focaltab._optional import require_torch
+
+    require_torch("FocalMLPClassifier")
+    from focaltab.neural._estimator import FocalMLPClassifier
+
+    return FocalMLPClassifier

@@ -1,0 +1,125 @@
+"""From a table to what a network takes: scaled numbers and category numbers.
+
+Numbers are centred on their median, divided by their interquartile range and clipped smoothly,
+``x / sqrt(1 + (x / 3)**2)`` (Holzmüller, Grinsztajn and Steinwart, "Better by Default", NeurIPS
+2024), so that raw amounts with long tails train without a scaler of the user's. A missing number
+becomes the median, and a column that had missing values in training also says where. A category
+that is missing or was not seen in training has the number 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+_CLIP = 3.0
+# Quantiles of more rows than this are found from evenly spaced ones.
+_MOST_ROWS_FOR_QUANTILES = 200_000
+
+Numbers = NDArray[np.float32]
+Categories = NDArray[np.int64]
+
+
+class TableEncoder:
+    """Scales numbers and numbers categories the way it learned from training rows."""
+
+    def fit(self, X: Any, weight: NDArray[np.float64] | None = None) -> TableEncoder:
+        """Learn scales and categories from a checked table.
+
+        Parameters
+        ----------
+        X : DataFrame, ndarray or sparse matrix of shape (n_samples, n_features)
+        weight : ndarray of shape (n_samples,), default=None
+            Of the rows, for the quantiles.
+        """
+        self.category_columns: dict[int, pd.Index] = {}
+        if isinstance(X, pd.DataFrame):
+            for position in range(X.shape[1]):
+                column = X.iloc[:, position]
+                if not pd.api.types.is_numeric_dtype(column.dtype):
+                    self.category_columns[position] = pd.Index(pd.unique(column.dropna()))
+        self.number_columns = [k for k in range(X.shape[1]) if k not in self.category_columns]
+        values = self._raw_numbers(X)
+        step = max(1, -(-values.shape[0] // _MOST_ROWS_FOR_QUANTILES))
+        sample, sample_weight = values[::step], None if weight is None else weight[::step]
+        columns = range(values.shape[1])
+        learned = [_centre_and_scale(sample[:, k], values[:, k], sample_weight) for k in columns]
+        self.centre, self.scale = np.array(learned, dtype=np.float64).reshape(-1, 2).T
+        # A constant column has nothing to say but where it is missing.
+        self.moving = np.flatnonzero(self.scale > 0.0)
+        self.gaps = np.flatnonzero(np.isnan(values).any(axis=0))
+        return self
+
+    @property
+    def n_numbers(self) -> int:
+        """Columns of numbers that `transform` returns, before those that tell missing values."""
+        return self.moving.size
+
+    @property
+    def n_gaps(self) -> int:
+        """Columns that tell where a number is missing."""
+        return self.gaps.size
+
+    @property
+    def cardinalities(self) -> list[int]:
+        """Number of values of each category, the unknown one included."""
+        return [values.size + 1 for values in self.category_columns.values()]
+
+    def transform(self, X: Any) -> tuple[Numbers, Numbers, Categories]:
+        """Scaled numbers, missing-value flags, and category numbers of a checked table.
+
+        Returns
+        -------
+        numbers : ndarray of shape (n_samples, n_numbers), float32
+        gaps : ndarray of shape (n_samples, n_gaps), float32
+        categories : ndarray of shape (n_samples, n_categories), int64
+        """
+        values = self._raw_numbers(X)
+        numbers = np.subtract(values[:, self.moving], self.centre[self.moving])
+        numbers *= self.scale[self.moving]
+        numbers /= np.sqrt(1.0 + np.square(numbers / _CLIP))
+        gaps = np.isnan(values[:, self.gaps]).astype(np.float32)
+        codes = [
+            values.get_indexer(pd.Index(X.iloc[:, position])) + 1
+            for position, values in self.category_columns.items()
+        ]
+        categories = np.column_stack(codes) if codes else np.empty((values.shape[0], 0))
+        return (
+            np.nan_to_num(numbers, copy=False, nan=0.0).astype(np.float32, copy=False),
+            gaps,
+            categories.astype(np.int64),
+        )
+
+    def _raw_numbers(self, X: Any) -> NDArray[Any]:
+        if isinstance(X, pd.DataFrame):
+            columns = [
+                X.iloc[:, k].to_numpy(dtype=np.float64, na_value=np.nan)
+                for k in self.number_columns
+            ]
+            return np.column_stack(columns) if columns else np.empty((len(X), 0))
+        matrix: Any = X
+        return np.asarray(matrix.toarray() if sparse.issparse(X) else X)
+
+
+def _centre_and_scale(
+    sample: NDArray[Any], column: NDArray[Any], weight: NDArray[np.float64] | None
+) -> tuple[float, float]:
+    """Median, and one over the interquartile range; a scale of 0 marks a constant column."""
+    present = ~np.isnan(sample)
+    if not present.any():
+        return 0.0, 0.0
+    low, centre, high = np.quantile(
+        sample[present].astype(np.float64),
+        [0.25, 0.5, 0.75],
+        method="inverted_cdf",
+        weights=None if weight is None else weight[present],
+    )
+    if high > low:
+        return float(centre), float(1.0 / (high - low))
+    # Mostly one value: the range of the rest, which is as wide as four quartiles would be.
+    spread = float(np.nanmax(column)) - float(np.nanmin(column))
+    return float(centre), 2.0 / spread if spread > 0.0 else 0.0

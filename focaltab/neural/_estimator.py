@@ -1,0 +1,591 @@
+"""``FocalMLPClassifier``: a multilayer perceptron with focal loss and calibrated probabilities."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import average_precision_score
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from focaltab import _inputs
+from focaltab.losses import FocalLoss
+from focaltab.losses._focal import Alpha, LinkName
+from focaltab.neural import _training
+from focaltab.neural._batches import BalancedBatches, Rows, ShuffledBatches
+from focaltab.neural._encoder import TableEncoder
+from focaltab.neural._network import FocalNetwork, NumericEmbedding, make_numeric_embedding
+from focaltab.neural._parameters import check_parameters, resolve_device
+from focaltab.neural._training import LearningRate, Objective, Plan
+
+_ROWS_PER_PREDICTION = 16_384
+# "auto" makes this many steps of an epoch, with batches within these bounds.
+_AUTO_STEPS = 64
+_AUTO_BATCHES = (64, 1024)
+# "auto" stops early where the held-out part has this many rows of every class to judge by.
+_ENOUGH_HELD_OUT = 10
+
+
+class FocalMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Multilayer perceptron trained on focal loss, with calibrated probabilities.
+
+    Parameters that scikit-learn's ``MLPClassifier`` has keep their meaning.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : sequence of int, default=(256, 128)
+    focal_gamma : float or (float, float), default=2.0
+        Focusing parameter of the loss.
+    focal_alpha : float, "balanced", ClassBalanced, dict, array-like or None, default=None
+        Class weights inside the loss, as `FocalLoss` takes them, or ``{label: weight}``. Their
+        effect on the probabilities is undone.
+    link : {"logit", "focal"}, default="logit"
+        Whether the network's outputs are true log-odds or the paper's margins. With several
+        classes, ``"focal"`` trains faster: ``"logit"`` solves an equation for every row.
+    normalize : bool, default=True
+        Scale the loss so that its curvature at the prevalence is logistic loss's.
+    class_weight : dict, "balanced" or None, default=None
+        Multiplies sample weights. Unlike ``focal_alpha`` it changes the distribution that the
+        probabilities are calibrated to.
+    pos_label : str, int, float or bool, default=None
+        Which of two labels is the positive class; None for the second in sorted order.
+    activation : {"relu", "gelu", "silu", "tanh", "logistic", "identity"}, default="relu"
+    dropout : float in [0, 1), default=0.1
+        Share of hidden outputs set to zero in training.
+    numeric_embedding : {None, "piecewise_linear", "periodic"}, default=None
+        Embedding of numbers (Gorishniy, Rubachev and Babenko, "On Embeddings for Numerical
+        Features in Tabular Deep Learning", NeurIPS 2022).
+    n_members : int, default=1
+        Members of an efficient ensemble (TabM), whose probabilities are averaged.
+    optimizer : {"adamw", "adam", "sgd"}, default="adamw"
+    learning_rate_init : float, default=0.001
+    learning_rate : {"cosine", "constant", "adaptive"}, default="cosine"
+        ``"cosine"`` rises over the first twentieth of all steps and falls to 0 at ``max_iter``;
+        ``"adaptive"`` divides the rate by 5 where scikit-learn's would.
+    weight_decay : float, default=0.0001
+    batch_size : int or "auto", default="auto"
+        ``"auto"`` is a 64th of the rows, but at least 64 and at most 1024.
+    max_iter : int, default=50
+        Epochs at most.
+    sampler : {None, "balanced"}, default=None
+        ``"balanced"`` draws every class equally often; the probabilities are then corrected for
+        it, exactly.
+    label_smoothing : float in [0, 1), default=0.0
+        Share of each label spread evenly over the classes; undone in the probabilities.
+    early_stopping : bool or "auto", default="auto"
+        Hold out a stratified part, stop when its average precision has not improved, and keep
+        the best epoch's weights. ``"auto"`` does so where the part holds 10 rows of each class.
+    validation_fraction : float, default=0.1
+    n_iter_no_change : int, default=10
+        Epochs without an improvement by more than ``tol`` (of average precision, or of the
+        training loss without early stopping) before training ends.
+    tol : float, default=0.0001
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the fit before.
+    device : str, default="auto"
+        A torch device; ``"auto"`` is a GPU where there is one.
+    random_state : int, RandomState instance or None, default=None
+        With a number, the same model on every CPU run.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    network_ : torch.nn.Module
+    loss_ : FocalLoss
+        The loss that was minimised, class weights and scale included.
+    prevalence_ : float, or ndarray of shape (n_classes,) for more than two classes
+        Weighted share of the positive class, or of each class.
+    n_iter_ : int
+        Epochs done.
+    loss_curve_ : list of float
+    validation_scores_ : list of float or None
+        Average precision by epoch, where there was early stopping.
+    best_validation_score_ : float or None
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        Where features have names.
+
+    Notes
+    -----
+    Numbers are scaled inside, robustly. A missing number becomes the median, and columns that had
+    missing values in training get a flag. Columns of pandas categories or text are embedded;
+    values missing or unseen in training share an embedding of zeros. Sparse matrices are made
+    dense. A pickled model is moved to the CPU, so that one trained on a GPU loads anywhere.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from focaltab.neural import FocalMLPClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.lognormal(size=(2000, 4))
+    >>> y = np.where(np.log(X[:, 0]) + rng.normal(size=2000) > 2.5, "fraud", "fine")
+    >>> model = FocalMLPClassifier((32,), max_iter=20, random_state=0).fit(X, y)
+    >>> model.predict_proba(X).shape
+    (2000, 2)
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Sequence[int] = (256, 128),
+        *,
+        focal_gamma: float | tuple[float, float] = 2.0,
+        focal_alpha: Alpha = None,
+        link: LinkName = "logit",
+        normalize: bool = True,
+        class_weight: dict[Any, float] | Literal["balanced"] | None = None,
+        pos_label: Any = None,
+        activation: str = "relu",
+        dropout: float = 0.1,
+        numeric_embedding: NumericEmbedding | None = None,
+        n_members: int = 1,
+        optimizer: Literal["adamw", "adam", "sgd"] = "adamw",
+        learning_rate_init: float = 0.001,
+        learning_rate: LearningRate = "cosine",
+        weight_decay: float = 0.0001,
+        batch_size: int | Literal["auto"] = "auto",
+        max_iter: int = 50,
+        sampler: Literal["balanced"] | None = None,
+        label_smoothing: float = 0.0,
+        early_stopping: bool | Literal["auto"] = "auto",
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        device: str = "auto",
+        random_state: Any = None,
+        verbose: bool = False,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.focal_gamma = focal_gamma
+        self.focal_alpha = focal_alpha
+        self.link = link
+        self.normalize = normalize
+        self.class_weight = class_weight
+        self.pos_label = pos_label
+        self.activation = activation
+        self.dropout = dropout
+        self.numeric_embedding = numeric_embedding
+        self.n_members = n_members
+        self.optimizer = optimizer
+        self.learning_rate_init = learning_rate_init
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.sampler = sampler
+        self.label_smoothing = label_smoothing
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
+            NaN is missing.
+        y : array-like of shape (n_samples,)
+            Labels of any type; see ``pos_label``.
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For missing or continuous labels, a single class, infinite features, unusable
+            weights or parameters, a class too rare to hold out, or a loss that stops being a
+            number (the learning rate is too high).
+        """
+        check_parameters(self)
+        X = self._checked_features(X, reset=not (self.warm_start and hasattr(self, "network_")))
+        classes, codes = _inputs.encode_target(y, self.pos_label)
+        _inputs.check_rows(X, codes)
+        weight = _inputs.training_weight(sample_weight, self.class_weight, None, y, codes)
+        X, codes, weight = _with_weight_only(X, codes, weight)
+        loss, prevalence = _inputs.prepare_loss(self, classes, codes, weight)
+        _inputs.warn_of_common_positive(classes, prevalence, self.pos_label)
+        again = self.warm_start and hasattr(self, "network_")
+        if again and not np.array_equal(classes.labels, self.classes_):
+            raise ValueError(
+                f"warm_start goes on with classes {self.classes_.tolist()}, but y holds "
+                f"{classes.labels.tolist()}."
+            )
+        held_out = None
+        if self._stops_early(codes):
+            train, held = _inputs.validation_rows(
+                codes, self.validation_fraction, self.random_state
+            )
+            held_out = (
+                _inputs.take_rows(X, held),
+                codes[held],
+                None if weight is None else weight[held],
+            )
+            X, codes = _inputs.take_rows(X, train), codes[train]
+            weight = None if weight is None else weight[train]
+        with self._seeded() as generator:
+            encoder = self.encoder_ if again else TableEncoder().fit(X, weight)
+            dtype = self.network_.dtype if again else self._precision(codes.size)
+            rows = self._rows(encoder, dtype, X, codes, weight)
+            shift = self._prior_shift(codes)
+            if again:
+                network = self.network_.to(rows.y.device)
+            else:
+                network = self._new_network(encoder, rows, loss)
+                start = _sampled_prevalence(loss, prevalence, shift)
+                network.start_from(loss.intercept(start))
+            sampler = ShuffledBatches if self.sampler is None else BalancedBatches
+            batches = sampler(rows, self._batch_rows(len(rows)), generator)
+            optimizer = self._new_optimizer(network)
+            score = None
+            if held_out is not None:
+                score = _HeldOutScore(loss, network, self._rows(encoder, dtype, *held_out))
+            history = _training.train(
+                network,
+                batches,
+                Objective(loss, self.label_smoothing),
+                optimizer,
+                self._plan(),
+                score,
+                self.verbose,
+            )
+        self._keep(classes, loss, prevalence, encoder, network, shift)
+        self._optimizer: torch.optim.Optimizer | None = None
+        self.n_iter_ = len(history.loss)
+        self.loss_curve_ = history.loss
+        self.validation_scores_ = history.score or None
+        self.best_validation_score_ = history.best_score
+        return self
+
+    def partial_fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Any:
+        """Train for one epoch on these rows, at a constant learning rate.
+
+        The first call finds scales, categories, class weights and the intercept; they stay. The
+        ``sampler`` must be None, and there is no early stopping.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`; a call may lack a class.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will come; needed in the first call.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            As `fit`; if `classes` is missing in the first call or differs later, or the first
+            call lacks rows of a class.
+        """
+        check_parameters(self)
+        if self.sampler is not None:
+            raise ValueError("partial_fit takes rows as they come: set sampler=None.")
+        first = not hasattr(self, "network_")
+        X = self._checked_features(X, reset=first)
+        if first:
+            if classes is None:
+                raise ValueError("classes must be passed on the first call to partial_fit.")
+            known, codes = _inputs.encode_target(y, self.pos_label)
+            absent = sorted(set(np.asarray(classes).tolist()) - set(known.labels.tolist()))
+            if absent:
+                raise ValueError(
+                    f"The first call to partial_fit needs rows of every class, to start from "
+                    f"their shares; y lacks {absent}."
+                )
+            foreign = sorted(set(known.labels.tolist()) - set(np.asarray(classes).tolist()))
+            if foreign:
+                raise ValueError(f"y holds labels that are not in classes: {foreign}.")
+        else:
+            known = self._label_order
+            if classes is not None and not np.array_equal(np.unique(classes), known.labels):
+                raise ValueError(
+                    f"classes={np.unique(classes).tolist()} differs from that of the first call, "
+                    f"{known.labels.tolist()}."
+                )
+            codes = known.encode_more(y)
+        _inputs.check_rows(X, codes)
+        weight = _inputs.training_weight(sample_weight, None, None, y, codes, every_class=first)
+        with self._seeded() as generator:
+            if first:
+                loss, prevalence = _inputs.prepare_loss(self, known, codes, weight)
+                encoder = TableEncoder().fit(X, weight)
+                rows = self._rows(encoder, self._precision(codes.size), X, codes, weight)
+                network = self._new_network(encoder, rows, loss)
+                network.start_from(loss.intercept(prevalence))
+                self._keep(known, loss, prevalence, encoder, network, None)
+                self.n_iter_, self.loss_curve_ = 0, []
+                self.validation_scores_ = self.best_validation_score_ = None
+            else:
+                rows = self._rows(self.encoder_, self.network_.dtype, X, codes, weight)
+            self.network_.to(rows.y.device)
+            optimizer = getattr(self, "_optimizer", None) or self._new_optimizer(self.network_)
+            self._optimizer = optimizer
+            batches = ShuffledBatches(rows, self._batch_rows(len(rows)), generator)
+            objective = Objective(self.loss_, self.label_smoothing)
+            value = _training.train_epoch(self.network_, batches, objective, optimizer)
+        _training.check_finite(value, self.n_iter_, self.learning_rate_init)
+        self.n_iter_ += 1
+        self.loss_curve_.append(value)
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Calibrated probability of each class.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Columns in the order of `classes_`.
+        """
+        check_is_fitted(self)
+        X = self._checked_features(X, reset=False)
+        device = resolve_device(self.device)
+        network = self.network_.to(device)
+        parts = []
+        for start in range(0, X.shape[0], _ROWS_PER_PREDICTION):
+            part = _slice(X, start, start + _ROWS_PER_PREDICTION)
+            encoded = _as_tensors(self.encoder_, part, device, network.dtype)
+            raw = _training.predict_raw(network, encoded)
+            parts.append(_mean_probability(self.loss_, raw))
+        by_number = np.concatenate(parts)
+        if self.label_smoothing > 0.0:
+            # The network learned (1 - e) eta + e / K.
+            share = self.label_smoothing / self.loss_.n_classes
+            by_number = (by_number - share) / (1.0 - self.label_smoothing)
+            by_number = np.clip(by_number, np.finfo(np.float32).tiny, None)
+        if self._log_prior_shift is not None:
+            by_number = by_number * np.exp(self._log_prior_shift)
+        by_number /= by_number.sum(axis=1, keepdims=True)
+        return np.ascontiguousarray(self._label_order.columns_in_order(by_number))
+
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
+        """Logarithm of `predict_proba`."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Label of the most probable class of each row, shape (n_samples,)."""
+        probability = self.predict_proba(X)
+        return np.asarray(self.classes_[probability.argmax(axis=1)])
+
+    def __getstate__(self) -> Any:
+        state = super().__getstate__().copy()
+        state.pop("_optimizer", None)
+        if "network_" in state:
+            state["network_"] = copy.deepcopy(state["network_"]).cpu()
+        return state
+
+    def _checked_features(self, X: Any, *, reset: bool) -> Any:
+        if isinstance(X, pd.DataFrame):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            _inputs.check_features(X)
+            if len(X) == 0:
+                raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
+            return X
+        return validate_data(
+            self,
+            X,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            ensure_all_finite="allow-nan",
+        )
+
+    def _stops_early(self, codes: NDArray[Any]) -> bool:
+        if self.early_stopping != "auto":
+            return bool(self.early_stopping)
+        counts = np.bincount(codes)
+        return bool(counts.min() * self.validation_fraction >= _ENOUGH_HELD_OUT)
+
+    def _precision(self, n_rows: int) -> torch.dtype:
+        """Double where every step sees all rows: it costs nothing there, and sums are exact."""
+        whole = self._batch_rows(n_rows) == n_rows and resolve_device(self.device).type == "cpu"
+        return torch.float64 if whole else torch.float32
+
+    def _rows(
+        self,
+        encoder: TableEncoder,
+        dtype: torch.dtype,
+        X: Any,
+        codes: NDArray[Any],
+        weight: NDArray[Any] | None,
+    ) -> Rows:
+        device = resolve_device(self.device)
+        numbers, gaps, categories = _as_tensors(encoder, X, device, dtype)
+        y = torch.from_numpy(codes.astype(np.int64)).to(device)
+        if weight is None:
+            return Rows(numbers, gaps, categories, y, None)
+        # Of mean one, so that the learning rate means the same under any scale of weights.
+        scaled = torch.from_numpy(weight / weight.mean()).to(dtype).to(device)
+        return Rows(numbers, gaps, categories, y, scaled)
+
+    def _new_network(self, encoder: TableEncoder, rows: Rows, loss: FocalLoss) -> FocalNetwork:
+        embedding = make_numeric_embedding(
+            self.numeric_embedding, rows.numbers.float().cpu(), encoder.n_numbers
+        )
+        return FocalNetwork(
+            encoder.n_numbers,
+            encoder.n_gaps,
+            encoder.cardinalities,
+            tuple(np.atleast_1d(self.hidden_layer_sizes).tolist()),
+            self.activation,
+            self.dropout,
+            embedding,
+            self.n_members,
+            loss.n_classes if loss.is_multiclass else 1,
+        ).to(rows.y.device, rows.numbers.dtype)
+
+    def _new_optimizer(self, network: FocalNetwork) -> torch.optim.Optimizer:
+        return _training.make_optimizer(
+            self.optimizer, network, self.learning_rate_init, self.weight_decay
+        )
+
+    def _plan(self) -> Plan:
+        return Plan(
+            self.learning_rate_init,
+            self.learning_rate,
+            self.max_iter,
+            self.n_iter_no_change,
+            self.tol,
+            self.label_smoothing,
+        )
+
+    def _batch_rows(self, n_rows: int) -> int:
+        if self.batch_size != "auto":
+            return min(n_rows, int(self.batch_size))
+        return min(n_rows, int(np.clip(n_rows // _AUTO_STEPS, *_AUTO_BATCHES)))
+
+    def _prior_shift(self, codes: NDArray[Any]) -> NDArray[np.float64] | None:
+        """Log of how much rarer a class is in truth than among the rows that are drawn."""
+        if self.sampler is None:
+            return None
+        share = np.bincount(codes) / codes.size
+        return np.asarray(np.log(share * share.size))
+
+    def _keep(
+        self,
+        classes: _inputs.Classes,
+        loss: FocalLoss,
+        prevalence: Any,
+        encoder: TableEncoder,
+        network: FocalNetwork,
+        shift: NDArray[np.float64] | None,
+    ) -> None:
+        self.classes_ = classes.labels
+        self._label_order = classes
+        self.loss_ = loss
+        self.prevalence_ = prevalence
+        self.encoder_ = encoder
+        self.network_ = network
+        self._log_prior_shift = shift
+
+    @contextmanager
+    def _seeded(self) -> Iterator[torch.Generator]:
+        """Torch's random numbers from ``random_state``, and the user's put back afterwards."""
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        device = resolve_device(self.device)
+        devices = [device] if device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(seed)
+            yield torch.Generator().manual_seed(seed)
+
+
+class _HeldOutScore:
+    """Average precision of the network on held-out rows; the mean over several classes."""
+
+    def __init__(self, loss: FocalLoss, network: FocalNetwork, rows: Rows) -> None:
+        self.loss = loss
+        self.network = network
+        self.rows = rows
+        self.y = rows.y.cpu().numpy()
+        self.weight = None if rows.weight is None else rows.weight.cpu().numpy()
+
+    def __call__(self) -> float:
+        probability = _mean_probability(self.loss, _training.predict_raw(self.network, self.rows))
+        if not np.isfinite(probability).all():
+            return -np.inf
+        scores = [
+            average_precision_score(self.y == k, probability[:, k], sample_weight=self.weight)
+            for k in range(1 if self.loss.n_classes == 2 else 0, self.loss.n_classes)
+        ]
+        return float(np.mean(scores))
+
+
+def _as_tensors(
+    encoder: TableEncoder, X: Any, device: torch.device, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    numbers, gaps, categories = (torch.from_numpy(a).to(device) for a in encoder.transform(X))
+    return numbers.to(dtype), gaps.to(dtype), categories
+
+
+def _mean_probability(loss: FocalLoss, raw: torch.Tensor) -> NDArray[np.float64]:
+    """Calibrated probabilities by class number, averaged over members."""
+    values = raw.double().cpu().numpy()
+    if not loss.is_multiclass:
+        positive = loss.inverse_link(values[..., 0]).mean(axis=1)
+        return np.stack([1.0 - positive, positive], axis=1)
+    n_rows, n_members, n_classes = values.shape
+    flat = loss.inverse_link(values.reshape(-1, n_classes))
+    return np.asarray(flat.reshape(n_rows, n_members, n_classes).mean(axis=1))
+
+
+def _sampled_prevalence(loss: FocalLoss, prevalence: Any, shift: NDArray[np.float64] | None) -> Any:
+    """Prevalence among the rows that are drawn, which the network starts from."""
+    if shift is None:
+        return prevalence
+    shares = (
+        np.asarray(prevalence) if loss.is_multiclass else np.array([1 - prevalence, prevalence])
+    )
+    drawn = shares * np.exp(-shift)
+    drawn /= drawn.sum()
+    return drawn if loss.is_multiclass else float(drawn[1])
+
+
+def _with_weight_only(
+    X: Any, codes: NDArray[Any], weight: NDArray[np.float64] | None
+) -> tuple[Any, NDArray[Any], NDArray[np.float64] | None]:
+    """Leave out the rows without weight, which say nothing but would set scales."""
+    if weight is None or (weight > 0).all():
+        return X, codes, weight
+    kept = np.flatnonzero(weight > 0)
+    return _inputs.take_rows(X, kept), codes[kept], weight[kept]
+
+
+def _slice(X: Any, start: int, stop: int) -> Any:
+    return X.iloc[start:stop] if isinstance(X, pd.DataFrame) else X[start:stop]

@@ -1,0 +1,80 @@
+"""Checks of the estimator's parameters, and the device they name."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+
+from focaltab.neural._network import ACTIVATIONS
+
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "activation": tuple(ACTIVATIONS),
+    "numeric_embedding": (None, "piecewise_linear", "periodic"),
+    "optimizer": ("adamw", "adam", "sgd"),
+    "learning_rate": ("cosine", "constant", "adaptive"),
+    "sampler": (None, "balanced"),
+    "early_stopping": (True, False, "auto"),
+}
+
+
+def check_parameters(estimator: Any) -> None:
+    """Refuse parameters that no network can be trained with.
+
+    Raises
+    ------
+    ValueError
+        Names the parameter, what it may be and what it was.
+    """
+    for name, allowed in _CHOICES.items():
+        value = getattr(estimator, name)
+        if value not in allowed:
+            raise ValueError(f"{name} must be one of {list(allowed)}, got {value!r}.")
+    for name in ("n_members", "max_iter", "n_iter_no_change"):
+        _check_whole(name, getattr(estimator, name))
+    if estimator.batch_size != "auto":
+        _check_whole("batch_size", estimator.batch_size)
+    for size in np.atleast_1d(np.asarray(estimator.hidden_layer_sizes, dtype=object)):
+        _check_whole("hidden_layer_sizes", size)
+    for name in ("dropout", "label_smoothing"):
+        _check_range(name, getattr(estimator, name), 0.0, 1.0)
+    _check_range("learning_rate_init", estimator.learning_rate_init, 0.0, np.inf, above=True)
+    _check_range("weight_decay", estimator.weight_decay, 0.0, np.inf)
+    _check_range("tol", estimator.tol, 0.0, np.inf)
+    _check_range("validation_fraction", estimator.validation_fraction, 0.0, 1.0, above=True)
+    resolve_device(estimator.device)
+
+
+def resolve_device(name: str) -> torch.device:
+    """The torch device of a name; ``"auto"`` is a GPU where there is one.
+
+    Raises
+    ------
+    ValueError
+        If torch knows no such device, or has none here.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, TypeError, AssertionError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"device={name!r} cannot be used here: {reason}") from None
+    return device
+
+
+def _check_whole(name: str, value: Any) -> None:
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}.")
+
+
+def _check_range(name: str, value: Any, low: float, high: float, *, above: bool = False) -> None:
+    number = float(value) if isinstance(value, Real) else np.nan
+    if not (low <= number < high) or (above and number == low):
+        left = "(" if above else "["
+        raise ValueError(f"{name} must lie in {left}{low:g}, {high:g}), got {value!r}.")

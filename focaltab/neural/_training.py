@@ -1,0 +1,225 @@
+"""Epochs of gradient steps, their schedule, and when they end."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from focaltab.losses import FocalLoss, TorchFocalLoss
+from focaltab.neural._batches import Rows, ShuffledBatches
+from focaltab.neural._network import FocalNetwork
+
+LearningRate = Literal["constant", "cosine", "adaptive"]
+# Steps over which the rate rises from nothing, as a share of all.
+_WARM_UP = 0.05
+_MOMENTUM = 0.9
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to train, at which rate, and when to stop early."""
+
+    learning_rate_init: float
+    learning_rate: LearningRate
+    max_iter: int
+    n_iter_no_change: int
+    tol: float
+    label_smoothing: float
+
+
+@dataclass
+class History:
+    """What an epoch left behind, by epoch."""
+
+    loss: list[float] = field(default_factory=list)
+    score: list[float] = field(default_factory=list)
+    best_score: float | None = None
+
+
+def make_optimizer(
+    name: str, network: torch.nn.Module, learning_rate: float, weight_decay: float
+) -> torch.optim.Optimizer:
+    """Optimizer by name; ``fused`` takes one kernel for all parameters, on the CPU as well."""
+    parameters = network.parameters()
+    if name == "sgd":
+        return torch.optim.SGD(
+            parameters, learning_rate, _MOMENTUM, weight_decay=weight_decay, nesterov=True
+        )
+    kind = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
+    return kind(parameters, learning_rate, weight_decay=weight_decay, fused=True)
+
+
+class Objective:
+    """Mean loss of a batch over rows and members, smoothed labels included."""
+
+    def __init__(self, loss: FocalLoss, label_smoothing: float) -> None:
+        self.criterion = TorchFocalLoss(loss)
+        self.n_classes = loss.n_classes
+        self.label_smoothing = label_smoothing
+
+    def __call__(self, raw: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
+        """Loss of raw predictions of shape (n_samples, n_members, n_outputs)."""
+        if self.label_smoothing == 0.0:
+            return self._mean(raw, y, weight)
+        share = self.label_smoothing / self.n_classes
+        total = (1.0 - self.label_smoothing) * self._mean(raw, y, weight)
+        for k in range(self.n_classes):
+            total = total + share * self._mean(raw, torch.full_like(y, k), weight)
+        return total
+
+    def _mean(self, raw: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
+        n_members = raw.shape[1]
+        if self.n_classes == 2:
+            by_member = None if weight is None else weight[:, None]
+            return self.criterion(raw[..., 0], y[:, None], by_member)
+        return self.criterion(
+            raw.flatten(0, 1),
+            y.repeat_interleave(n_members),
+            None if weight is None else weight.repeat_interleave(n_members),
+        )
+
+
+def train(
+    network: FocalNetwork,
+    batches: ShuffledBatches,
+    objective: Objective,
+    optimizer: torch.optim.Optimizer,
+    plan: Plan,
+    score: Callable[[], float] | None,
+    verbose: bool,
+) -> History:
+    """Train in place; with a `score` keep the best epoch's weights.
+
+    Raises
+    ------
+    ValueError
+        If the loss stops being a number.
+    """
+    history = History()
+    schedule = _Schedule(plan, optimizer, len(batches))
+    best_weights: dict[str, Tensor] | None = None
+    best, idle = -math.inf, 0
+    with _progress_bar(plan.max_iter, verbose) as advance:
+        for epoch in range(plan.max_iter):
+            history.loss.append(train_epoch(network, batches, objective, optimizer, schedule.step))
+            check_finite(history.loss[-1], epoch, plan.learning_rate_init)
+            # What must rise: the score, or without one the loss must fall.
+            value = -history.loss[-1]
+            if score is not None:
+                value = score()
+                history.score.append(value)
+            idle = 0 if value > best + plan.tol else idle + 1
+            if value > best:
+                best = value
+                if score is not None:
+                    best_weights = copy.deepcopy(network.state_dict())
+            advance(history)
+            if idle >= plan.n_iter_no_change and not schedule.slow_down():
+                break
+            if idle >= plan.n_iter_no_change:
+                idle = 0
+    if best_weights is not None:
+        network.load_state_dict(best_weights)
+        history.best_score = best
+    return history
+
+
+def train_epoch(
+    network: FocalNetwork,
+    batches: ShuffledBatches,
+    objective: Objective,
+    optimizer: torch.optim.Optimizer,
+    before_step: Callable[[], None] | None = None,
+) -> float:
+    """One pass over the rows; the mean loss of its batches."""
+    network.train()
+    total, n_rows = torch.zeros((), device=batches.rows.y.device), 0
+    for rows in batches:
+        if before_step is not None:
+            before_step()
+        optimizer.zero_grad(set_to_none=True)
+        raw = network(rows.numbers, rows.gaps, rows.categories)
+        loss = objective(raw, rows.y, rows.weight)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        total += loss.detach() * len(rows)
+        n_rows += len(rows)
+    return float(total) / n_rows
+
+
+def check_finite(loss: float, epoch: int, learning_rate: float) -> None:
+    """Refuse to go on from a loss that is no number."""
+    if not math.isfinite(loss):
+        raise ValueError(
+            f"The loss became {loss} in epoch {epoch + 1}: learning_rate_init={learning_rate:g} is "
+            f"too high for these data. Try {learning_rate / 10.0:g}."
+        )
+
+
+class _Schedule:
+    """The learning rate of every step."""
+
+    def __init__(self, plan: Plan, optimizer: torch.optim.Optimizer, n_batches: int) -> None:
+        self.plan = plan
+        self.optimizer = optimizer
+        self.n_steps = plan.max_iter * n_batches
+        self.done = 0
+        self.factor = 1.0
+
+    def step(self) -> None:
+        """Set the rate of the next step."""
+        if self.plan.learning_rate == "cosine":
+            warm_up = max(1.0, _WARM_UP * self.n_steps)
+            if self.done < warm_up:
+                self.factor = (self.done + 1.0) / (warm_up + 1.0)
+            else:
+                share = (self.done - warm_up) / max(1.0, self.n_steps - warm_up)
+                self.factor = 0.5 * (1.0 + math.cos(math.pi * share))
+        self.done += 1
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.plan.learning_rate_init * self.factor
+
+    def slow_down(self) -> bool:
+        """Divide an adaptive rate by five; False where there is none, or it is tiny already."""
+        if self.plan.learning_rate != "adaptive" or self.factor < 1e-3:
+            return False
+        self.factor /= 5.0
+        return True
+
+
+@contextmanager
+def _progress_bar(n_epochs: int, verbose: bool) -> Iterator[Callable[[History], None]]:
+    if not verbose:
+        yield lambda history: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns: list[Any] = [BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
+    columns.append(TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=n_epochs)
+
+        def advance(history: History) -> None:
+            text = f"loss {history.loss[-1]:.5f}"
+            if history.score:
+                text += f", average precision {history.score[-1]:.4f}"
+            bar.update(task, advance=1, description=text)
+
+        yield advance
+        bar.update(task, total=bar.tasks[0].completed)  # early stopping ends before the last
+
+
+def predict_raw(network: FocalNetwork, rows: Rows | tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """Raw predictions in evaluation mode, shape (n_samples, n_members, n_outputs)."""
+    parts = (rows.numbers, rows.gaps, rows.categories) if isinstance(rows, Rows) else rows
+    network.eval()
+    with torch.inference_mode():
+        return network(*parts)
