@@ -20,6 +20,8 @@ Counts = NDArray[np.float64]
 
 # Counts drawn at once: bounds memory (16 MB an array) however many rows there are.
 _CHUNK = 2_000_000
+# Rows from which on a unit is cheaper to draw by one binomial than row by row.
+_LARGE = 32
 
 
 class Units:
@@ -68,13 +70,13 @@ class Units:
 
     def draw(self, n_resamples: int, random_state: np.random.Generator) -> Iterator[Counts]:
         """How often each unit is drawn, in batches of shape (at most n_resamples, n_units)."""
-        # A generator for each stratum: batches of any size then give the same resamples.
-        generators = random_state.spawn(len(self.strata))
+        # Generators for each stratum: batches of any size then give the same resamples.
+        generators = [random_state.spawn(2) for _ in self.strata]
         batch = max(1, _CHUNK // self.n_units)
         for done in range(0, n_resamples, batch):
             counts = np.zeros((min(batch, n_resamples - done), self.n_units))
-            for members, generator in zip(self.strata, generators, strict=True):
-                _draw_stratum(counts, members, self.size[members], generator)
+            for members, own in zip(self.strata, generators, strict=True):
+                _draw_stratum(counts, members, self.size[members], *own)
             yield counts
 
     def deal(self, counts: Counts, random_state: np.random.Generator) -> Counts:
@@ -116,14 +118,24 @@ def _draw_stratum(
     counts: Counts,
     members: NDArray[np.intp],
     sizes: NDArray[np.intp],
-    generator: np.random.Generator,
+    of_large: np.random.Generator,
+    of_small: np.random.Generator,
 ) -> None:
+    """Draw as many rows as there are, each as likely as any other, and count them by unit."""
     total = int(sizes.sum())
-    # One binomial per unit, or one number per draw: whichever is fewer.
-    if total > 4 * members.size:
-        counts[:, members] = generator.multinomial(total, sizes / total, counts.shape[0])
-        return
-    unit_of_place = np.repeat(members, sizes)
-    for row in counts:
-        drawn = unit_of_place[generator.integers(0, total, total)]
-        row += np.bincount(drawn, minlength=row.size)
+    # A large unit's rows are counted by one binomial; those of the small ones, which are first
+    # taken for one unit, are drawn one by one.
+    large = np.flatnonzero(sizes >= _LARGE)
+    small = np.flatnonzero(sizes < _LARGE)
+    n_small = np.full(counts.shape[0], total)
+    if large.size:
+        sizes_drawn = np.append(sizes[large], sizes[small].sum())
+        drawn = of_large.multinomial(total, sizes_drawn / total, counts.shape[0])
+        counts[:, members[large]] = drawn[:, :-1]
+        n_small = drawn[:, -1]
+    if small.size:
+        unit_of_place = np.repeat(small, sizes[small])
+        for row, n in zip(counts, n_small, strict=True):
+            places = of_small.integers(0, unit_of_place.size, n)
+            drawn_units = np.bincount(unit_of_place.take(places), minlength=members.size)
+            row[members[small]] = drawn_units[small]
