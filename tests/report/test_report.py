@@ -44,8 +44,9 @@ def folder(tmp_path_factory):
 
 def test_train_writes_it_and_it_stands_alone(folder):
     page = (folder / "report.html").read_text(encoding="utf-8")
-    for address in re.findall(r'(?:src|href)="([^"]*)"', page):
-        assert address.startswith("data:")
+    addresses = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert len(addresses) >= 6 and all(a.startswith("data:") for a in addresses)
+    assert not re.search(r"url\(|@import|https?://", page.split("<body>")[0])
     assert "<b>bad</b>" not in page and "&lt;b&gt;bad&lt;/b&gt; &amp; worse" in page
     images = re.findall(r'<img alt="([^"]*)"', page)
     assert len(images) >= 5 and all(len(alt) > 40 for alt in images)
