@@ -92,13 +92,14 @@ def is_positive(y: NDArray[Any], pos_label: Any = None) -> NDArray[np.bool_]:
         if pd.isna(y).any():
             row = int(np.flatnonzero(pd.isna(y))[0])
             raise ValueError(f"y_true is missing in row {row}.")
-        if y.dtype.kind == "f" and not np.isfinite(y).all():
-            row = int(np.flatnonzero(~np.isfinite(y))[0])
-            raise ValueError(f"y_true is {y[row]} in row {row}: labels must be finite.")
         values = np.unique(y) if y.dtype.kind == "f" else pd.unique(y)
     shown = ", ".join(repr(v) for v in values[:5].tolist())
     if values.size > 2:
         raise ValueError(f"y_true must hold two labels, got {values.size}: {shown}.")
+    for value in values.tolist():
+        if isinstance(value, float) and np.isinf(value):
+            row = int(np.flatnonzero(y == value)[0])
+            raise ValueError(f"y_true is {value} in row {row}: labels must be finite.")
     if pos_label is not None:
         if values.size == 2 and pos_label not in values.tolist():
             raise ValueError(f"pos_label={pos_label!r} is not a label of y_true: {shown}.")

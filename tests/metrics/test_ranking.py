@@ -179,6 +179,12 @@ def test_one_positive_only():
         (["a", None], [0.1, 0.2], {}, "missing in row 1"),
         ([1, 1, np.nan, 1.0], [0.1, 0.9, 0.8, 0.7], {"pos_label": 1}, "y_true is missing in row 2"),
         ([0.0, np.nan, 1.0], [0.1, 0.9, 0.8], {}, "y_true is missing in row 1"),
+        (
+            np.array([1, np.inf], dtype=object),
+            [0.1, 0.9],
+            {"pos_label": 1},
+            "y_true is inf in row 1",
+        ),
         ([1, 1, 1, -np.inf], [0.1, 0.9, 0.8, 0.7], {"pos_label": 1}, "y_true is -inf in row 3"),
         (["a", "b"], [0.1, 0.2], {"pos_label": "c"}, "'c' is not a label"),
         ([], [], {}, "empty"),
