@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from focaltab.workflow import TrainConfig, TrainResult
+    from focaltab.workflow import LoadedModel, TrainConfig, TrainResult
 
 app = typer.Typer(
     help="Focal loss for tables with rare positives.",
@@ -106,16 +106,16 @@ def train(
         )
         config.check()
         check_new_folder(out_dir)
-        _train(read_table(data), config, out_dir, str(data))
+        has_report = _train(read_table(data), config, out_dir, str(data))
         out.print(
             f"Written to {escape(str(out_dir))}: model, schema.json, metrics.json, "
-            "predictions.csv, report.html",
+            f"predictions.csv, top_rows.csv{', report.html' if has_report else ''}",
             soft_wrap=True,
         )
 
 
-def _train(table: Any, config: TrainConfig, out_dir: Path, source: str | None = None) -> None:
-    from focaltab.report import write_report
+def _train(table: Any, config: TrainConfig, out_dir: Path, source: str | None = None) -> bool:
+    """Train, save, show the figures and write the report; whether there is a report."""
     from focaltab.workflow import save_model
     from focaltab.workflow import train as train_model
 
@@ -138,43 +138,48 @@ def _train(table: Any, config: TrainConfig, out_dir: Path, source: str | None = 
         for task in bar.tasks:  # early stopping ends a fit before the last round
             bar.update(task.id, total=task.completed)
     save_model(result, out_dir, source=source)
-    write_report(out_dir)
     _show(result)
+    return _write_report(out_dir)
+
+
+def _write_report(model_dir: Path) -> bool:
+    from focaltab.report import write_report
+
+    try:
+        write_report(model_dir)
+    except Exception as error:
+        # Whatever fails in a drawing library, the model is trained and saved.
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        err.print(
+            f"[yellow]Warning:[/] the report could not be written ({escape(reason)}): the model is "
+            "whole; try focaltab report.",
+            soft_wrap=True,
+        )
+        return False
+    return True
 
 
 def _show(result: TrainResult) -> None:
+    from focaltab.workflow._told import figure_rows
+
     figures = result.figures
     rows = figures["rows"]
-    focal, plain = figures["focal"], figures["cross_entropy"]
     out.print(
         f"Positive label: {escape(result.labels[1])}. Rows: {rows['train']:,} to train, "
         f"{rows['early_stopping']:,} to stop early, {rows['test']:,} held out "
-        f"(prevalence {focal['prevalence']:.5f})."
+        f"(prevalence {figures['focal']['prevalence']:.5f})."
     )
     for name, reason in result.schema.left_out.items():
         out.print(f"Column {escape(name)} left out: {reason}.")
     table = Table(title="Held-out figures")
     table.add_column("", no_wrap=True)
-    alpha = "" if result.config.alpha is None else f", alpha={result.config.alpha}"
-    table.add_column(f"focal gamma={result.config.gamma:g}{alpha}", justify="right")
-    table.add_column("cross-entropy", justify="right")
-    table.add_column("no skill", justify="right")
-    for name in focal:
-        if name in ("prevalence", "average_precision_low", "average_precision_high"):
-            continue
-        cells = [_cell(name, f) for f in (focal, plain)]
-        no_skill = {"average_precision": focal["prevalence"]}.get(name)
-        table.add_row(name.replace("_", " "), *cells, "" if no_skill is None else f"{no_skill:.4f}")
+    for head in (result.name, "cross-entropy", "no skill"):
+        table.add_column(head, justify="right")
+    for row in figure_rows(figures):
+        # An interval stands under its value: a terminal is narrow.
+        table.add_row(*(escape(cell.replace(" [", "\n[")) for cell in row))
     out.print(table)
     out.print(escape(result.verdict), soft_wrap=True)
-
-
-def _cell(name: str, figures: dict[str, float]) -> str:
-    if name == "average_precision":
-        low, high = figures["average_precision_low"], figures["average_precision_high"]
-        return f"{figures[name]:.4f}\n\\[{low:.4f}, {high:.4f}]"
-    digits = 5 if name in ("brier_score", "log_loss", "mean_probability") else 3
-    return f"{figures[name]:.{digits}f}"
 
 
 @app.command()
@@ -185,20 +190,21 @@ def predict(
 ) -> None:
     """Score new rows; columns are matched by name."""
     with _door_errors():
-        from focaltab.workflow import read_table
-        from focaltab.workflow._table import check_new_file
+        from focaltab.workflow import load_model, read_table
+        from focaltab.workflow._table import check_new_file, check_table_file
 
         check_new_file(out_file)
-        _predict(model_dir, read_table(data), out_file)
+        check_table_file(data)
+        model = load_model(model_dir)
+        _predict(model, read_table(data, text_columns=model.text_columns), out_file)
         out.print(f"Written to {escape(str(out_file))}", soft_wrap=True)
 
 
-def _predict(model_dir: Path, table: Any, out_file: Path) -> None:
+def _predict(model: LoadedModel, table: Any, out_file: Path) -> None:
     import pandas as pd
 
-    from focaltab.workflow import load_model, write_table
+    from focaltab.workflow import write_table
 
-    model = load_model(model_dir)
     probability, unknown = model.predict(table)
     for name, count in unknown.items():
         err.print(
@@ -218,9 +224,12 @@ def _predict(model_dir: Path, table: Any, out_file: Path) -> None:
 def report(
     model_dir: Annotated[Path, typer.Argument(help="Folder that train wrote.")],
     out_file: Annotated[
-        Path | None, typer.Option("--out", help="HTML file; report.html in the folder by default.")
+        Path | None,
+        typer.Option("--out", help="HTML file; without it report.html in the folder, anew."),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file that --out names.")
+    ] = False,
 ) -> None:
     """Write one HTML page about a trained model, to open in any browser."""
     with _door_errors():
@@ -260,7 +269,7 @@ def demo(
     """Simulate, train and predict in a temporary folder."""
     with _door_errors(), tempfile.TemporaryDirectory() as folder:
         from focaltab.datasets import simulate_fraud
-        from focaltab.workflow import TrainConfig
+        from focaltab.workflow import TrainConfig, load_model
 
         start = time.perf_counter()
         table = simulate_fraud(rows, random_state=0)
@@ -270,5 +279,5 @@ def demo(
         )
         _train(table, config, Path(folder) / "model")
         new = simulate_fraud(10_000, random_state=1)
-        _predict(Path(folder) / "model", new, Path(folder) / "scores.csv")
+        _predict(load_model(Path(folder) / "model"), new, Path(folder) / "scores.csv")
         out.print(f"Done in {time.perf_counter() - start:.0f} s.")

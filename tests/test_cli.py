@@ -7,6 +7,9 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
+
+from focaltab.cli import app
 
 
 def run(*arguments, cwd):
@@ -105,7 +108,7 @@ BAD = {
     "missing target": (table(label=[np.nan] + [0, 1] * 99 + [1]), ["--target", "label"], "row 0"),
     "continuous": (table(label=np.linspace(0, 1, 200)), ["--target", "label"], "continuous"),
     "infinite": (table(x=np.inf), ["--target", "label"], "'x' has an infinite value in row 0"),
-    "mixed": (table(x=["1", "2", "oops", "4"] * 50), ["--target", "label"], "'oops' in row 2"),
+    "mixed": (table(x=[1, 2, "oops", *range(197)]), ["--target", "label"], "'oops' in row 2"),
     "gamma": (table(), ["--target", "label", "--gamma", "-1"], "gamma"),
     "alpha": (table(), ["--target", "label", "--alpha", "1.5"], "alpha"),
     "positive": (table(), ["--target", "label", "--positive", "9"], "--positive"),
@@ -116,6 +119,7 @@ BAD = {
     "test size": (table(), ["--target", "label", "--test-size", "2"], "--test-size"),
     "time column": (table(), ["--target", "label", "--time-column", "when"], "time column 'when'"),
     "three labels": (table(label=[0, 1] * 99 + [2, 2]), ["--target", "label"], "different values"),
+    "reserved": (table(row=[0, 1] * 100), ["--target", "row"], "'row' has the name of another"),
     "drop": (table(), ["--target", "label", "--drop", "z"], "'z'"),
     "no feature": (table(), ["--target", "label", "--drop", "x"], "No column is left"),
 }
@@ -159,13 +163,63 @@ def test_predict_names_missing_columns(tmp_path):
     assert "x" in done.stderr and not (tmp_path / "s.csv").exists()
 
 
+def test_numbers_among_categories_are_known_again(tmp_path):
+    grades = ["a", "b", "c", "7", "8"] * 40
+    table(grade=grades, label=[0, 0, 0, 1, 0] * 40).to_csv(tmp_path / "data.csv", index=False)
+    done = run(
+        "train", "data.csv", "--target", "label", "--n-estimators", 20, "--out", "m", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "new.csv").write_text("grade,x\n7,0\n,0\n7,0\n8,0\n")
+    done = run("predict", "m", "new.csv", "--out", "s.csv", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    probability = pd.read_csv(tmp_path / "s.csv")["probability"]
+    assert probability[0] == probability[2] > probability[3] + 0.05
+    pd.DataFrame({"grade": [7.0, np.nan, 7.0, 8.0], "x": 0}).to_parquet(tmp_path / "new.parquet")
+    done = run("predict", "m", "new.parquet", "--out", "p.csv", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    pd.testing.assert_series_equal(pd.read_csv(tmp_path / "p.csv")["probability"], probability)
+
+
+def test_a_failed_report_loses_neither_the_figures_nor_the_model(tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise RuntimeError("no fonts [here]\nand more")
+
+    monkeypatch.setattr("focaltab.report.write_report", fail)
+    table().to_csv(tmp_path / "data.csv", index=False)
+    arguments = ["train", tmp_path / "data.csv", "--target", "label", "--n-estimators", 3]
+    done = CliRunner().invoke(app, [*map(str, arguments), "--out", str(tmp_path / "m")])
+    assert done.exit_code == 0
+    assert "average precision" in done.stdout and "Written to" in done.stdout
+    assert "report.html" not in done.stdout
+    assert "Warning: the report could not be written (no fonts [here])" in done.stderr
+    assert sorted(p.name for p in (tmp_path / "m").iterdir()) == [
+        "metrics.json",
+        "model.json",
+        "predictions.csv",
+        "schema.json",
+        "top_rows.csv",
+    ]
+
+
+def test_the_printed_table_has_the_interval_and_no_skill(folder):
+    out = "printed"
+    arguments = ["--target", "is_fraud", "--n-estimators", 5, "--out", out]
+    done = run("train", "pay.parquet", *arguments, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    focal = json.loads((folder / out / "metrics.json").read_text())["focal"]
+    low, high = focal["average_precision_low"], focal["average_precision_high"]
+    assert f"[{low:.4f}, {high:.4f}]" in done.stdout
+    assert f"{focal['prevalence']:.5f}" in done.stdout.split("Held-out figures")[1]
+
+
 def test_options_are_checked_before_the_data_are_read(tmp_path):
     done = run("train", "no.csv", "--target", "y", "--gamma", "-1", "--out", "m", cwd=tmp_path)
     assert done.returncode == 2 and "gamma" in done.stderr
 
 
 def test_a_column_with_stray_words_can_be_dropped_as_advised(tmp_path):
-    table(odd=["1", "2", "oops", "4"] * 50).to_csv(tmp_path / "data.csv", index=False)
+    table(odd=[*map(str, range(199)), "oops"]).to_csv(tmp_path / "data.csv", index=False)
     arguments = ["train", "data.csv", "--target", "label", "--n-estimators", 3, "--out", "m"]
     done = run(*arguments, cwd=tmp_path)
     assert done.returncode == 2 and "--drop" in done.stderr

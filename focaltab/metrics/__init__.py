@@ -2,7 +2,6 @@
 
 from focaltab.metrics._bootstrap import (
     Difference,
-    Interval,
     bootstrap_distribution,
     bootstrap_interval,
     paired_difference,
@@ -31,6 +30,7 @@ from focaltab.metrics._ranking import (
     recall_at_k,
     recall_at_precision,
 )
+from focaltab.metrics._sample import Interval
 
 __all__ = [
     "BestThreshold",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from focaltab.metrics._curve import Curve, Floats
-from focaltab.metrics._door import check_rows
+from focaltab.metrics._door import BinaryRows, check_decisions, check_rows
 
 
 class BestThreshold(NamedTuple):
@@ -115,7 +115,8 @@ def expected_cost(
     """Mean cost per row of decisions (Elkan, "The Foundations of Cost-Sensitive Learning", 2001).
 
     For payments, say: a missed fraud costs its amount (``fn_cost=amount``), and every alert costs
-    a review (``fp_cost=tp_cost=5``).
+    a review (``fp_cost=tp_cost=5``). Rows of one class only, as a day without fraud has, cost
+    something too.
 
     Parameters
     ----------
@@ -146,10 +147,10 @@ def expected_cost(
     >>> expected_cost([0, 1, 1], [1, 0, 1], fp_cost=5, tp_cost=5, fn_cost=[80, 200, 40])
     70.0
     """
-    rows, called, costs = _check_decisions(
+    rows, costs = _check(
         y_true, y_pred, sample_weight, pos_label, fp_cost, fn_cost, tp_cost, tn_cost
     )
-    return _mean_cost(rows.y, called, costs, rows.weight)
+    return _mean_cost(rows.y, rows.score, costs, rows.weight)
 
 
 def savings_score(
@@ -184,44 +185,29 @@ def savings_score(
     >>> savings_score([0, 1, 0, 0], [0, 1, 0, 1], fp_cost=1, fn_cost=10)
     0.6666666666666667
     """
-    rows, called, costs = _check_decisions(
+    rows, costs = _check(
         y_true, y_pred, sample_weight, pos_label, fp_cost, fn_cost, tp_cost, tn_cost
     )
     base = min(
-        _mean_cost(rows.y, np.full(called.size, flag), costs, rows.weight) for flag in (False, True)
+        _mean_cost(rows.y, np.full(rows.y.size, flag), costs, rows.weight) for flag in (False, True)
     )
     if not base > 0:
         raise ValueError(
             f"savings are a share of the cheaper of calling all rows or none, which costs {base:g}."
         )
-    return 1.0 - _mean_cost(rows.y, called, costs, rows.weight) / base
+    return 1.0 - _mean_cost(rows.y, rows.score, costs, rows.weight) / base
 
 
-def _check_decisions(
+def _check(
     y_true: ArrayLike,
     y_pred: ArrayLike,
     sample_weight: ArrayLike | None,
     pos_label: Any,
     *costs: ArrayLike,
-) -> tuple[Any, NDArray[np.bool_], list[Floats]]:
-    labels, decided = np.asarray(y_true), np.asarray(y_pred)
-    if decided.shape != labels.shape:
-        raise ValueError(
-            f"y_true and y_pred must be of one length, got {labels.shape}, {decided.shape}."
-        )
-    rows = check_rows(labels, np.zeros(labels.shape), sample_weight, pos_label, name="y_pred")
-    positive = 1 if pos_label is None else pos_label
-    called = decided == positive
-    strange = ~called & ~np.isin(decided, np.unique(labels[~rows.y]))
-    if strange.any():
-        row = int(np.flatnonzero(strange)[0])
-        raise ValueError(
-            f"y_pred holds {decided[row]!r} in row {row}, which is no label of y_true: give "
-            "decisions, not scores."
-        )
+) -> tuple[BinaryRows, list[Floats]]:
+    rows = check_decisions(y_true, y_pred, sample_weight, pos_label)
     names = ("fp_cost", "fn_cost", "tp_cost", "tn_cost")
-    checked = [check_cost(n, c, labels.size) for n, c in zip(names, costs, strict=True)]
-    return rows, called, checked
+    return rows, [check_cost(n, c, rows.y.size) for n, c in zip(names, costs, strict=True)]
 
 
 def check_cost(name: str, cost: ArrayLike, n_rows: int) -> Floats:

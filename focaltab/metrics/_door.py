@@ -26,6 +26,7 @@ def check_rows(
     pos_label: Any = None,
     *,
     name: str = "y_score",
+    both_classes: bool = True,
 ) -> BinaryRows:
     """Labels as booleans and scores as floats, of one length, with both classes present.
 
@@ -38,6 +39,8 @@ def check_rows(
     pos_label : label, default=None
     name : str, default="y_score"
         What the caller's user knows the scores as.
+    both_classes : bool, default=True
+        Whether one class alone is refused.
 
     Raises
     ------
@@ -61,6 +64,10 @@ def check_rows(
         raise ValueError(f"{name} is NaN in row {row}: rank or drop such rows first.")
     positive = is_positive(y, pos_label)
     weight = None if sample_weight is None else _check_weight(sample_weight, y.size)
+    if not both_classes:
+        if weight is not None and not (weight > 0).any():
+            raise ValueError("sample_weight is 0 in every row: some row must count.")
+        return BinaryRows(positive, score, weight)
     for found, kind in ((positive, "positive"), (~positive, "negative")):
         if not (found.any() if weight is None else (weight[found] > 0).any()):
             raise ValueError(
@@ -79,16 +86,20 @@ def is_positive(y: NDArray[Any], pos_label: Any = None) -> NDArray[np.bool_]:
     """
     if y.dtype == np.bool_ and pos_label is None:
         return y
-    if y.dtype.kind in "iuf":
+    if y.dtype.kind in "iu":
         values = np.unique(y)
     else:
         if pd.isna(y).any():
             row = int(np.flatnonzero(pd.isna(y))[0])
             raise ValueError(f"y_true is missing in row {row}.")
-        values = pd.unique(y)
+        values = np.unique(y) if y.dtype.kind == "f" else pd.unique(y)
     shown = ", ".join(repr(v) for v in values[:5].tolist())
     if values.size > 2:
         raise ValueError(f"y_true must hold two labels, got {values.size}: {shown}.")
+    for value in values.tolist():
+        if isinstance(value, float) and np.isinf(value):
+            row = int(np.flatnonzero(y == value)[0])
+            raise ValueError(f"y_true is {value} in row {row}: labels must be finite.")
     if pos_label is not None:
         if values.size == 2 and pos_label not in values.tolist():
             raise ValueError(f"pos_label={pos_label!r} is not a label of y_true: {shown}.")
@@ -96,6 +107,52 @@ def is_positive(y: NDArray[Any], pos_label: Any = None) -> NDArray[np.bool_]:
     if not (set(values.tolist()) <= {0, 1} or set(values.tolist()) <= {-1, 1}):
         raise ValueError(f"y_true holds the labels {shown}: say which is positive with pos_label.")
     return np.asarray(y == 1)
+
+
+def check_decisions(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    pos_label: Any = None,
+    *,
+    both_classes: bool = False,
+) -> BinaryRows:
+    """Labels, and as scores whether each row is called positive, from decisions in those labels.
+
+    Raises
+    ------
+    ValueError
+        As `check_rows`, and for decisions that are no labels of `y_true`.
+    """
+    labels, decided = np.asarray(y_true), np.asarray(y_pred)
+    if decided.shape != labels.shape:
+        raise ValueError(
+            f"y_true and y_pred must be of one length, got {labels.shape}, {decided.shape}."
+        )
+    rows = check_rows(
+        labels,
+        np.zeros(labels.shape),
+        sample_weight,
+        pos_label,
+        name="y_pred",
+        both_classes=both_classes,
+    )
+    called = np.asarray(decided == (1 if pos_label is None else pos_label))
+    negatives = np.unique(labels[~rows.y])
+    if negatives.size:
+        strange = ~called & ~np.isin(decided, negatives)
+    elif pos_label is None:
+        strange = ~called & ~np.isin(decided, [0, -1])
+    else:  # whatever the other label is, there can be one only
+        present = ~called & ~np.asarray(pd.isna(decided))
+        strange = ~called & ~np.isin(decided, pd.unique(decided[present])[:1])
+    if strange.any():
+        row = int(np.flatnonzero(strange)[0])
+        raise ValueError(
+            f"y_pred holds {decided[row]!r} in row {row}, which is no label of y_true: give "
+            "decisions, not scores."
+        )
+    return BinaryRows(rows.y, called, rows.weight)
 
 
 def _check_weight(sample_weight: ArrayLike, n_rows: int) -> NDArray[np.float64]:

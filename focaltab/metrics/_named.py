@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from inspect import signature
 from typing import Any, NamedTuple
 
 from sklearn.metrics import get_scorer as sklearn_scorer
@@ -22,14 +23,27 @@ class _Named(NamedTuple):
     greater_is_better: bool = True
 
 
-def max_f_beta_value(y_true: Any, y_score: Any, **options: Any) -> float:
+def max_f_beta_value(
+    y_true: Any,
+    y_score: Any,
+    *,
+    beta: float = 1.0,
+    sample_weight: Any = None,
+    pos_label: Any = None,
+) -> float:
     """The value of `max_f_beta`, without its threshold."""
-    return _decisions.max_f_beta(y_true, y_score, **options).value
+    return _decisions.max_f_beta(
+        y_true, y_score, beta=beta, sample_weight=sample_weight, pos_label=pos_label
+    ).value
 
 
-def max_matthews_value(y_true: Any, y_score: Any, **options: Any) -> float:
+def max_matthews_value(
+    y_true: Any, y_score: Any, *, sample_weight: Any = None, pos_label: Any = None
+) -> float:
     """The value of `max_matthews_corrcoef`, without its threshold."""
-    return _decisions.max_matthews_corrcoef(y_true, y_score, **options).value
+    return _decisions.max_matthews_corrcoef(
+        y_true, y_score, sample_weight=sample_weight, pos_label=pos_label
+    ).value
 
 
 _METRICS = {
@@ -86,7 +100,8 @@ def get_scorer(name: str, **options: Any) -> Any:
     Raises
     ------
     ValueError
-        For an unknown name, or options to one of scikit-learn's scorers.
+        For an unknown name, an option that is missing or that the metric does not have, or options
+        to one of scikit-learn's scorers.
 
     Examples
     --------
@@ -109,6 +124,7 @@ def get_scorer(name: str, **options: Any) -> Any:
             return sklearn_scorer(name)
         raise ValueError(f"no scorer named {name!r}; there are {', '.join(sorted(_METRICS))}.")
     named = _METRICS[key]
+    check_options(key, options)
     return make_scorer(
         named.function,
         response_method=named.response,
@@ -117,30 +133,37 @@ def get_scorer(name: str, **options: Any) -> Any:
     )
 
 
-def as_metric(metric: str | Callable[..., Any]) -> Metric:
-    """The function of a name, or the callable itself; of a best threshold, the value.
+def check_options(name: str, options: Mapping[str, Any]) -> None:
+    """Refuse options that the metric of this name lacks, and say which one it must have.
+
+    Raises
+    ------
+    ValueError
+        Names the option.
+    """
+    parameters = signature(_METRICS[name].function).parameters.values()
+    known = {p.name: p.default is p.empty for p in parameters if p.kind is p.KEYWORD_ONLY}
+    for option in options:
+        if option not in known:
+            raise ValueError(f"{name} has no option {option!r}; it has {', '.join(known)}.")
+    for option, is_required in known.items():
+        if is_required and option not in options:
+            raise ValueError(f"{name} needs the option {option!r}, as in {option}=...")
+
+
+def metric_named(name: str) -> Metric:
+    """The function of a name; of a best threshold, the value.
 
     Raises
     ------
     ValueError
         For an unknown name.
     """
-    if isinstance(metric, str):
-        if metric not in _METRICS:
-            raise ValueError(
-                f"no metric named {metric!r}; there are {', '.join(sorted(_METRICS))}."
-            )
-        return _METRICS[metric].function
-    if not callable(metric):
-        raise ValueError(f"metric must be a name or a callable, got {metric!r}.")
-
-    def value(*args: Any, **options: Any) -> float:
-        result = metric(*args, **options)
-        return result.value if isinstance(result, _decisions.BestThreshold) else float(result)
-
-    return value
+    if name not in _METRICS:
+        raise ValueError(f"no metric named {name!r}; there are {', '.join(sorted(_METRICS))}.")
+    return _METRICS[name].function
 
 
-def is_average_precision(metric: str | Callable[..., Any]) -> bool:
-    """Whether the metric is average precision by name, which resamples without its rows."""
-    return metric == "average_precision" or metric is _ranking.average_precision
+def judges_decisions(function: Metric) -> bool:
+    """Whether a function is one of ours that takes decisions for scores."""
+    return any(m.function is function and m.response == "predict" for m in _METRICS.values())

@@ -123,12 +123,15 @@ def precision_at_k(
     y_true, y_score, sample_weight, pos_label
         As in `average_precision`.
     k : float
-        Rows, or total weight, that can be looked at.
+        Rows that can be looked at, at least 1. With `sample_weight` it is a budget of weight in
+        the weights' own unit: repeated rows under whole-numbered weights, and a share of all rows
+        (``k=0.01``) under weights that sum to 1.
 
     Raises
     ------
     ValueError
-        As `average_precision`, and for a `k` below 1 or above the number of rows.
+        As `average_precision`, and for a `k` below 1 (with weights: not above 0) or above the
+        number of rows, or their weight.
 
     Examples
     --------
@@ -136,8 +139,8 @@ def precision_at_k(
     >>> precision_at_k([0, 1, 0, 1], [0.1, 0.9, 0.8, 0.7], k=2)
     0.5
     """
-    curve = Curve.of(check_rows(y_true, y_score, sample_weight, pos_label))
-    return float(curve.hits(_check_k(curve, k))) / k
+    hits, _ = _hits_at_k(y_true, y_score, k, sample_weight, pos_label)
+    return hits / k
 
 
 def recall_at_k(
@@ -158,8 +161,8 @@ def recall_at_k(
     >>> recall_at_k([0, 1, 0, 1], [0.1, 0.9, 0.8, 0.7], k=3)
     1.0
     """
-    curve = Curve.of(check_rows(y_true, y_score, sample_weight, pos_label))
-    return float(curve.hits(_check_k(curve, k))) / curve.positives
+    hits, curve = _hits_at_k(y_true, y_score, k, sample_weight, pos_label)
+    return hits / curve.positives
 
 
 def lift_at_k(
@@ -180,15 +183,21 @@ def lift_at_k(
     >>> lift_at_k([0, 1, 0, 0], [0.1, 0.9, 0.8, 0.7], k=1)
     4.0
     """
+    hits, curve = _hits_at_k(y_true, y_score, k, sample_weight, pos_label)
+    return hits / k / curve.prevalence
+
+
+def _hits_at_k(
+    y_true: ArrayLike, y_score: ArrayLike, k: float, sample_weight: Any, pos_label: Any
+) -> tuple[float, Curve]:
+    """Expected positives among the `k` highest rows, or of a weight of `k`, and the curve."""
     curve = Curve.of(check_rows(y_true, y_score, sample_weight, pos_label))
-    return float(curve.hits(_check_k(curve, k))) / k / curve.prevalence
-
-
-def _check_k(curve: Curve, k: float) -> float:
     total = float(curve.called[-1])
-    if not 1 <= k <= total * (1.0 + _ROUNDING):
-        raise ValueError(f"k must lie from 1 to {total:g} (the rows, or their weight), got {k}.")
-    return k
+    if sample_weight is None and not 1 <= k <= total:
+        raise ValueError(f"k must lie from 1 to the {total:g} rows, got {k}.")
+    if not 0 < k <= total * (1.0 + _ROUNDING):
+        raise ValueError(f"k must lie above 0 and not above the rows' weight {total:g}, got {k}.")
+    return float(curve.hits(k)), curve
 
 
 def recall_at_precision(

@@ -10,6 +10,8 @@ every row, each bin's draws are then dealt to its rows, so that all metrics see 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +20,10 @@ from focaltab.metrics._door import BinaryRows
 
 Counts = NDArray[np.float64]
 
-# Counts drawn at once: bounds memory (16 MB an array) however many rows there are.
-_CHUNK = 2_000_000
+# Counts drawn at once: bounds memory (4 MB an array) however many rows there are.
+_CHUNK = 500_000
+# Rows from which on a unit is cheaper to draw by one binomial than row by row.
+_LARGE = 32
 
 
 class Units:
@@ -39,12 +43,9 @@ class Units:
         self.of_row = of_row
         self.is_group = is_group
         self.n_units = stratum.size
-        rows_per_unit = np.bincount(of_row, minlength=self.n_units)
-        self.size = np.ones(self.n_units, np.intp) if is_group else rows_per_unit
+        self._rows_per_unit = np.bincount(of_row, minlength=self.n_units)
+        self.size = np.ones(self.n_units, np.intp) if is_group else self._rows_per_unit
         self.strata = [np.flatnonzero(stratum == s) for s in np.unique(stratum)]
-        # For dealing a unit's draws to its rows: rows in unit order, and where each unit starts.
-        self._rows = np.argsort(of_row, kind="stable")
-        self._start = np.cumsum(rows_per_unit) - rows_per_unit
 
     @classmethod
     def of_groups(cls, groups: NDArray[np.intp], y: NDArray[np.bool_], stratified: bool) -> Units:
@@ -59,8 +60,9 @@ class Units:
         if rows.weight is not None:
             key = key + 2 * np.unique(rows.weight, return_inverse=True)[1].reshape(-1)
         for bins in models:
-            # Renumbered each time, so that the product stays far below the largest integer.
-            key = np.unique(key, return_inverse=True)[1].reshape(-1)
+            if int(key.max()) >= rows.y.size:
+                # Renumbered, so that the product stays far below the largest integer.
+                key = np.unique(key, return_inverse=True)[1].reshape(-1)
             key = key * (int(bins.max()) + 1) + bins
         _, first, of_row = np.unique(key, return_index=True, return_inverse=True)
         stratum = rows.y[first].astype(np.intp) * stratified
@@ -68,22 +70,29 @@ class Units:
 
     def draw(self, n_resamples: int, random_state: np.random.Generator) -> Iterator[Counts]:
         """How often each unit is drawn, in batches of shape (at most n_resamples, n_units)."""
-        # A generator for each stratum: batches of any size then give the same resamples.
-        generators = random_state.spawn(len(self.strata))
+        # Generators for each stratum: batches of any size then give the same resamples.
+        generators = [random_state.spawn(2) for _ in self.strata]
         batch = max(1, _CHUNK // self.n_units)
         for done in range(0, n_resamples, batch):
-            counts = np.zeros((min(batch, n_resamples - done), self.n_units))
-            for members, generator in zip(self.strata, generators, strict=True):
-                _draw_stratum(counts, members, self.size[members], generator)
+            counts = np.empty((min(batch, n_resamples - done), self.n_units))
+            for members, own in zip(self.strata, generators, strict=True):
+                _draw_stratum(counts, members, self.size[members], *own)
             yield counts
+
+    @cached_property
+    def _rows_in_order(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Rows in the order of their units, and where each unit starts."""
+        start = np.cumsum(self._rows_per_unit) - self._rows_per_unit
+        return np.argsort(self.of_row, kind="stable"), start
 
     def deal(self, counts: Counts, random_state: np.random.Generator) -> Counts:
         """How often each row is drawn, given how often its unit is; shape (n_rows,)."""
         if self.is_group:
             return counts[self.of_row]
+        rows, start = self._rows_in_order
         drawn = np.repeat(np.arange(self.n_units), counts.astype(np.intp))
-        place = self._start[drawn] + random_state.integers(0, self.size[drawn])
-        return np.bincount(self._rows[place], minlength=self.of_row.size).astype(np.float64)
+        place = start[drawn] + random_state.integers(0, self.size[drawn])
+        return np.bincount(rows[place], minlength=self.of_row.size).astype(np.float64)
 
     def without(self, block_of_unit_or_row: NDArray[np.intp], block: int) -> tuple[Counts, Counts]:
         """Counts of units, and of rows, with one block of groups or rows left out."""
@@ -116,14 +125,29 @@ def _draw_stratum(
     counts: Counts,
     members: NDArray[np.intp],
     sizes: NDArray[np.intp],
-    generator: np.random.Generator,
+    of_large: np.random.Generator,
+    of_small: np.random.Generator,
 ) -> None:
+    """Draw as many rows as there are, each as likely as any other, and count them by unit."""
     total = int(sizes.sum())
-    # One binomial per unit, or one number per draw: whichever is fewer.
-    if total > 4 * members.size:
-        counts[:, members] = generator.multinomial(total, sizes / total, counts.shape[0])
-        return
-    unit_of_place = np.repeat(members, sizes)
-    for row in counts:
-        drawn = unit_of_place[generator.integers(0, total, total)]
-        row += np.bincount(drawn, minlength=row.size)
+    # A large unit's rows are counted by one binomial; those of the small ones, which are first
+    # taken for one unit, are drawn one by one.
+    large = np.flatnonzero(sizes >= _LARGE)
+    small = np.flatnonzero(sizes < _LARGE)
+    n_small = np.full(counts.shape[0], total)
+    if large.size:
+        pooled = [int(sizes[small].sum())] if small.size else []
+        share = np.concatenate([sizes[large], pooled]) / total
+        drawn_large = of_large.multinomial(total, share, counts.shape[0])
+        counts[:, members[large]] = drawn_large[:, : large.size]
+        n_small = drawn_large[:, -1]
+    if small.size:
+        of_place = np.repeat(np.arange(small.size), sizes[small])
+        columns: Any = members[small]
+        if columns[-1] - columns[0] == columns.size - 1:
+            columns = slice(columns[0], columns[-1] + 1)  # without gaps, several times faster
+        for row, n in zip(counts, n_small, strict=True):
+            drawn = of_small.integers(0, of_place.size, n)
+            if of_place.size > small.size:  # else each unit is one row
+                drawn = of_place.take(drawn)
+            row[columns] = np.bincount(drawn, minlength=small.size)

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.utils import indexable
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
 from focaltab.model_selection._decision import DecisionClassifier, per_row
@@ -29,8 +31,9 @@ class AlertBudgetClassifier(DecisionClassifier):
     k : int, default=100
         Alerts a period.
     period : str or callable, default=None
-        A column of ``X`` that says which period a row is in (its day, say), or a callable that
-        makes it from ``X``. None takes all training rows as one period.
+        A column of ``X`` that says which period a row is in (its day, say); the estimator is not
+        given that column, and `predict` does not need it. Or a callable that makes it from ``X``,
+        all of which the estimator is then given. None takes all training rows as one period.
     cv : int or splitter, default=5
         Folds of the out-of-fold scores; a number makes stratified, shuffled ones.
     pos_label : label, default=None
@@ -86,6 +89,8 @@ class AlertBudgetClassifier(DecisionClassifier):
             Two labels.
         **fit_params
             Passed to the estimator's ``fit``; values of the rows' length are split with them.
+            Under metadata routing they go to the estimator, and to the splitter `cv`, as each
+            requests.
 
         Returns
         -------
@@ -99,33 +104,53 @@ class AlertBudgetClassifier(DecisionClassifier):
         """
         X, y = indexable(X, y)
         y = column_or_1d(y, warn=True)
-        self._check(y)
-        _check_both_classes_count(y, fit_params.get("sample_weight"))
-        if not isinstance(self.k, Integral) or self.k < 1:
-            raise ValueError(f"k must be a whole number of at least 1, got {self.k!r}.")
-        self._fit_estimator(X, y, **fit_params)
-        periods = self._periods(X)
-        self.n_periods_ = int(np.unique(periods).size)
-        n_alerts = self.k * self.n_periods_
-        if n_alerts > periods.size:
-            raise ValueError(
-                f"k={self.k} alerts in each of {self.n_periods_} periods are more than the "
-                f"{periods.size} rows."
-            )
+        positive = self._check(y)
+        for_estimator = self._routed(fit_params)
+        _check_both_classes_count(y, for_estimator.get("sample_weight"))
+        periods, n_alerts = self._budget(X)
         cv = self.cv
         if isinstance(cv, Integral):
             rarest = int(pd.Series(y).value_counts().min())
-            if rarest < cv:
+            if rarest < int(cv):
                 raise ValueError(
                     f"the rarer class has {rarest} rows, fewer than the {cv} folds: lower cv to "
                     f"at most {rarest}, or find more of them."
                 )
             cv = StratifiedKFold(int(cv), shuffle=True, random_state=self.random_state)
+        features = self._features(X)
         scores = cross_val_predict(
-            self.estimator, X, y, cv=cv, method="predict_proba", params=fit_params or None
-        )[:, self._positive]
+            self.estimator, features, y, cv=cv, method="predict_proba", params=fit_params or None
+        )[:, positive]
+        self._take(clone(self.estimator).fit(features, y, **for_estimator))
+        # Last and together: a refit that fails leaves the fit before it whole.
         self.threshold_: float = float(np.partition(scores, -n_alerts)[-n_alerts])
+        self.n_periods_ = int(np.unique(periods).size)
         return self
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Where metadata of `fit` go under ``sklearn.set_config(enable_metadata_routing=True)``.
+
+        Returns
+        -------
+        MetadataRouter
+            To the estimator's ``fit`` and the splitter's ``split``, as each requests.
+        """
+        mapping = MethodMapping().add(callee="split", caller="fit")
+        return super().get_metadata_routing().add(splitter=self.cv, method_mapping=mapping)
+
+    def _budget(self, X: Any) -> tuple[NDArray[Any], int]:
+        """Period of each row, and the alerts in all of them."""
+        if not isinstance(self.k, Integral) or self.k < 1:
+            raise ValueError(f"k must be a whole number of at least 1, got {self.k!r}.")
+        periods = self._periods(X)
+        n_periods = int(np.unique(periods).size)
+        n_alerts = int(self.k) * n_periods
+        if n_alerts > periods.size:
+            raise ValueError(
+                f"k={self.k} alerts in each of {n_periods} periods are more than the "
+                f"{periods.size} rows."
+            )
+        return periods, n_alerts
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Label of each row by its own score, shape (n_samples,)."""
@@ -149,6 +174,11 @@ class AlertBudgetClassifier(DecisionClassifier):
         score = pd.Series(self._positive_proba(X))
         rank = score.groupby(self._periods(X)).rank(method="first", ascending=False)
         return np.asarray(rank <= self.k)
+
+    def _features(self, X: Any) -> Any:
+        if isinstance(self.period, str) and isinstance(X, pd.DataFrame):
+            return X.drop(columns=self.period, errors="ignore")
+        return X
 
     def _periods(self, X: Any) -> NDArray[Any]:
         if self.period is None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.utils.validation import _num_samples
 
 from focaltab.model_selection._decision import DecisionClassifier, per_row
@@ -83,7 +84,7 @@ class CostThresholdClassifier(DecisionClassifier):
         y : array-like of shape (n_samples,)
             Two labels.
         **fit_params
-            Passed to the estimator's ``fit``.
+            Passed to the estimator's ``fit``; under metadata routing, as it requests.
 
         Returns
         -------
@@ -95,8 +96,8 @@ class CostThresholdClassifier(DecisionClassifier):
             For more than two classes, or costs that are unusable on these rows.
         """
         self._check(y)
-        self._fit_estimator(X, y, **fit_params)
         self._stakes(X)  # unusable costs show now, not in production
+        self._take(clone(self.estimator).fit(X, y, **self._routed(fit_params)))
         return self
 
     def thresholds(self, X: Any) -> NDArray[np.float64]:

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn import get_config
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
@@ -19,25 +21,37 @@ class DecisionClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  #
     estimator: Any
     pos_label: Any
 
-    def _fit_estimator(self, X: Any, y: Any, **fit_params: Any) -> None:
-        self.estimator_ = clone(self.estimator).fit(X, y, **fit_params)
-        self._find_positive()
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Where metadata of `fit` go under ``sklearn.set_config(enable_metadata_routing=True)``.
 
-    def _find_positive(self) -> None:
-        if len(self.estimator_.classes_) != 2:
-            raise ValueError(
-                "Only binary classification is supported. The estimator has the classes "
-                f"{list(self.estimator_.classes_)}."
-            )
-        classes = list(self.estimator_.classes_)
-        if self.pos_label is not None and self.pos_label not in classes:
-            raise ValueError(f"pos_label={self.pos_label!r} is not one of the classes {classes}.")
+        Returns
+        -------
+        MetadataRouter
+            To the estimator's ``fit``, as the estimator requests.
+        """
+        mapping = MethodMapping().add(callee="fit", caller="fit")
+        return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=mapping)
+
+    def _routed(self, params: dict[str, Any]) -> dict[str, Any]:
+        """What of the parameters of `fit` the estimator is given: all, unless routing is on."""
+        if not get_config()["enable_metadata_routing"]:
+            return params
+        routed = process_routing(self, "fit", **params)
+        return dict(routed.estimator.fit)
+
+    def _take(self, estimator: Any) -> None:
+        """Stand over a fitted estimator."""
+        self.estimator_ = estimator
+        classes = list(estimator.classes_)
         self._positive = 1 if self.pos_label is None else classes.index(self.pos_label)
         for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(self.estimator_, name):
-                setattr(self, name, getattr(self.estimator_, name))
+            if hasattr(estimator, name):
+                setattr(self, name, getattr(estimator, name))
+            elif hasattr(self, name):
+                delattr(self, name)
 
-    def _check(self, y: Any) -> None:
+    def _check(self, y: Any) -> int:
+        """Refuse what cannot be decided between; the place of the positive class in `y`'s."""
         if not hasattr(self.estimator, "predict_proba"):
             raise ValueError(
                 f"{type(self.estimator).__name__} has no predict_proba: wrap it in "
@@ -48,6 +62,14 @@ class DecisionClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  #
             raise ValueError(
                 f"Only binary classification is supported. The type of the target is {kind}."
             )
+        classes = np.unique(np.asarray(y)).tolist()
+        if len(classes) != 2:
+            raise ValueError(
+                f"Only binary classification is supported. The target has the one class {classes}."
+            )
+        if self.pos_label is not None and self.pos_label not in classes:
+            raise ValueError(f"pos_label={self.pos_label!r} is not one of the classes {classes}.")
+        return 1 if self.pos_label is None else classes.index(self.pos_label)
 
     @property
     def classes_(self) -> NDArray[Any]:
@@ -57,7 +79,11 @@ class DecisionClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  #
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """The estimator's probabilities, shape (n_samples, 2)."""
         check_is_fitted(self, "estimator_")
-        return self.estimator_.predict_proba(X)
+        return self.estimator_.predict_proba(self._features(X))
+
+    def _features(self, X: Any) -> Any:
+        """What of `X` the estimator sees."""
+        return X
 
     def _positive_proba(self, X: Any) -> NDArray[Any]:
         return np.asarray(self.predict_proba(X))[:, self._positive]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from focaltab.metrics._curve import Curve
-from focaltab.metrics._door import BinaryRows
 from focaltab.workflow import UserError
+from focaltab.workflow._told import model_name, verdict
 
-_THRESHOLDS = 200
+_MANY_DECIMALS = re.compile(r"-?\d+\.\d{5,}")
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Content:
     figures: dict[str, Any]
     predictions: pd.DataFrame
     y: NDArray[np.bool_]
+    own_values: pd.DataFrame
 
     @classmethod
     def of(cls, model_dir: Path) -> Content:
@@ -47,11 +48,12 @@ class Content:
             )
             y = (predictions[target] == schema["positive"]).to_numpy()
             figures["focal"]["average_precision_low"]
+            own_values = _own_values(model_dir / "top_rows.csv")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{model_dir} is no model folder of focaltab train: {error}") from error
         if not 0 < y.sum() < y.size:
             raise UserError(f"{model_dir}: predictions.csv does not hold both labels.")
-        return cls(schema, figures, predictions, y)
+        return cls(schema, figures, predictions, y, own_values)
 
     @property
     def probability(self) -> NDArray[np.float64]:
@@ -61,39 +63,12 @@ class Content:
     @property
     def name(self) -> str:
         """The focal model in a few words."""
-        config = self.schema["config"]
-        alpha = "" if config["alpha"] is None else f", alpha={config['alpha']}"
-        return f"focal gamma={config['gamma']:g}{alpha}"
+        return model_name(self.schema["config"]["gamma"], self.schema["config"]["alpha"])
 
     @property
     def verdict(self) -> str:
-        """One sentence: both average precisions, and whether the difference means anything."""
-        focal, plain = (self._told(k) for k in ("focal", "cross_entropy"))
-        gap = self.figures["difference"]
-        told = f"{gap['value']:+.4f} [{gap['low']:+.4f}, {gap['high']:+.4f}]"
-        if gap["low"] <= 0.0 <= gap["high"]:
-            end = f"the difference, {told}, is within the noise"
-        else:
-            end = f"focal loss {'helped' if gap['value'] > 0 else 'hurt'} here, by {told}"
-        name = self.name[0].upper() + self.name[1:]
-        return f"{name}: average precision {focal} against {plain} with cross-entropy; {end}."
-
-    def _told(self, model: str) -> str:
-        f = self.figures[model]
-        low, high = f["average_precision_low"], f["average_precision_high"]
-        return f"{f['average_precision']:.3f} [{low:.3f}, {high:.3f}]"
-
-    def thresholds(self) -> dict[str, list[float]]:
-        """Threshold, alerts and hits at up to 200 numbers of alerts, evenly on a log scale."""
-        curve = Curve.of(BinaryRows(self.y, self.probability, None))
-        called = curve.called
-        wanted = np.geomspace(1.0, called[-1], _THRESHOLDS)
-        rows = np.unique(np.minimum(np.searchsorted(called, wanted), called.size - 1))
-        return {
-            "threshold": curve.threshold[rows].tolist(),
-            "alerts": called[rows].tolist(),
-            "hits": curve.true_positive[rows].tolist(),
-        }
+        """Both average precisions, and whether the difference means anything."""
+        return verdict(self.figures, self.name)
 
     def highest(self, n_rows: int = 20) -> pd.DataFrame:
         """The held-out rows that score highest."""
@@ -115,3 +90,24 @@ class Content:
         for column in config["drop"]:
             words += ["--drop", column]
         return shlex.join(words)
+
+
+def _own_values(path: Path) -> pd.DataFrame:
+    """Columns of the highest-scored rows as text, by row number; none in folders without the file.
+
+    Read by place, since a column of the data may be named ``row`` too.
+    """
+    if not path.is_file():
+        return pd.DataFrame(index=pd.Index([], dtype=np.int64))
+    lines = pd.read_csv(path, header=None, dtype=str, keep_default_na=False)
+    numbers = lines.iloc[1:, 0].astype(np.int64)
+    values = lines.iloc[1:, 1:].map(_short)
+    return values.set_axis(numbers).set_axis(lines.iloc[0, 1:].tolist(), axis=1)
+
+
+def _short(text: str) -> str:
+    """Text as it is, but for a number with more decimals than anyone reads."""
+    if not _MANY_DECIMALS.fullmatch(text):
+        return text
+    value = float(text)
+    return f"{value:.6g}" if abs(value) < 1e6 else f"{value:.0f}"

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from focaltab.report._content import Content
+from focaltab.report._thresholds import MISSED_COST, REVIEW_COST
 
 _WITHOUT = (
     '<p class="note">Plots need matplotlib: <code>pip install "focaltab[plots]"</code>, then '
@@ -47,9 +48,11 @@ def figures(content: Content) -> str:
             "Share of all positives found, and precision, against the number of alerts.",
         ),
         (
-            CostDisplay.from_predictions(y, p, fp_cost=1.0, tp_cost=1.0, fn_cost=20.0, name=name),
-            "Mean cost a row and savings against the threshold, where a review costs 1 and a "
-            "missed positive 20.",
+            CostDisplay.from_predictions(
+                y, p, fp_cost=REVIEW_COST, tp_cost=REVIEW_COST, fn_cost=MISSED_COST, name=name
+            ),
+            f"Mean cost a row and savings against the threshold, where a review costs "
+            f"{REVIEW_COST:g} and a missed positive {MISSED_COST:g}.",
         ),
         (
             ScoreDistributionDisplay.from_predictions(y, p, name=name),

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 from html import escape
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from focaltab.report._content import Content
 from focaltab.report._figures import figures
+from focaltab.report._html import table
+from focaltab.report._thresholds import threshold_part
 from focaltab.workflow import UserError
+from focaltab.workflow._told import figure_rows
 
-_COSTS = {"review": 1.0, "missed": 20.0}
+# Of a highest-scored row's own: a wider table is read by nobody.
+_OWN_COLUMNS = 30
 
 
 def write_report(
@@ -27,9 +27,9 @@ def write_report(
     ----------
     model_dir : path
     out : path, default=None
-        The HTML file; ``report.html`` in the folder unless given.
+        The HTML file; unless given, ``report.html`` in the folder, written anew.
     overwrite : bool, default=False
-        Whether an existing file may be replaced.
+        Whether an existing file that `out` names may be replaced.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def write_report(
     Raises
     ------
     UserError
-        If the folder is none of a model's, or the file exists.
+        If the folder is none of a model's, or the file that `out` names exists.
 
     Notes
     -----
@@ -48,7 +48,7 @@ def write_report(
     model_dir = Path(model_dir)
     path = model_dir / "report.html" if out is None else Path(out)
     content = Content.of(model_dir)
-    if path.exists() and not overwrite:
+    if out is not None and path.exists() and not overwrite:
         raise UserError(f"{path} exists already: choose another --out, or pass --overwrite.")
     if not path.resolve().parent.is_dir():
         raise UserError(f"There is no folder {path.resolve().parent}.")
@@ -79,7 +79,7 @@ def _page(content: Content) -> str:
 <h2>Held-out figures</h2>
 {_figures_table(content)}
 <h2>Where to set the threshold</h2>
-{_threshold_part(content)}
+{threshold_part(content.y, content.probability)}
 <h2>Plots</h2>
 {figures(content)}
 <h2>Highest-scored rows</h2>
@@ -94,103 +94,33 @@ def _page(content: Content) -> str:
 """
 
 
-def _table(head: list[str], rows: list[list[str]], ids: list[str] | None = None) -> str:
-    """A table of escaped cells; the first column names the row."""
-    names = ids or [""] * len(rows)
-    body = "".join(
-        f"<tr{f' id={name!r}' if name else ''}>"
-        + "".join(f"<td>{escape(cell)}</td>" for cell in row)
-        + "</tr>\n"
-        for name, row in zip(names, rows, strict=True)
-    )
-    cells = "".join(f'<th scope="col">{escape(h)}</th>' for h in head)
-    return (
-        f'<div class="wide"><table><thead><tr>{cells}</tr></thead>\n'
-        f"<tbody>{body}</tbody></table></div>"
-    )
-
-
 def _figures_table(content: Content) -> str:
-    focal, plain = content.figures["focal"], content.figures["cross_entropy"]
-    rows = []
-    for name in focal:
-        if name in ("prevalence", "average_precision_low", "average_precision_high"):
-            continue
-        digits = 5 if name in ("brier_score", "log_loss", "mean_probability") else 3
-        no_skill = f"{focal['prevalence']:.5f}" if name == "average_precision" else ""
-        rows.append(
-            [
-                name.replace("_", " "),
-                *(f"{f[name]:.{digits}f}" for f in (focal, plain)),
-                no_skill,
-            ]
-        )
-    return _table(["", content.name, "cross-entropy", "no skill"], rows)
-
-
-def _threshold_part(content: Content) -> str:
-    data: dict[str, Any] = content.thresholds()
-    n = len(data["alerts"])
-    positives, n_rows = int(content.y.sum()), int(content.y.size)
-    shown = sorted({int(i) for i in np.linspace(0, n - 1, min(n, 8))})
-    data |= {"positives": positives, "rows": n_rows, "shown": shown}
-    ids = ["chosen", "cheapest", *(f"shown-{k}" for k in range(len(shown)))]
-    names = ["chosen", "cheapest", *("" for _ in shown)]
-    places = [n // 2, _cheapest(data), *shown]
-    rows = [
-        [name, *_threshold_cells(data, i, positives, n_rows)]
-        for name, i in zip(names, places, strict=True)
-    ]
-    head = ["", "threshold", "alerts", "precision", "recall", "cost", "saved"]
-    text = json.dumps(data).replace("<", "\\u003c")
-    return f"""<p class="controls">
-<label>A review costs <input id="review-cost" type="number" min="0.01" step="any"
- value="{_COSTS["review"]:g}"></label>
-<label>A missed positive costs <input id="missed-cost" type="number" min="0.01" step="any"
- value="{_COSTS["missed"]:g}"></label>
-<input id="slider" type="range" min="0" max="{n - 1}" value="{n // 2}"
- aria-label="Threshold, from few alerts to many"></p>
-{_table(head, rows, ids)}
-<p class="note">On the {n_rows:,} held-out rows. Saved: against the cheaper of reviewing every row
-and none.</p>
-<script type="application/json" id="thresholds">{text}</script>"""
-
-
-def _cost(data: dict[str, Any], i: int, positives: int) -> float:
-    missed = positives - data["hits"][i]
-    return float(data["alerts"][i] * _COSTS["review"] + missed * _COSTS["missed"])
-
-
-def _cheapest(data: dict[str, Any]) -> int:
-    costs = [_cost(data, i, data["positives"]) for i in range(len(data["alerts"]))]
-    return int(np.argmin(costs))
-
-
-def _threshold_cells(data: dict[str, Any], i: int, positives: int, n_rows: int) -> list[str]:
-    alerts, hits, cost = data["alerts"][i], data["hits"][i], _cost(data, i, positives)
-    base = min(positives * _COSTS["missed"], n_rows * _COSTS["review"])
-    return [
-        f"{data['threshold'][i]:.3g}",
-        f"{alerts:,.0f}",
-        f"{hits / alerts:.1%}",
-        f"{hits / positives:.1%}",
-        f"{cost:,.0f}",
-        f"{1 - cost / base:.1%}",
-    ]
+    head = ["", content.name, "cross-entropy", "no skill"]
+    return table(head, figure_rows(content.figures))
 
 
 def _highest_table(content: Content) -> str:
     target = content.schema["config"]["target"]
+    own = content.own_values
+    names = own.columns[:_OWN_COLUMNS].tolist()
+    # A folder without these values, or of other rows, still has its scores.
+    values = own.reindex(content.highest()["row"]).iloc[:, : len(names)].fillna("")
     rows = [
         [
             f"{row['row']}",
             str(row[target]),
             f"{row['probability']:.4f}",
             f"{row['probability_cross_entropy']:.4f}",
+            *of_row,
         ]
-        for _, row in content.highest().iterrows()
+        for (_, row), of_row in zip(
+            content.highest().iterrows(), values.to_numpy().tolist(), strict=True
+        )
     ]
-    return _table(["row", target, f"probability, {content.name}", "cross-entropy"], rows)
+    head = ["row", target, f"probability, {content.name}", "cross-entropy", *names]
+    more = own.shape[1] - len(names)
+    note = f'<p class="note">{more} more columns are in top_rows.csv.</p>' if more else ""
+    return table(head, rows) + note
 
 
 def _facts_table(content: Content) -> str:
@@ -207,4 +137,4 @@ def _facts_table(content: Content) -> str:
         *([name, number] for name, number in schema["versions"].items()),
         ["focaltab", schema["focaltab"]],
     ]
-    return _table(["", ""], facts)
+    return table(["", ""], facts)

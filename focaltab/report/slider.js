@@ -6,27 +6,30 @@ const missed = document.getElementById("missed-cost");
 const number = (x, digits = 0) =>
   x.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
-function figures(i) {
-  const alerts = data.alerts[i];
-  const hits = data.hits[i];
+function figures(points, i) {
+  const threshold = points.threshold[i];
+  const alerts = points.alerts[i];
+  const hits = points.hits[i];
   const cost = alerts * review.valueAsNumber + (data.positives - hits) * missed.valueAsNumber;
   const none = data.positives * missed.valueAsNumber;
   const all = data.rows * review.valueAsNumber;
-  return { alerts, hits, cost, saved: 1 - cost / Math.min(none, all) };
+  return { threshold, alerts, hits, cost, saved: 1 - cost / Math.min(none, all) };
 }
 
 function show() {
   if (!(review.valueAsNumber > 0 && missed.valueAsNumber > 0)) return;
+  // Of all thresholds, and of flagging none, one of the corners is the cheapest.
+  const corners = data.corners;
   let cheapest = 0;
-  for (let i = 1; i < data.alerts.length; i++) {
-    if (figures(i).cost < figures(cheapest).cost) cheapest = i;
+  for (let i = 1; i < corners.alerts.length; i++) {
+    if (figures(corners, i).cost < figures(corners, cheapest).cost) cheapest = i;
   }
-  const fill = (id, i) => {
-    const f = figures(i);
+  const fill = (id, points, i) => {
+    const f = figures(points, i);
     const cells = [
-      data.threshold[i].toPrecision(3),
+      f.threshold === null ? "above all" : f.threshold.toPrecision(3),
       number(f.alerts),
-      number((100 * f.hits) / f.alerts, 1) + "%",
+      f.alerts > 0 ? number((100 * f.hits) / f.alerts, 1) + "%" : "none",
       number((100 * f.hits) / data.positives, 1) + "%",
       number(f.cost),
       number(100 * f.saved, 1) + "%",
@@ -34,9 +37,9 @@ function show() {
     const row = document.getElementById(id);
     cells.forEach((text, k) => { row.cells[k + 1].textContent = text; });
   };
-  fill("chosen", slider.valueAsNumber);
-  fill("cheapest", cheapest);
-  data.shown.forEach((i, k) => fill("shown-" + k, i));
+  fill("chosen", data, slider.valueAsNumber);
+  fill("cheapest", corners, cheapest);
+  data.shown.forEach((i, k) => fill("shown-" + k, data, i));
 }
 
 for (const control of [slider, review, missed]) control.addEventListener("input", show);

@@ -14,7 +14,10 @@ from focaltab.workflow._times import is_time_text, seconds
 
 # Text that hardly ever repeats is an identifier: it can only be memorised.
 _IDENTIFIER_SHARE = 0.5
+# So few different values are categories, whatever they look like.
+FEW_VALUES = 20
 # What XGBoost or LightGBM refuses in a feature's name, or replaces on its own.
+_WHOLE = re.compile(r"-?\d+")
 _REFUSED = re.compile(r'[\[\]<>{}",:\s]')
 
 
@@ -50,7 +53,9 @@ class Schema:
                 schema.kinds[name] = "time"
             else:
                 values = column.dropna().astype(str)
-                if values.nunique() > 20 and values.nunique() > _IDENTIFIER_SHARE * len(values):
+                if values.nunique() > FEW_VALUES and values.nunique() > _IDENTIFIER_SHARE * len(
+                    values
+                ):
                     schema.left_out[name] = "text that hardly repeats (an identifier?)"
                 else:
                     schema.kinds[name] = "category"
@@ -89,10 +94,7 @@ class Schema:
         for name, kind in self.kinds.items():
             column = table[name]
             if kind == "category":
-                text = column.astype(object).where(column.notna(), None)
-                text = text.map(lambda value: None if value is None else str(value))
-                known = text.where(text.isin(self.categories[name]), None)
-                columns[name] = pd.Categorical(known, categories=self.categories[name])
+                columns[name] = _categories(column, self.categories[name])
                 lost = int((columns[name].codes < 0).sum() - column.isna().sum())
                 if lost:
                     unknown[name] = lost
@@ -107,6 +109,22 @@ class Schema:
                 columns[name] = _numbers(name, column)
         named = dict(zip(self.feature_names, columns.values(), strict=True))
         return pd.DataFrame(named, index=table.index), unknown
+
+
+def _categories(column: pd.Series, known: list[str]) -> Any:
+    """Known values; a number is found however it is written, 7 or 7.0, and others are missing."""
+    places = {_plain_number(text): k for k, text in enumerate(known)}
+    places |= {text: k for k, text in enumerate(known)}
+    code, values = pd.factorize(column)
+    place = [places.get(text, places.get(_plain_number(text), -1)) for text in map(str, values)]
+    codes = np.append(np.asarray(place, dtype=np.intp), -1)[code]
+    return pd.Categorical.from_codes(codes, categories=pd.Index(known, dtype=str))
+
+
+def _plain_number(text: str) -> str:
+    """A whole number without the decimals that a float column, with its blanks, adds to it."""
+    whole, _, decimals = text.partition(".")
+    return whole if decimals and not decimals.strip("0") and _WHOLE.fullmatch(whole) else text
 
 
 def _numbers(name: str, column: pd.Series) -> Any:

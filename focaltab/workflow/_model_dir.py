@@ -33,7 +33,10 @@ def check_new_folder(path: Path) -> None:
 
 
 def save_model(result: TrainResult, path: str | Path, *, source: str | None = None) -> None:
-    """Write model, ``schema.json``, ``metrics.json`` and ``predictions.csv`` into a new folder.
+    """Write a model and what is known of it into a new folder.
+
+    Beside the library's own file: ``schema.json``, ``metrics.json``, ``predictions.csv`` of the
+    held-out rows, and ``top_rows.csv`` with the columns of the 20 that score highest.
 
     Parameters
     ----------
@@ -84,6 +87,7 @@ def save_model(result: TrainResult, path: str | Path, *, source: str | None = No
         figures = {**result.figures, "verdict": result.verdict}
         (part / "metrics.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
         result.predictions.to_csv(part / "predictions.csv", index=False)
+        result.top_rows.to_csv(part / "top_rows.csv", index=False)
         part.replace(path)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -97,6 +101,11 @@ class LoadedModel:
     booster: Any
     schema: Schema
     positive: str
+
+    @property
+    def text_columns(self) -> list[str]:
+        """Columns to read as text, since their values are names: 7 is no other than "7"."""
+        return [name for name, kind in self.schema.kinds.items() if kind == "category"]
 
     def predict(self, table: pd.DataFrame) -> tuple[NDArray[np.float64], dict[str, int]]:
         """Calibrated probabilities of the positive label, and counts of unknown categories.

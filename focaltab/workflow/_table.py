@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections import Counter
+from collections.abc import Collection
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,17 +13,21 @@ import numpy as np
 import pandas as pd
 
 from focaltab.workflow._errors import UserError
+from focaltab.workflow._features import FEW_VALUES
 
 _PARQUET = {".parquet", ".pq"}
 _CSV = {".csv", ".gz", ".txt"}
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
+def read_table(path: str | Path, *, text_columns: Collection[str] = ()) -> pd.DataFrame:
     """Read a CSV or Parquet file, chosen by its ending.
 
     Parameters
     ----------
     path : path
+    text_columns : collection of str, default=()
+        Columns of a CSV whose values are names, which are kept as they are written even if all of
+        them look like numbers; one that is not there is passed over.
 
     Returns
     -------
@@ -34,17 +39,13 @@ def read_table(path: str | Path) -> pd.DataFrame:
         If the file is missing, unreadable, empty, of another kind, or has two columns of one name.
     """
     path = Path(path)
-    if not path.is_file():
-        raise UserError(f"There is no file {path}.")
-    ending = path.suffix.lower()
-    if ending not in _PARQUET | _CSV:
-        raise UserError(f"{path}: expected a .csv or .parquet file.")
+    check_table_file(path)
     try:
-        if ending in _PARQUET:
+        if path.suffix.lower() in _PARQUET:
             table = _plain_index(pd.read_parquet(path))
         else:
             _check_header(path)
-            table = _read_csv(path)
+            table = _read_csv(path, text_columns)
     except UserError:
         raise
     except Exception as error:
@@ -56,18 +57,28 @@ def read_table(path: str | Path) -> pd.DataFrame:
     return _plain_types(table)
 
 
+def check_table_file(path: Path) -> None:
+    """Refuse a file that is not there or has an unknown ending."""
+    if not path.is_file():
+        raise UserError(f"There is no file {path}.")
+    if path.suffix.lower() not in _PARQUET | _CSV:
+        raise UserError(f"{path}: expected a .csv or .parquet file.")
+
+
 def _check_header(path: Path) -> None:
     """Pandas renames a second column of the same name without a word."""
     header = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False)
     _check_unique([str(name) for name in header.iloc[0]])
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _read_csv(path: Path, text_columns: Collection[str]) -> pd.DataFrame:
     """Without `index_col` pandas takes a surplus first field for row names and shifts the rest."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
         try:
-            return pd.read_csv(path, low_memory=False, index_col=False)
+            return pd.read_csv(
+                path, low_memory=False, index_col=False, dtype=dict.fromkeys(text_columns, str)
+            )
         except pd.errors.ParserWarning:
             raise UserError(
                 f"{path}: the rows have more fields than the header has names."
@@ -81,7 +92,10 @@ def _plain_index(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _plain_types(table: pd.DataFrame) -> pd.DataFrame:
-    """Names as text, and decimals and durations, which no booster knows, as numbers."""
+    """Names as text; decimals, durations and truth values with gaps as numbers.
+
+    A CSV column of true, false and blanks would else be text, and another one without blanks not.
+    """
     table.columns = pd.Index([str(name) for name in table.columns])
     for name in table.columns:
         column = table[name]
@@ -91,6 +105,8 @@ def _plain_types(table: pd.DataFrame) -> pd.DataFrame:
             first = column.first_valid_index()
             if first is not None and isinstance(column[first], Decimal):
                 table[name] = pd.to_numeric(column)
+            elif pd.api.types.infer_dtype(column, skipna=True) == "boolean":
+                table[name] = column.astype("boolean")
     return table
 
 
@@ -130,18 +146,23 @@ def _check_not_mixed(name: str, column: pd.Series) -> None:
     }
     if kinds & {list, dict, set, np.ndarray}:
         raise UserError(f"Column {name!r} holds lists or records: flatten it or use --drop.")
+    rows = np.flatnonzero(column.notna())
     if len(kinds) > 1:
         found = " and ".join(sorted(kind.__name__ for kind in kinds))
-        raise UserError(f"Column {name!r} mixes values of type {found}: convert it to one type.")
-    if kinds == {str}:
-        # A CSV column of numbers with a stray word arrives as text.
-        is_number = pd.to_numeric(present, errors="coerce").notna()
-        share = float(is_number.mean())
-        if 0.5 <= share < 1.0:
-            stray = present[~is_number].iloc[0]
+        other = next(k for k, v in enumerate(present) if type(v) is not type(present.iloc[0]))
+        raise UserError(
+            f"Column {name!r} mixes values of type {found} (for example {present.iloc[other]!r} in "
+            f"row {rows[other]}): convert it to one type or drop it with --drop."
+        )
+    if kinds == {str} and present.nunique() > FEW_VALUES:
+        # A CSV column of numbers with a stray word arrives as text. With few different values, as
+        # in 0, 1, 2, 3+, they are categories.
+        is_number = pd.to_numeric(present, errors="coerce").notna().to_numpy()
+        if 0.5 <= is_number.mean() < 1.0:
+            stray = int(np.argmin(is_number))
             raise UserError(
-                f"Column {name!r} mixes numbers and text (for example {stray!r} in row "
-                f"{present.index[~is_number][0]}): clean it or drop it with --drop."
+                f"Column {name!r} mixes numbers and text (for example {present.iloc[stray]!r} in "
+                f"row {rows[stray]}): clean it or drop it with --drop."
             )
 
 

@@ -18,10 +18,14 @@ from focaltab.workflow._features import Schema
 from focaltab.workflow._split import moments, split
 from focaltab.workflow._table import check_columns
 from focaltab.workflow._target import binary_target
+from focaltab.workflow._told import model_name, verdict
 
 # Called with the name of the fit and the number of rounds done.
 Progress = Callable[[str, int], None]
 _VALIDATION_SHARE = 0.2
+# Of predictions.csv, beside the target's own.
+PREDICTION_COLUMNS = ("row", "probability", "probability_cross_entropy")
+_TOP_ROWS = 20
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,11 @@ class TrainConfig:
             )
         if not 0 <= self.random_state < 2**31:
             raise UserError(f"--random-state must be from 0 to 2^31 - 1, got {self.random_state}.")
+        if self.target in PREDICTION_COLUMNS:
+            raise UserError(
+                f"Target {self.target!r} has the name of another column of predictions.csv: rename "
+                "it in the data."
+            )
         for name in (self.time_column, *self.drop):
             if name == self.target:
                 raise UserError(f"{name!r} is the target: it can be no other column as well.")
@@ -66,7 +75,10 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A trained model with its held-out figures and those of cross-entropy."""
+    """A trained model with its held-out figures and those of cross-entropy.
+
+    ``top_rows`` holds the row numbers and the columns of the held-out rows that score highest.
+    """
 
     config: TrainConfig
     estimator: Any
@@ -74,20 +86,17 @@ class TrainResult:
     labels: tuple[str, str]
     figures: dict[str, Any]
     predictions: pd.DataFrame
+    top_rows: pd.DataFrame
 
     @property
     def verdict(self) -> str:
-        """One sentence on whether focal loss helped."""
-        difference = self.figures["difference"]
-        value, low, high = (difference[k] for k in ("value", "low", "high"))
-        told = f"{value:+.4f} [{low:+.4f}, {high:+.4f}]"
-        if low <= 0.0 <= high:
-            return (
-                "Focal loss made no clear difference here: average precision "
-                f"{told} against cross-entropy is within the noise."
-            )
-        word = "helped" if value > 0 else "hurt"
-        return f"Focal loss {word} here: average precision {told} against cross-entropy."
+        """Both average precisions, and whether focal loss helped."""
+        return verdict(self.figures, self.name)
+
+    @property
+    def name(self) -> str:
+        """The focal model in a few words."""
+        return model_name(self.config.gamma, self.config.alpha)
 
 
 def train(
@@ -161,16 +170,20 @@ def train(
         },
         "difference": {"value": gap.value, "low": gap.low, "high": gap.high},
     }
+    row, focal, plain = PREDICTION_COLUMNS
     predictions = pd.DataFrame(
         {
-            "row": held_out,
+            row: held_out,
             config.target: np.where(truth == 1, positive, negative),
-            "probability": scores["focal"],
-            "probability_cross_entropy": scores["cross_entropy"],
+            focal: scores["focal"],
+            plain: scores["cross_entropy"],
         }
     )
+    top = held_out[np.argsort(-scores["focal"], kind="stable")[:_TOP_ROWS]]
+    top_rows = features.iloc[top][list(schema.kinds)]
+    top_rows.insert(0, row, top, allow_duplicates=True)
     return TrainResult(
-        config, estimators["focal"], schema, (negative, positive), figures, predictions
+        config, estimators["focal"], schema, (negative, positive), figures, predictions, top_rows
     )
 
 

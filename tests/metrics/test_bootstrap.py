@@ -5,15 +5,17 @@ from functools import partial
 import numpy as np
 import pytest
 from scipy.stats import bootstrap, norm
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from focaltab.metrics import (
     average_precision,
     bootstrap_distribution,
     bootstrap_interval,
     brier_skill_score,
+    expected_cost,
     max_f_beta,
     paired_difference,
+    recall_at_fpr,
     recall_at_precision,
 )
 
@@ -99,26 +101,99 @@ def test_a_clearly_better_model_is_no_noise():
     assert not result.is_noise and result.low > 0
 
 
-def test_any_metric_by_name_or_callable():
+@pytest.mark.parametrize(
+    "name, options, function",
+    [
+        ("recall_at_fpr", {"fpr": 0.2}, recall_at_fpr),
+        ("recall_at_precision", {"precision": 0.3}, recall_at_precision),
+        ("max_f_beta", {"beta": 2.0}, max_f_beta),
+        ("brier_skill_score", {}, brier_skill_score),
+    ],
+)
+def test_a_metric_by_name_as_a_callable_and_with_its_options(name, options, function):
     y, score = tied()
     p = norm.cdf(score - 2)
-    for metric, s in (
-        ("recall_at_fpr", None),
-        (roc_auc_score, score),
-        (brier_skill_score, p),
-        (partial(recall_at_precision, precision=0.3), score),
-        (max_f_beta, score),
-        ("max_f_beta", score),
-        ("brier_skill_score", p),
-    ):
-        if s is None:
-            with pytest.raises(TypeError, match="fpr"):
-                bootstrap_interval(metric, y, score, n_resamples=3)
-            continue
-        value, low, high = bootstrap_interval(metric, y, s, n_resamples=60, random_state=0)
-        assert low < high and low - 0.1 < value < high + 0.1
+    run = {"n_resamples": 60, "random_state": 0}
+    named = bootstrap_interval(name, y, p, metric_options=options, **run)
+    assert named.low < named.value < named.high
+    value = function(y, p, **options)
+    assert named.value == (value.value if name == "max_f_beta" else value)
+    assert bootstrap_interval(partial(function, **options), y, p, **run) == named
+    assert bootstrap_interval(function, y, p, metric_options=options, **run) == named
+
+
+def test_any_callable():
+    y, score = tied()
     auc = bootstrap_interval(roc_auc_score, y, score, n_resamples=60, random_state=0)
     assert auc.value == pytest.approx(roc_auc_score(y, score))
+    assert auc.low < auc.value < auc.high
+
+
+def payments(n_rows=3000, seed=0):
+    rng = np.random.default_rng(seed)
+    y = (rng.random(n_rows) < 0.1).astype(int)
+    return y, (rng.normal(size=n_rows) + 2 * y > 1.5).astype(int), rng.gamma(0.5, 100.0, n_rows)
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_costs_per_row_are_drawn_with_their_rows(grouped):
+    y, called, amount = payments()
+    per_row = np.where(y == 1, np.where(called == 1, 5.0, amount), 5.0 * called)
+
+    def mean(y_true, y_pred, *, own, sample_weight=None):
+        return float(np.average(own, weights=sample_weight))
+
+    options = {"n_resamples": 400, "random_state": 1}
+    if grouped:
+        options["groups"] = np.arange(y.size) // 3
+    costs = {"fp_cost": 5.0, "tp_cost": 5.0, "fn_cost": amount}
+    ours = bootstrap_interval("expected_cost", y, called, metric_options=costs, **options)
+    expected = bootstrap_interval(mean, y, called, metric_options={"own": per_row}, **options)
+    np.testing.assert_allclose(ours, expected)
+    assert ours.value == pytest.approx(per_row.mean())
+    assert ours == bootstrap_interval(partial(expected_cost, **costs), y, called, **options)
+    if not grouped:  # strata of rows: the mean of each class varies by itself
+        error = np.sqrt(sum(per_row[y == k].var() * np.mean(y == k) for k in (0, 1)) / y.size)
+        assert ours.high - ours.low == pytest.approx(2 * 1.96 * error, rel=0.15)
+
+
+def test_costs_of_two_deciders_and_bca():
+    y, called, amount = payments()
+    costs = {"fn_cost": amount, "fp_cost": 5.0}
+    gap = paired_difference(
+        "expected_cost", y, called, np.zeros_like(y), metric_options=costs, random_state=0
+    )
+    none = np.mean(amount * y)
+    assert gap.first == expected_cost(y, called, **costs) and gap.second == pytest.approx(none)
+    assert not gap.is_noise and gap.high < 0
+    broken = {"fn_cost": np.where(np.arange(y.size) == 7, np.nan, amount)}
+    with pytest.raises(ValueError, match="fn_cost is not finite in row 7"):
+        bootstrap_interval("expected_cost", y, called, metric_options=broken)
+    bca = bootstrap_interval(
+        "expected_cost", y, called, metric_options=costs, method="bca", random_state=0
+    )
+    assert bca.low < bca.value < bca.high
+
+
+@pytest.mark.parametrize(
+    "labels, pos_label", [([-1, 1], None), (["fine", "fraud"], "fraud"), ([False, True], None)]
+)
+def test_decisions_are_mapped_as_labels_are(labels, pos_label):
+    y, called, amount = payments()
+    options = {"metric_options": {"fn_cost": amount}, "n_resamples": 50, "random_state": 0}
+    expected = bootstrap_interval("expected_cost", y, called, **options)
+    y, called = np.array(labels)[y], np.array(labels)[called]
+    for metric in ("expected_cost", expected_cost, partial(expected_cost)):
+        assert expected == bootstrap_interval(metric, y, called, pos_label=pos_label, **options)
+
+
+def test_decisions_in_words_reach_any_metric():
+    y, called, _ = payments()
+    options = {"n_resamples": 50, "random_state": 0}
+    expected = bootstrap_interval(f1_score, y, called, **options)
+    words = np.array(["fine", "fraud"])
+    ours = bootstrap_interval(f1_score, words[y], words[called], pos_label="fraud", **options)
+    assert ours == expected
 
 
 def test_bca_is_scipys_where_it_has_one():
@@ -208,6 +283,13 @@ def test_one_positive_only():
         ({"groups": [1.0, np.nan]}, "groups is missing in row 1"),
         ({"metric": "accuracies"}, "no metric named 'accuracies'"),
         ({"metric": 3}, "name or a callable"),
+        ({"metric": "recall_at_fpr"}, "recall_at_fpr needs the option 'fpr'"),
+        ({"metric_options": {"k": 3}}, "average_precision has no option 'k'"),
+        ({"metric_options": {"pos_label": 1}}, "give pos_label beside metric_options"),
+        (
+            {"metric": "expected_cost", "metric_options": {"fn_cost": [1.0, np.nan]}},
+            "y_pred holds .* in row 0",
+        ),
     ],
 )
 def test_bad_options(options, message):

@@ -62,6 +62,23 @@ def test_cost_is_that_of_a_loop_over_rows(data):
     )
 
 
+def test_a_day_of_one_class_has_a_cost():
+    assert expected_cost([0, 0, 0], [0, 1, 0], fp_cost=6.0) == pytest.approx(2.0)
+    assert expected_cost([-1, -1], [1, -1], fp_cost=6.0) == pytest.approx(3.0)
+    assert expected_cost([1, 1], [0, 1], fn_cost=[8.0, 100.0]) == pytest.approx(4.0)
+    fraud = {"pos_label": "fraud", "fn_cost": 10.0, "fp_cost": 3.0}
+    assert expected_cost(["fraud"] * 2, ["fine", "fraud"], **fraud) == pytest.approx(5.0)
+    assert expected_cost(["fine"] * 3, ["fine", "fraud", "fine"], **fraud) == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="costs 0"):  # calling none costs nothing already
+        savings_score([0, 0, 0], [0, 1, 0])
+    with pytest.raises(ValueError, match="decisions, not scores"):
+        expected_cost([1, 1], [0.3, 1])
+    with pytest.raises(ValueError, match="None in row 1"):
+        expected_cost(["fraud"] * 2, ["fine", None], pos_label="fraud")
+    with pytest.raises(ValueError, match="sample_weight is 0 in every row"):
+        expected_cost([0, 0], [0, 1], sample_weight=[0, 0])
+
+
 def test_savings_run_from_nothing_to_everything(data):
     y, _, _ = data
     options = {"fp_cost": 1.0, "fn_cost": 30.0}
@@ -77,6 +94,7 @@ def test_savings_run_from_nothing_to_everything(data):
     [
         ([0.3, 0.7], {}, "decisions, not scores"),
         ([0, 1, 1], {}, "one length"),
+        ([0, np.nan], {"pos_label": 1}, "nan.* in row 1, which is no label"),
         ([0, 1], {"fn_cost": [1.0]}, "fn_cost must be a number or one for each of 2"),
         ([0, 1], {"fp_cost": [1.0, np.nan]}, "fp_cost is not finite in row 1"),
     ],

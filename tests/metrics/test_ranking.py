@@ -148,6 +148,17 @@ def test_ties_at_the_alert_border_count_in_expectation():
     assert lift_at_k(y, score, k=1) == pytest.approx(2.0)
 
 
+def test_with_weights_k_is_a_budget_of_weight():
+    y, score = [1, 0, 1, 0], [0.9, 0.7, 0.5, 0.1]
+    for k in (1, 2, 3, 4):
+        # Normalised weights: two of four rows weigh one half.
+        share = {"k": k / 4, "sample_weight": [0.25] * 4}
+        assert precision_at_k(y, score, **share) == pytest.approx(precision_at_k(y, score, k=k))
+        assert recall_at_k(y, score, **share) == pytest.approx(recall_at_k(y, score, k=k))
+        assert lift_at_k(y, score, **share) == pytest.approx(lift_at_k(y, score, k=k))
+    assert precision_at_k(y, score, k=0.5, sample_weight=[0.4, 0.2, 0.2, 0.2]) == pytest.approx(0.8)
+
+
 def test_one_positive_only():
     y, score = np.zeros(1000, int), np.linspace(0, 1, 1000)
     y[989] = 1
@@ -166,6 +177,15 @@ def test_one_positive_only():
         ([0, 2], [0.1, 0.2], {}, "pos_label"),
         ([0, 1, 2], [0.1, 0.2, 0.3], {}, "two labels, got 3"),
         (["a", None], [0.1, 0.2], {}, "missing in row 1"),
+        ([1, 1, np.nan, 1.0], [0.1, 0.9, 0.8, 0.7], {"pos_label": 1}, "y_true is missing in row 2"),
+        ([0.0, np.nan, 1.0], [0.1, 0.9, 0.8], {}, "y_true is missing in row 1"),
+        (
+            np.array([1, np.inf], dtype=object),
+            [0.1, 0.9],
+            {"pos_label": 1},
+            "y_true is inf in row 1",
+        ),
+        ([1, 1, 1, -np.inf], [0.1, 0.9, 0.8, 0.7], {"pos_label": 1}, "y_true is -inf in row 3"),
         (["a", "b"], [0.1, 0.2], {"pos_label": "c"}, "'c' is not a label"),
         ([], [], {}, "empty"),
         ([0, 1], [0.1, 0.2], {"sample_weight": [1]}, "one weight for each of 2"),
@@ -185,6 +205,9 @@ def test_bad_input(y, score, options, message):
         (precision_at_k, {"k": 0}, "k must"),
         (recall_at_k, {"k": 3}, "k must"),
         (lift_at_k, {"k": float("nan")}, "k must"),
+        (precision_at_k, {"k": 0.5}, "k must lie from 1 to the 2 rows, got 0.5"),
+        (precision_at_k, {"k": 0.0, "sample_weight": [0.5, 0.5]}, "k must lie above 0"),
+        (recall_at_k, {"k": 1.5, "sample_weight": [0.5, 0.5]}, "not above the rows' weight 1"),
         (recall_at_precision, {"precision": 2.0}, "precision must lie"),
         (precision_at_recall, {"recall": 0.0}, "recall must lie"),
         (recall_at_fpr, {"fpr": -0.1}, "fpr must lie"),

@@ -5,16 +5,24 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression, Perceptron
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import (
+    FixedThresholdClassifier,
+    GridSearchCV,
+    GroupKFold,
+    StratifiedKFold,
+    cross_validate,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from focaltab import FocalLGBMClassifier
-from focaltab.metrics import expected_cost
+from focaltab.metrics import expected_cost, get_scorer
 from focaltab.model_selection import AlertBudgetClassifier, CostThresholdClassifier
 
 
@@ -95,16 +103,21 @@ def test_a_payment_of_less_than_a_review_is_let_through(payments):
 def test_costs_from_a_callable_string_labels_and_the_other_label_as_positive(payments):
     X, y = payments
     words = np.array(["fraud", "genuine"])[1 - y]
-    by_name = CostThresholdClassifier(Oracle(), fp_cost=5.0, fn_cost="amount").fit(X, y)
+    base = make_pipeline(StandardScaler(), LogisticRegression())
+    by_name = CostThresholdClassifier(base, fp_cost=5.0, fn_cost="amount").fit(X, y)
     model = CostThresholdClassifier(
-        make_pipeline(LogisticRegression()),
+        base,
         fp_cost=lambda X: np.full(len(X), 5.0),
         fn_cost=lambda X: X["amount"],
         pos_label="fraud",
     ).fit(X, words)
     called = model.predict(X) == "fraud"
-    assert np.mean(called == (by_name.predict(X) == 1)) > 0.97
-    assert model.predict_proba(X).shape == (len(X), 2)
+    assert 0.001 < called.mean() < 0.5
+    assert np.mean(called == (by_name.predict(X) == 1)) > 0.9999
+    # "fraud" sorts before "genuine": the other column.
+    np.testing.assert_allclose(
+        model.predict_proba(X)[:, 0], by_name.predict_proba(X)[:, 1], atol=1e-5
+    )
 
 
 def test_the_budget_is_kept_on_average_and_exactly(payments):
@@ -146,8 +159,126 @@ def test_decisions_survive_clone_pickle_and_search(payments):
         fitted = clone(model).fit(X, y)
         again = pickle.loads(pickle.dumps(fitted))
         np.testing.assert_array_equal(again.predict(X), fitted.predict(X))
-        search = GridSearchCV(model, {"estimator__C": [0.1, 1.0]}, cv=2, scoring="f1").fit(X, y)
-        assert search.best_params_["estimator__C"] in (0.1, 1.0)
+        search = GridSearchCV(model, {"estimator__C": [1e-4, 1.0]}, cv=2, scoring="f1").fit(X, y)
+        means = search.cv_results_["mean_test_score"]
+        assert means[0] != means[1]
+        best = search.best_params_["estimator__C"]
+        assert best == [1e-4, 1.0][means.argmax()] == search.best_estimator_.estimator_.C
+        refit = clone(model).set_params(estimator__C=best).fit(X, y)
+        np.testing.assert_array_equal(search.predict(X), refit.predict(X))
+
+
+def test_the_period_is_no_feature_and_may_be_a_date(payments):
+    X, y = payments
+    X, y = X[:6000], y[:6000]
+    dated = X.assign(day=pd.Timestamp("2025-01-01") + pd.to_timedelta(X["day"], unit="D"))
+    model = AlertBudgetClassifier(LogisticRegression(), k=5, period="day", random_state=0)
+    by_number, by_date = clone(model).fit(X, y), clone(model).fit(dated, y)
+    assert list(by_date.feature_names_in_) == ["risk", "amount", "probability"]
+    assert by_date.estimator_.n_features_in_ == 3
+    assert by_date.threshold_ == by_number.threshold_
+    alone = X.drop(columns="day")  # a stream need not know its period
+    np.testing.assert_array_equal(by_date.predict(alone), by_number.predict(X))
+    np.testing.assert_array_equal(by_date.alerts(dated), by_number.alerts(X))
+    with pytest.raises(ValueError, match="'day' is no column"):
+        by_date.alerts(alone)
+    made = clone(model).set_params(period=lambda X: X["day"]).fit(X, y)
+    assert made.n_periods_ == 30 and "day" in made.feature_names_in_
+
+
+@pytest.mark.parametrize(
+    "model, broken",
+    [
+        (AlertBudgetClassifier(LogisticRegression(), k=5, random_state=0), {"k": 10_000}),
+        (AlertBudgetClassifier(LogisticRegression(), k=5, random_state=0), {"cv": 99}),
+        (AlertBudgetClassifier(LogisticRegression(), k=5, random_state=0), {"pos_label": "x"}),
+        (CostThresholdClassifier(LogisticRegression(), fn_cost=9.0), {"fn_cost": "nowhere"}),
+    ],
+)
+def test_a_refit_that_fails_changes_nothing(payments, model, broken):
+    X, y = payments
+    model = clone(model).fit(X[:3000], y[:3000])
+    before = {k: v for k, v in vars(model).items() if k.endswith("_")}
+    decided = model.predict(X)
+    kept = {name: model.get_params()[name] for name in broken}
+    with pytest.raises(ValueError):
+        model.set_params(**broken).fit(X[3000:5000], y[3000:5000])
+    model.set_params(**kept)
+    after = {k: v for k, v in vars(model).items() if k.endswith("_")}
+    assert after.keys() == before.keys() and all(after[k] is before[k] for k in before)
+    np.testing.assert_array_equal(model.predict(X), decided)
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+@pytest.mark.parametrize(
+    "model",
+    [
+        CostThresholdClassifier(LogisticRegression(), fp_cost=5.0, fn_cost="amount"),
+        AlertBudgetClassifier(LogisticRegression(), k=20, cv=3, random_state=0),
+    ],
+)
+def test_weights_reach_the_estimator(payments, model, enabled):
+    X, y = payments
+    X, y = X[:4000], y[:4000]
+    weight = np.where(X["risk"] > 0.5, 9.0, 0.1)
+    options = {"cv": 3, "return_estimator": True, "error_score": "raise"}
+    with sklearn.config_context(enable_metadata_routing=enabled):
+        model = clone(model)
+        if enabled:
+            model.estimator.set_fit_request(sample_weight=True)
+        done = cross_validate(model, X, y, params={"sample_weight": weight}, **options)
+    for fitted, (train, _) in zip(done["estimator"], StratifiedKFold(3).split(X, y), strict=True):
+        direct = LogisticRegression().fit(X.iloc[train], y[train], sample_weight=weight[train])
+        np.testing.assert_allclose(fitted.estimator_.coef_, direct.coef_)
+        unweighted = LogisticRegression().fit(X.iloc[train], y[train])
+        assert not np.allclose(fitted.estimator_.coef_, unweighted.coef_)
+
+
+def test_routing_is_as_of_scikit_learns_own_classifier(payments):
+    X, y = payments
+    X, y, weight = X[:2000], y[:2000], np.linspace(0.5, 2.0, 2000)
+    with sklearn.config_context(enable_metadata_routing=True):
+        for estimator, error in (
+            (LogisticRegression(), UnsetMetadataPassedError),
+            (LogisticRegression().set_fit_request(sample_weight="w"), TypeError),
+        ):
+            for model in (
+                FixedThresholdClassifier(estimator),
+                CostThresholdClassifier(estimator),
+                AlertBudgetClassifier(estimator, k=5),
+            ):
+                with pytest.raises(error):
+                    model.fit(X, y, sample_weight=weight)
+
+
+def test_groups_reach_the_splitter_and_costs_the_scorer(payments):
+    X, y = payments
+    X, y = X[:4000], y[:4000]
+    customer = np.arange(4000) % 500
+    amount = X["amount"].to_numpy()
+    with sklearn.config_context(enable_metadata_routing=True):
+        scorer = get_scorer("expected_cost", fp_cost=5.0).set_score_request(fn_cost=True)
+        model = AlertBudgetClassifier(LogisticRegression(), k=20, cv=GroupKFold(4))
+        done = cross_validate(
+            model,
+            X,
+            y,
+            cv=GroupKFold(3),
+            params={"groups": customer, "fn_cost": amount},
+            scoring=scorer,
+            return_indices=True,
+            return_estimator=True,
+            error_score="raise",
+        )
+    for k, fitted in enumerate(done["estimator"]):
+        train, test = (done["indices"][part][k] for part in ("train", "test"))
+        folds = GroupKFold(4).split(X.iloc[train], y[train], customer[train])
+        again = AlertBudgetClassifier(LogisticRegression(), k=20, cv=list(folds))
+        again.fit(X.iloc[train], y[train])
+        assert again.threshold_ == fitted.threshold_
+        called = fitted.predict(X.iloc[test])
+        cost = expected_cost(y[test], called, fp_cost=5.0, fn_cost=amount[test])
+        assert done["test_score"][k] == pytest.approx(-cost)
 
 
 @pytest.mark.parametrize(

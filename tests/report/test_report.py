@@ -6,14 +6,17 @@ import shlex
 import shutil
 import subprocess
 import sys
+from html import unescape
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot
 from typer.testing import CliRunner
 
 from focaltab.cli import app
 from focaltab.metrics import average_precision, precision_at_k, recall_at_k
+from focaltab.plots import CostDisplay
 from focaltab.report import write_report
 from focaltab.workflow import UserError
 
@@ -30,7 +33,7 @@ def folder(tmp_path_factory):
     """A model folder as the command line leaves it, with a target that needs escaping."""
     path = tmp_path_factory.mktemp("report")
     rng = np.random.default_rng(0)
-    table = pd.DataFrame(rng.normal(size=(4000, 3)), columns=["a", "b", "c"])
+    table = pd.DataFrame(rng.normal(size=(4000, 3)), columns=["a", "b", "<i>c"])
     table[TARGET] = np.where(table["a"] + rng.normal(size=4000) > 2.5, "yes", "no")
     table.to_csv(path / "data.csv", index=False)
     result = invoke("train", path / "data.csv", "--target", TARGET, "--out", path / "model",
@@ -41,8 +44,9 @@ def folder(tmp_path_factory):
 
 def test_train_writes_it_and_it_stands_alone(folder):
     page = (folder / "report.html").read_text(encoding="utf-8")
-    for address in re.findall(r'(?:src|href)="([^"]*)"', page):
-        assert address.startswith("data:")
+    addresses = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert len(addresses) >= 6 and all(a.startswith("data:") for a in addresses)
+    assert not re.search(r"url\(|@import|https?://", page.split("<body>")[0])
     assert "<b>bad</b>" not in page and "&lt;b&gt;bad&lt;/b&gt; &amp; worse" in page
     images = re.findall(r'<img alt="([^"]*)"', page)
     assert len(images) >= 5 and all(len(alt) > 40 for alt in images)
@@ -63,7 +67,89 @@ def test_figures_are_those_of_the_held_out_rows(folder):
         assert data["hits"][i] / k == pytest.approx(precision_at_k(y, p, k=k))
         assert data["hits"][i] / data["positives"] == pytest.approx(recall_at_k(y, p, k=k))
         assert (p >= data["threshold"][i]).sum() == k
-    assert f"<td>{rows.loc[p.idxmax(), 'row']}</td>" in page
+
+
+def table_under(page, title):
+    """Cells of the table that follows a heading, head first."""
+    part = page.split(f"<h2>{title}</h2>")[1].split("</table>")[0]
+    rows = re.findall(r"<tr.*?</tr>", part, re.DOTALL)
+    return [[unescape(c) for c in re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row)] for row in rows]
+
+
+def test_the_figures_show_the_interval(folder):
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    figures = json.loads((folder / "metrics.json").read_text())
+    head, first, *_ = table_under(page, "Held-out figures")
+    assert head == ["", "focal gamma=2", "cross-entropy", "no skill"]
+    expected = ["average precision"]
+    for model in ("focal", "cross_entropy"):
+        value, low, high = (figures[model]["average_precision" + e] for e in ("", "_low", "_high"))
+        expected.append(f"{value:.4f} [{low:.4f}, {high:.4f}]")
+    assert first == [*expected, f"{figures['focal']['prevalence']:.5f}"]
+    assert f'<p class="verdict">{figures["verdict"]}</p>' in page
+
+
+def test_the_highest_scored_rows_show_their_own_values(folder):
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    head, *shown = table_under(page, "Highest-scored rows")
+    assert head == ["row", TARGET, "probability, focal gamma=2", "cross-entropy", "a", "b", "<i>c"]
+    rows = pd.read_csv(folder / "predictions.csv").nlargest(20, "probability")
+    data = pd.read_csv(folder.parent / "data.csv")
+    assert [int(cells[0]) for cells in shown] == rows["row"].tolist()
+    for cells, row in zip(shown, rows["row"], strict=True):
+        assert cells[1] == data[TARGET][row]
+        values = [float(cell) for cell in cells[4:]]
+        assert values == pytest.approx(data.loc[row, ["a", "b", "<i>c"]].tolist(), rel=1e-5)
+        assert max(map(len, cells[4:])) < 14
+
+
+def test_a_folder_without_the_highest_rows_own_values_still_has_a_report(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "old")
+    (tmp_path / "old" / "top_rows.csv").unlink()
+    page = write_report(tmp_path / "old").read_text(encoding="utf-8")
+    head, *shown = table_under(page, "Highest-scored rows")
+    assert len(head) == 4 and len(shown) == 20 and all(len(cells) == 4 for cells in shown)
+
+
+def test_a_wide_table_is_cut_and_says_so(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "wide")
+    top = pd.read_csv(folder / "top_rows.csv")
+    for k in range(40):
+        top[f"more {k}"] = k
+    top.to_csv(tmp_path / "wide" / "top_rows.csv", index=False)
+    page = write_report(tmp_path / "wide").read_text(encoding="utf-8")
+    assert len(table_under(page, "Highest-scored rows")[0]) == 4 + 30
+    assert "13 more columns are in top_rows.csv" in page
+
+
+def test_the_cheapest_threshold_is_that_of_all_and_of_the_cost_plot(folder):
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    rows = pd.read_csv(folder / "predictions.csv")
+    y, p = (rows[TARGET] == "yes").to_numpy(), rows["probability"].to_numpy()
+    data = json.loads(re.search(r'id="thresholds">(.*?)</script>', page).group(1))
+    corners = data["corners"]
+    assert (corners["threshold"][0], corners["alerts"][0]) == (None, 0)
+    for missed in (0.3, 1.0, 1.7, 5.0, 20.0, 400.0):
+        plot = CostDisplay.from_predictions(y, p, fp_cost=1.0, tp_cost=1.0, fn_cost=missed)
+        pyplot.close(plot.figure_)
+        cost = np.array(corners["alerts"]) + missed * (y.sum() - np.array(corners["hits"]))
+        best = corners["threshold"][cost.argmin()]
+        assert (np.inf if best is None else best) == plot.best_threshold
+        assert cost.min() / y.size == pytest.approx(plot.best_cost)
+    plot = CostDisplay.from_predictions(y, p, fp_cost=1.0, tp_cost=1.0, fn_cost=20.0)
+    pyplot.close(plot.figure_)
+    (row,) = [c for c in table_under(page, "Where to set the threshold") if c[0] == "cheapest"]
+    assert row[1] == f"{plot.best_threshold:.3g}"
+    assert row[5] == f"{plot.best_cost * y.size:,.0f}"
+
+
+def test_every_rule_of_the_style_has_something_to_style(folder):
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    style, body = re.search(r"<style>(.*?)</style>(.*)", page, re.DOTALL).groups()
+    for name in re.findall(r"\.([a-z][\w-]*)[^{}]*\{", style):
+        assert f'class="{name}"' in body, name
+    for name in re.findall(r"#([a-z][\w-]*)[^{};]*\{", style):
+        assert re.search(f"id=['\"]{name}['\"]", body), name
 
 
 def test_the_command_repeats_the_training(folder, tmp_path):
@@ -79,13 +165,18 @@ def test_the_command_repeats_the_training(folder, tmp_path):
     )
 
 
-def test_the_command_line_writes_it_and_overwrites_only_when_asked(folder, tmp_path):
-    result = invoke("report", folder)
+def test_the_command_line_writes_it_anew_and_another_file_only_when_asked(folder, tmp_path):
+    page = (folder / "report.html").read_bytes()
+    (folder / "report.html").write_text("stale")
+    assert invoke("report", folder).exit_code == 0
+    assert (folder / "report.html").read_bytes() == page
+    other = tmp_path / "page.html"
+    other.write_text("kept")
+    result = invoke("report", folder, "--out", other)
     assert result.exit_code == 2 and "exists already" in result.output
-    assert invoke("report", folder, "--overwrite").exit_code == 0
-    assert invoke("report", folder, "--out", tmp_path / "page.html").exit_code == 0
-    first, second = (folder / "report.html").read_bytes(), (tmp_path / "page.html").read_bytes()
-    assert first == second
+    assert other.read_text() == "kept"
+    assert invoke("report", folder, "--out", other, "--overwrite").exit_code == 0
+    assert other.read_bytes() == page
     assert not list(tmp_path.glob(".*part"))
 
 
@@ -162,19 +253,33 @@ def test_the_slider_changes_the_table(browser):
         assert float(recall.rstrip("%")) == pytest.approx(100 * hits / data["positives"], abs=0.06)
 
 
-def test_costs_move_the_cheapest_threshold(browser):
-    data = json.loads(browser.find_element("id", "thresholds").get_attribute("textContent"))
-    alerts, hits = np.array(data["alerts"]), np.array(data["hits"])
+def test_costs_move_the_cheapest_threshold(browser, folder):
+    rows = pd.read_csv(folder / "predictions.csv")
+    y, p = (rows[TARGET] == "yes").to_numpy(), rows["probability"].to_numpy()
+    thresholds = np.append(np.inf, np.unique(p)[::-1])
+    alerts = np.array([(p >= t).sum() for t in thresholds])
+    hits = np.array([(p[y] >= t).sum() for t in thresholds])
     chosen = []
-    for missed in (2, 20, 200):
+    for missed in (0.5, 2, 20, 200):
         set_value(browser, "missed-cost", missed)
-        cost = alerts + missed * (data["positives"] - hits)
+        cost = alerts + missed * (y.sum() - hits)
         row = cells(browser, "cheapest")
+        if missed < 1:
+            assert row[1:5] == ["above all", "0", "none", "0.0%"]
         assert int(row[2].replace(",", "")) == alerts[cost.argmin()]
         assert float(row[5].replace(",", "")) == pytest.approx(cost.min(), abs=0.6)
         chosen.append(alerts[cost.argmin()])
     assert chosen == sorted(chosen) and chosen[0] < chosen[-1]
     set_value(browser, "missed-cost", 20)
+
+
+def test_the_cheapest_row_stands_out(browser):
+    def weight(row):
+        return browser.find_element("css selector", f"#{row} td").value_of_css_property(
+            "font-weight"
+        )
+
+    assert (weight("cheapest"), weight("chosen")) == ("600", "400")
 
 
 @pytest.mark.parametrize("width", [390, 1200])

@@ -5,8 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from focaltab.workflow import UserError, read_table, write_table
-from focaltab.workflow._table import check_columns
+from focaltab.workflow import TrainConfig, UserError, read_table, train, write_table
 
 
 def rows(n=5):
@@ -81,14 +80,37 @@ def test_decimals_and_durations_become_numbers(tmp_path):
     "column, message",
     [
         ([1.0, -np.inf], "'x' has an infinite value in row 1"),
-        (["1", "2", "oops"], "'x' mixes numbers and text .*'oops' in row 2"),
-        (pd.Series([1, "a"], dtype=object), "'x' mixes values of type int and str"),
+        ([None, *map(str, range(20)), "oops"], "'x' mixes numbers and text .*'oops' in row 21"),
+        (
+            pd.Series([None, 1, "a"], dtype=object, index=[7, 8, 9]),
+            "'x' mixes values of type int and str .*'a' in row 2",
+        ),
         (pd.Series([[1], [2]], dtype=object), "'x' holds lists"),
     ],
 )
 def test_columns_that_cannot_be_trained_on(column, message):
+    table = pd.DataFrame({"x": column}).assign(label=0)
+    table.iloc[0, 1] = 1
     with pytest.raises(UserError, match=message):
-        check_columns(pd.DataFrame({"x": column}))
+        train(table, TrainConfig(target="label"))
+
+
+def test_few_different_values_are_categories_even_if_most_are_numbers(tmp_path):
+    children = ["0", "1", "2", "3+"] * 30
+    table = pd.DataFrame({"children": children, "label": np.arange(120) % 5 == 0})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    schema = train(
+        read_table(tmp_path / "t.csv"), TrainConfig(target="label", n_estimators=1)
+    ).schema
+    assert schema.categories == {"children": ["0", "1", "2", "3+"]}
+
+
+def test_columns_read_as_text_keep_what_is_written(tmp_path):
+    (tmp_path / "t.csv").write_text("code,x\n07,1\n,2\n7,3\n")
+    table = read_table(tmp_path / "t.csv", text_columns=["code", "nowhere"])
+    assert table["code"].isna().tolist() == [False, True, False]
+    assert table["code"].dropna().tolist() == ["07", "7"]
+    assert table["x"].tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet"])

@@ -2,9 +2,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from focaltab.workflow import UserError
-from focaltab.workflow._split import moments, split
-from focaltab.workflow._target import binary_target
+from focaltab.workflow import TrainConfig, UserError, train
+
+
+def run(target, when=None, /, **options):
+    """Train one round on a table of this target, a number, and times if given."""
+    table = pd.DataFrame({"y": target})
+    table["x"] = np.random.default_rng(0).normal(size=len(table))
+    if when is not None:
+        table["t"] = when
+        options["time_column"] = "t"
+    return train(table, TrainConfig(**{"target": "y", "n_estimators": 1} | options))
+
+
+def many(values, n=20):
+    """The values over and over, of the same type."""
+    series = pd.Series(values)
+    return pd.concat([series] * n, ignore_index=True)
 
 
 @pytest.mark.parametrize(
@@ -28,10 +42,16 @@ from focaltab.workflow._target import binary_target
     ],
 )
 def test_any_two_labels(values, positive, expected):
-    y, negative, chosen = binary_target(pd.DataFrame({"y": values}), "y", positive)
-    assert (negative, chosen) == expected
-    as_text = [str(v).removesuffix(".0") for v in values]
-    assert y.tolist() == [int(text == chosen) for text in as_text]
+    target = many(values)
+    result = run(target, positive=positive)
+    assert result.labels == expected
+    as_text = np.array([str(v).removesuffix(".0") for v in target])
+    predicted = result.predictions
+    assert predicted["y"].tolist() == as_text[predicted["row"]].tolist()
+    assert result.figures["focal"]["prevalence"] == np.mean(predicted["y"] == expected[1])
+    # No other column tells the labels: the mean probability is the positive one's prevalence.
+    prevalence = np.mean(as_text == expected[1])
+    assert predicted["probability"].mean() == pytest.approx(prevalence, abs=0.15)
 
 
 @pytest.mark.parametrize(
@@ -47,68 +67,77 @@ def test_any_two_labels(values, positive, expected):
     ],
 )
 def test_bad_targets(values, options, message):
-    options = {"target": "y", "positive": None} | options
     with pytest.raises(UserError, match=message):
-        binary_target(pd.DataFrame({"y": values}), **options)
+        run(values, **options)
+
+
+def held_out_of(result):
+    return result.predictions["row"].to_numpy()
 
 
 def test_the_held_out_part_is_stratified_and_repeats():
-    y = np.repeat([0, 1], [900, 100]).astype(np.int8)
-    kept, held_out = split(y, None, 0.2, 3)
-    assert np.array_equal(np.sort(np.concatenate([kept, held_out])), np.arange(1000))
-    assert y[held_out].sum() == 20 and held_out.size == 200
-    assert np.array_equal(held_out, split(y, None, 0.2, 3)[1])
-    assert not np.array_equal(held_out, split(y, None, 0.2, 4)[1])
+    y = np.repeat([0, 1], [900, 100])
+    first = run(y, random_state=3)
+    held_out = held_out_of(first)
+    assert y[held_out].sum() == 20 and held_out.size == np.unique(held_out).size == 200
+    # A fifth of the rest, stratified too, stops the training early.
+    assert first.figures["rows"] == {"train": 640, "early_stopping": 160, "test": 200}
+    assert np.array_equal(held_out, held_out_of(run(y, random_state=3)))
+    assert not np.array_equal(held_out, held_out_of(run(y, random_state=4)))
 
 
 def test_with_times_the_latest_rows_are_held_out_and_moments_stay_whole():
-    rng = np.random.default_rng(0)
-    when = rng.integers(0, 50, 1000).astype(float)
-    y = (np.arange(1000) % 4 == 0).astype(np.int8)
-    kept, held_out = split(y, when, 0.2, 0)
+    when = np.random.default_rng(0).integers(0, 50, 1000)
+    result = run(np.arange(1000) % 4 == 0, when)
+    held_out = held_out_of(result)
+    kept = np.setdiff1d(np.arange(1000), held_out)
     assert when[kept].max() < when[held_out].min()
-    assert kept.size + held_out.size == 1000
+    assert 180 <= held_out.size <= 240
+    assert sum(result.figures["rows"].values()) == 1000
 
 
 @pytest.mark.parametrize("share", [0.0001, 0.9999])
 @pytest.mark.parametrize("timed", [False, True])
 def test_a_share_that_leaves_a_side_empty(share, timed):
-    y = np.tile([0, 0, 0, 1], 25).astype(np.int8)
+    when = np.arange(100.0) if timed else None
     with pytest.raises(UserError, match="change --test-size"):
-        split(y, np.arange(100.0) if timed else None, share, 0)
+        run(np.tile([0, 0, 0, 1], 25), when, test_size=share)
 
 
 def test_an_early_stopping_part_gives_its_own_advice():
-    y = np.repeat([0, 1], [98, 2]).astype(np.int8)
-    with pytest.raises(UserError, match=r"early-stopping.*label more"):
-        split(y, None, 0.2, 0, purpose="early-stopping", remedy="label more")
+    with pytest.raises(UserError, match=r"early-stopping.*more rows of the rarer class"):
+        run(np.repeat([0, 1], [197, 3]), test_size=0.34)
 
 
 def test_one_moment_cannot_be_split():
-    y = np.tile([0, 1], 50).astype(np.int8)
     with pytest.raises(UserError, match="no rows"):
-        split(y, np.zeros(100), 0.2, 0)
+        run(np.tile([0, 1], 50), np.zeros(100))
 
 
 @pytest.mark.parametrize(
-    "column",
+    "times",
     [
-        pd.date_range("2025-01-01", periods=3),
-        pd.date_range("2025-01-01", periods=3, tz="Europe/Berlin"),
-        ["2025-01-01", "2025-01-01 12:00:00", "2025-01-02"],
-        [d.date() for d in pd.date_range("2025-01-01", periods=3)],
-        [3, 4, 5],
+        pd.date_range("2025-01-01", periods=60),
+        pd.date_range("2025-01-01", periods=60, tz="Europe/Berlin"),
+        [f"2025-01-{d:02} {h}" for d in range(1, 31) for h in ("", "12:00:00")],
+        [d.date() for d in pd.date_range("2025-01-01", periods=60)],
+        range(60),
     ],
 )
-def test_moments_order_any_kind_of_time(column):
-    assert (np.diff(moments(pd.DataFrame({"t": column}), "t")) > 0).all()
+def test_any_kind_of_time_orders_the_rows(times):
+    order = np.random.default_rng(0).permutation(60)
+    when = pd.Series([times[k] for k in order])
+    if isinstance(times, list):
+        when = when.map(lambda v: v.strip() if isinstance(v, str) else v)
+    result = run(order % 3 == 0, when)
+    assert sorted(order[held_out_of(result)]) == list(range(48, 60))
 
 
 @pytest.mark.parametrize(
     "column, message",
-    [([1.0, np.nan], "no value in row 1"), (["a", "b"], "no times"), ([0, 1], "no time column")],
+    [([1.0, np.nan], "no value in row 1"), (["a", "b"], "no times"), (None, "no time column")],
 )
 def test_bad_time_columns(column, message):
-    table = pd.DataFrame({"other" if "no time column" in message else "t": column})
+    options = {"time_column": "t"} if column is None else {}
     with pytest.raises(UserError, match=message):
-        moments(table, "t")
+        run([0, 1], column, **options)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import lightgbm as lgb
 import numpy as np
@@ -7,8 +8,13 @@ import pytest
 import xgboost as xgb
 from scipy.special import expit
 
+from focaltab.metrics import (
+    bootstrap_interval,
+    precision_at_k,
+    recall_at_k,
+    recall_at_precision,
+)
 from focaltab.workflow import TrainConfig, UserError, load_model, save_model, train
-from focaltab.workflow._evaluate import evaluate
 
 
 def table(n=2000, seed=0):
@@ -26,7 +32,7 @@ def table(n=2000, seed=0):
 
 
 def config(**options):
-    return TrainConfig(target="label", **({"n_estimators": 30} | options))
+    return TrainConfig(**({"target": "label", "n_estimators": 30} | options))
 
 
 @pytest.fixture(scope="module", params=["xgb", "lgbm"])
@@ -42,7 +48,18 @@ def test_both_losses_are_judged_on_the_same_latest_rows(trained):
     y = (table()["label"] == "yes").to_numpy(int)[held_out]
     for name, column in (("focal", ""), ("cross_entropy", "_cross_entropy")):
         scores = trained.predictions["probability" + column].to_numpy()
-        assert trained.figures[name] == evaluate(y, scores, random_state=0)
+        figures = trained.figures[name]
+        value, low, high = bootstrap_interval("average_precision", y, scores, random_state=0)
+        assert figures["average_precision"] == value
+        assert (figures["average_precision_low"], figures["average_precision_high"]) == (low, high)
+        assert figures["prevalence"] == y.mean()
+        assert figures["mean_probability"] == pytest.approx(scores.mean())
+        assert figures["recall_at_precision_0.5"] == recall_at_precision(y, scores, precision=0.5)
+        assert figures["precision_at_0.01_of_rows"] == precision_at_k(y, scores, k=4)
+        assert figures["recall_at_0.005_of_rows"] == recall_at_k(y, scores, k=2)
+        assert figures["brier_score"] == pytest.approx(np.mean((scores - y) ** 2))
+        own = np.where(y == 1, scores, 1 - scores.astype(float))
+        assert figures["log_loss"] == pytest.approx(-np.mean(np.log(own)))
     gap = trained.figures["difference"]
     both = [trained.figures[name]["average_precision"] for name in ("focal", "cross_entropy")]
     assert gap["value"] == pytest.approx(both[0] - both[1])
@@ -90,6 +107,41 @@ def test_the_model_file_is_right_without_focaltab(trained, tmp_path):
         probability = expit(booster.predict(X, raw_score=True))
     rows = trained.predictions["row"]
     np.testing.assert_allclose(probability[rows], trained.predictions["probability"], atol=1e-6)
+
+
+def test_the_highest_scored_rows_are_kept_with_their_own_values(trained, tmp_path):
+    save_model(trained, tmp_path / "m")
+    top = pd.read_csv(tmp_path / "m" / "top_rows.csv")
+    best = trained.predictions.nlargest(20, "probability")["row"]
+    assert top["row"].tolist() == best.tolist()
+    names = ["x [usd]", 'city, "home"']
+    assert list(top.columns) == ["row", *names]
+    expected = table().loc[best, names].reset_index(drop=True)
+    pd.testing.assert_frame_equal(top[names], expected, check_dtype=False)
+
+
+def test_a_feature_may_be_named_as_a_column_of_the_predictions(tmp_path):
+    data = table(400).rename(columns={"x [usd]": "row", 'city, "home"': "probability"})
+    result = train(data, config(n_estimators=2))
+    save_model(result, tmp_path / "m")
+    header = (tmp_path / "m" / "top_rows.csv").read_text().splitlines()[0]
+    assert header == "row,row,probability,t"
+    assert load_model(tmp_path / "m").text_columns == ["probability"]
+
+
+def test_the_verdict_follows_the_interval():
+    result = train(table(), config())
+    for low, high, word in ((-0.1, 0.3, "no clear"), (0.1, 0.3, "helped"), (-0.3, -0.1, "hurt")):
+        focal = result.figures["focal"] | {"average_precision": 0.5 + (low + high) / 2}
+        plain = result.figures["cross_entropy"] | {"average_precision": 0.5}
+        told = replace(
+            result,
+            figures=result.figures
+            | {"focal": focal, "cross_entropy": plain, "difference": {"low": low, "high": high}},
+        ).verdict
+        assert word in told and f"{(low + high) / 2:+.4f} [{low:+.4f}, {high:+.4f}]" in told
+        assert ("within the noise" in told) == (word == "no clear")
+        assert told.startswith("Focal gamma=2: average precision ")
 
 
 def test_an_existing_folder_is_refused_and_untouched(trained, tmp_path):
@@ -141,6 +193,9 @@ def test_broken_folders(trained, tmp_path):
         ({"random_state": -1}, "--random-state"),
         ({"time_column": "label"}, "'label' is the target"),
         ({"drop": ("label",)}, "'label' is the target"),
+        ({"target": "row"}, "'row' has the name of another column of predictions.csv"),
+        ({"target": "probability"}, "'probability' has the name of another column"),
+        ({"target": "probability_cross_entropy"}, "has the name of another column"),
         ({"drop": ("zz",)}, "--drop names a column that is not there: 'zz'"),
         ({"time_column": "zz"}, "no time column 'zz'"),
     ],

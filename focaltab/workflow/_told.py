@@ -1,0 +1,67 @@
+"""Held-out figures in words and in rows of text: what the command line and the report both say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from focaltab.metrics import Difference
+
+# Told with the average precision, or apart.
+_TOLD_ELSEWHERE = ("prevalence", "average_precision_low", "average_precision_high")
+# Small for rare positives, whatever the model.
+_SMALL = ("brier_score", "log_loss", "mean_probability")
+
+
+def model_name(gamma: float, alpha: Any) -> str:
+    """The focal model in a few words.
+
+    Examples
+    --------
+    >>> model_name(2.0, "balanced")
+    'focal gamma=2, alpha=balanced'
+    """
+    return f"focal gamma={gamma:g}" + ("" if alpha is None else f", alpha={alpha}")
+
+
+def verdict(figures: Mapping[str, Any], name: str) -> str:
+    """Both average precisions, and whether their difference means anything."""
+    focal, plain = figures["focal"], figures["cross_entropy"]
+    gap = Difference(
+        focal["average_precision"],
+        plain["average_precision"],
+        figures["difference"]["low"],
+        figures["difference"]["high"],
+    )
+    told = f"{gap.value:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]"
+    if gap.is_noise:
+        end = f"made no clear difference here: {told} is within the noise"
+    else:
+        end = f"{'helped' if gap.value > 0 else 'hurt'} here, by {told}"
+    return (
+        f"{name[0].upper()}{name[1:]}: average precision {_with_interval(focal, 3)} against "
+        f"{_with_interval(plain, 3)} with cross-entropy. Focal loss {end}."
+    )
+
+
+def figure_rows(figures: Mapping[str, Any]) -> list[list[str]]:
+    """Name, focal, cross-entropy and no skill of each figure, as text."""
+    focal, plain = figures["focal"], figures["cross_entropy"]
+    rows = []
+    for name in focal:
+        if name in _TOLD_ELSEWHERE:
+            continue
+        no_skill = f"{focal['prevalence']:.5f}" if name == "average_precision" else ""
+        rows.append([name.replace("_", " "), _cell(name, focal), _cell(name, plain), no_skill])
+    return rows
+
+
+def _cell(name: str, figures: Mapping[str, float]) -> str:
+    if name == "average_precision":
+        return _with_interval(figures, 4)
+    return f"{figures[name]:.{5 if name in _SMALL else 3}f}"
+
+
+def _with_interval(figures: Mapping[str, float], digits: int) -> str:
+    value, low, high = (figures["average_precision" + part] for part in ("", "_low", "_high"))
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
