@@ -65,7 +65,7 @@ def run(n_pairs: int) -> str:
     return f"""## The network, {N_ROWS:,} x {N_FEATURES}
 
 {n_pairs} alternating pairs on two threads: hidden layers {HIDDEN}, batches of {BATCH}, {N_EPOCHS}
-epochs, no early stopping, no dropout.
+epochs, no early stopping, dropout or embeddings.
 
 {markdown(rows, "s")}
 
@@ -90,6 +90,7 @@ def _focal() -> Any:
         max_iter=N_EPOCHS,
         early_stopping=False,
         dropout=0.0,
+        numeric_embedding=None,
         random_state=0,
     )
 
