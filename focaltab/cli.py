@@ -129,14 +129,13 @@ def _train(table: Any, config: TrainConfig, out_dir: Path, source: str | None = 
     with bar:
         tasks: dict[str, Any] = {}
 
-        def progress(name: str, rounds: int) -> None:
+        def progress(name: str, done: int, most: int) -> None:
             if name not in tasks:
-                tasks[name] = bar.add_task(name.replace("_", "-"), total=config.n_estimators)
-            bar.update(tasks[name], completed=rounds)
+                tasks[name] = bar.add_task(name.replace("_", "-"), total=most)
+            # With all rounds done the bar's clock stops.
+            bar.update(tasks[name], completed=done, total=most)
 
         result = train_model(table, config, progress)
-        for task in bar.tasks:  # early stopping ends a fit before the last round
-            bar.update(task.id, total=task.completed)
     save_model(result, out_dir, source=source)
     _show(result)
     return _write_report(out_dir)
@@ -160,7 +159,7 @@ def _write_report(model_dir: Path) -> bool:
 
 
 def _show(result: TrainResult) -> None:
-    from focaltab.workflow._told import figure_rows
+    from focaltab.workflow._told import best_rounds, figure_rows, warnings_about
 
     figures = result.figures
     rows = figures["rows"]
@@ -171,6 +170,9 @@ def _show(result: TrainResult) -> None:
     )
     for name, reason in result.schema.left_out.items():
         out.print(f"Column {escape(name)} left out: {reason}.")
+    out.print(f"Best round: {escape(best_rounds(figures, result.name))}.")
+    for warning in warnings_about(figures, result.name):
+        err.print(f"[yellow]Warning:[/] {escape(warning)}", soft_wrap=True)
     table = Table(title="Held-out figures")
     table.add_column("", no_wrap=True)
     for head in (result.name, "cross-entropy", "no skill"):

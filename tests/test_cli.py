@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from focaltab.cli import app
+from focaltab.workflow import UserError
 
 
 def run(*arguments, cwd):
@@ -72,6 +74,38 @@ def test_train_then_predict(folder, model):
     assert done.returncode == 0, done.stderr
     scores = pd.read_csv(folder / f"scores_{model}.csv")["probability"].to_numpy()
     np.testing.assert_allclose(scores[held_out["row"]], held_out["probability"], atol=1e-6)
+
+
+def test_each_bar_shows_the_time_of_its_own_fit(tmp_path, monkeypatch):
+    def slow_between_fits(table, config, progress):
+        for name in ("focal", "cross_entropy"):
+            for told in ((0, 9), (4, 9), (4, 4)):
+                progress(name, *told)
+            time.sleep(1.1)
+        raise UserError("no more")
+
+    monkeypatch.setattr("focaltab.workflow.train", slow_between_fits)
+    table().to_csv(tmp_path / "data.csv", index=False)
+    arguments = ["train", tmp_path / "data.csv", "--target", "label", "--out", tmp_path / "m"]
+    done = CliRunner().invoke(app, [*map(str, arguments)])
+    bars = [line for line in done.stderr.splitlines() if "4/4" in line]
+    assert [line.split()[0] for line in bars] == ["focal", "cross-entropy"]
+    assert all(line.split()[-1] == "0:00:00" for line in bars)
+
+
+def test_a_fit_whose_first_round_is_its_best_is_warned_of(tmp_path):
+    table(x=np.tile([0, 0, 0, 1], 50)).to_csv(tmp_path / "data.csv", index=False)
+    arguments = ["--target", "label", "--n-estimators", 30]
+    done = run("train", "data.csv", *arguments, "--out", "m", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rounds = json.loads((tmp_path / "m" / "metrics.json").read_text())["rounds"]
+    assert rounds == {"most": 30, "focal": 1, "cross_entropy": 1}
+    told = "1 (focal gamma=2), 1 (cross-entropy) of at most 30"
+    assert f"Best round: {told}." in done.stdout
+    page = (tmp_path / "m" / "report.html").read_text(encoding="utf-8")
+    assert told in page
+    for output in (done.stderr, page):
+        assert "is the first: none of the later ones" in output
 
 
 def test_demo(tmp_path):

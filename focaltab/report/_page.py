@@ -12,7 +12,7 @@ from focaltab.report._figures import figures
 from focaltab.report._html import table
 from focaltab.report._thresholds import threshold_part
 from focaltab.workflow import UserError
-from focaltab.workflow._told import figure_rows
+from focaltab.workflow._told import best_rounds, figure_rows, warnings_about
 
 # Of a highest-scored row's own: a wider table is read by nobody.
 _OWN_COLUMNS = 30
@@ -76,7 +76,7 @@ def _page(content: Content) -> str:
 <body>
 <h1>{target}</h1>
 <p class="verdict">{escape(content.verdict)}</p>
-<h2>Held-out figures</h2>
+{_warnings(content)}<h2>Held-out figures</h2>
 {_figures_table(content)}
 <h2>Where to set the threshold</h2>
 {threshold_part(content.y, content.probability)}
@@ -92,6 +92,11 @@ def _page(content: Content) -> str:
 </body>
 </html>
 """
+
+
+def _warnings(content: Content) -> str:
+    told = warnings_about(content.figures, content.name)
+    return "".join(f'<p class="note">{escape(warning)}</p>\n' for warning in told)
 
 
 def _figures_table(content: Content) -> str:
@@ -132,6 +137,7 @@ def _facts_table(content: Content) -> str:
         ["rows to train", f"{rows['train']:,}"],
         ["rows to stop early", f"{rows['early_stopping']:,}"],
         ["rows held out", f"{rows['test']:,}"],
+        ["best round", best_rounds(content.figures, content.name)],
         *([f"columns, {kind}", str(kinds.count(kind))] for kind in sorted(set(kinds))),
         *([f"left out: {name}", reason] for name, reason in schema["left_out"].items()),
         *([name, number] for name, number in schema["versions"].items()),

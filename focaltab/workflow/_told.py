@@ -44,6 +44,30 @@ def verdict(figures: Mapping[str, Any], name: str) -> str:
     )
 
 
+def warnings_about(figures: Mapping[str, Any], name: str) -> list[str]:
+    """What the reader should know before trusting the figures; mostly nothing."""
+    rounds = figures["rounds"]
+    collapsed = [told for key, told in _told_names(name) if rounds[key] == 1 and rounds["most"] > 1]
+    if not collapsed:
+        return []
+    return [
+        f"The best round of {' and of '.join(collapsed)} is the first: none of the later ones "
+        "ranked the early-stopping rows better. Either the model hardly learned (a smaller "
+        "--learning-rate may help), or a few columns give the target away."
+    ]
+
+
+def best_rounds(figures: Mapping[str, Any], name: str) -> str:
+    """The best round of both fits."""
+    rounds = figures["rounds"]
+    told = ", ".join(f"{rounds[key]:,} ({told})" for key, told in _told_names(name))
+    return f"{told} of at most {rounds['most']:,}"
+
+
+def _told_names(name: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    return ("focal", name), ("cross_entropy", "cross-entropy")
+
+
 def figure_rows(figures: Mapping[str, Any]) -> list[list[str]]:
     """Name, focal, cross-entropy and no skill of each figure, as text."""
     focal, plain = figures["focal"], figures["cross_entropy"]

@@ -8,6 +8,7 @@ import pytest
 import xgboost as xgb
 from scipy.special import expit
 
+from focaltab.datasets import simulate_fraud
 from focaltab.metrics import (
     bootstrap_interval,
     precision_at_k,
@@ -76,10 +77,40 @@ def test_same_random_state_same_figures():
     assert train(table(), config()).figures == train(table(), config()).figures
 
 
-def test_progress_counts_the_rounds_of_both_fits():
+@pytest.mark.parametrize("model", ["xgb", "lgbm"])
+def test_progress_counts_the_rounds_of_both_fits_and_tells_their_end(model):
     seen = []
-    train(table(), config(n_estimators=3), lambda name, done: seen.append((name, done)))
-    assert seen == [(name, k) for name in ("focal", "cross_entropy") for k in (1, 2, 3)]
+    train(table(), config(model=model, n_estimators=3), seen_by(seen))
+    expected = [(0, 3), (1, 3), (2, 3), (3, 3), (3, 3)]
+    assert seen == [(name, *told) for name in ("focal", "cross_entropy") for told in expected]
+    seen.clear()
+    train(table(), config(model=model, early_stopping_rounds=2, n_estimators=200), seen_by(seen))
+    for name in ("focal", "cross_entropy"):
+        *_, before, last = (told[1:] for told in seen if told[0] == name)
+        assert last == (before[0], before[0]) and last[0] < before[1] == 200
+
+
+def seen_by(seen):
+    return lambda *told: seen.append(told)
+
+
+def test_the_best_round_of_each_fit_is_told(trained):
+    rounds = trained.figures["rounds"]
+    if trained.config.model == "xgb":
+        assert rounds["focal"] == trained.estimator.best_iteration + 1
+    else:
+        assert rounds["focal"] == trained.estimator.best_iteration_
+    assert 1 < rounds["focal"] <= rounds["most"] == 30
+    assert 1 <= rounds["cross_entropy"] <= 30
+
+
+def test_lightgbm_does_not_collapse_where_positives_are_rare():
+    """With its own min_child_weight it scores a quarter of this on these payments."""
+    payments = simulate_fraud(40_000, random_state=0)
+    options = {"target": "is_fraud", "time_column": "time", "n_estimators": 60}
+    figures = train(payments, TrainConfig(model="lgbm", **options)).figures
+    assert figures["focal"]["average_precision"] > 0.25
+    assert figures["rounds"]["focal"] > 5 and figures["rounds"]["cross_entropy"] > 5
 
 
 def test_the_folder_predicts_as_the_estimator_did(trained, tmp_path):
