@@ -166,7 +166,8 @@ def _show(result: TrainResult) -> None:
     out.print(
         f"Positive label: {escape(result.labels[1])}. Rows: {rows['train']:,} to train, "
         f"{rows['early_stopping']:,} to stop early, {rows['test']:,} held out "
-        f"(prevalence {figures['focal']['prevalence']:.5f})."
+        f"({figures['positives']['test']:,} positives, prevalence "
+        f"{figures['focal']['prevalence']:.5f})."
     )
     for name, reason in result.schema.left_out.items():
         out.print(f"Column {escape(name)} left out: {reason}.")

@@ -48,6 +48,7 @@ class Content:
             )
             y = (predictions[target] == schema["positive"]).to_numpy()
             figures["focal"]["average_precision_low"], figures["rounds"]["focal"]
+            figures["positives"]["test"]
             own_values = _own_values(model_dir / "top_rows.csv")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{model_dir} is no model folder of focaltab train: {error}") from error

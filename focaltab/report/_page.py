@@ -137,6 +137,7 @@ def _facts_table(content: Content) -> str:
         ["rows to train", f"{rows['train']:,}"],
         ["rows to stop early", f"{rows['early_stopping']:,}"],
         ["rows held out", f"{rows['test']:,}"],
+        ["positives held out", f"{content.figures['positives']['test']:,}"],
         ["best round", best_rounds(content.figures, content.name)],
         *([f"columns, {kind}", str(kinds.count(kind))] for kind in sorted(set(kinds))),
         *([f"left out: {name}", reason] for name, reason in schema["left_out"].items()),

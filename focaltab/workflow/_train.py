@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from focaltab.metrics import paired_difference
 from focaltab.workflow._config import PREDICTION_COLUMNS, TrainConfig
 from focaltab.workflow._errors import UserError
-from focaltab.workflow._evaluate import evaluate
+from focaltab.workflow._evaluate import difference, evaluate
 from focaltab.workflow._features import Schema
 from focaltab.workflow._fit import Parts, Progress, fit
 from focaltab.workflow._split import moments, split
@@ -111,20 +110,17 @@ def train(
         for name, (estimator, _) in fits.items()
     }
     truth = y[held_out]
-    gap = paired_difference(
-        "average_precision",
-        truth,
-        scores["focal"],
-        scores["cross_entropy"],
-        random_state=config.random_state,
-    )
+    sides = {"train": fit_rows, "early_stopping": stop_rows, "test": held_out}
     figures = {
-        "rows": {"train": fit_rows.size, "early_stopping": stop_rows.size, "test": held_out.size},
+        "rows": {side: rows.size for side, rows in sides.items()},
+        "positives": {side: int(y[rows].sum()) for side, rows in sides.items()},
         "rounds": {"most": config.rounds, **{name: best for name, (_, best) in fits.items()}},
         **{
             name: evaluate(truth, s, random_state=config.random_state) for name, s in scores.items()
         },
-        "difference": {"value": gap.value, "low": gap.low, "high": gap.high},
+        "difference": difference(
+            truth, scores["focal"], scores["cross_entropy"], random_state=config.random_state
+        ),
     }
     row, focal, plain = PREDICTION_COLUMNS
     predictions = pd.DataFrame(

@@ -103,6 +103,16 @@ def test_the_highest_scored_rows_show_their_own_values(folder):
         assert max(map(len, cells[4:])) < 14
 
 
+def test_the_facts_hold_the_held_out_positives_and_the_best_rounds(folder):
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    facts = dict(table_under(page, "Data and model")[1:])
+    rows = pd.read_csv(folder / "predictions.csv")
+    assert facts["positives held out"] == str((rows[TARGET] == "yes").sum())
+    rounds = json.loads((folder / "metrics.json").read_text())["rounds"]
+    told = f"{rounds['focal']} (focal gamma=2), {rounds['cross_entropy']} (cross-entropy) of at"
+    assert facts["best round"] == f"{told} most 20"
+
+
 def test_a_folder_without_the_highest_rows_own_values_still_has_a_report(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "old")
     (tmp_path / "old" / "top_rows.csv").unlink()

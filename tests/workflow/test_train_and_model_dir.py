@@ -1,4 +1,5 @@
 import json
+import warnings
 from dataclasses import replace
 
 import lightgbm as lgb
@@ -10,6 +11,7 @@ from scipy.special import expit
 
 from focaltab.datasets import simulate_fraud
 from focaltab.metrics import (
+    FewRowsWarning,
     bootstrap_interval,
     precision_at_k,
     recall_at_k,
@@ -173,6 +175,24 @@ def test_the_verdict_follows_the_interval():
         assert word in told and f"{(low + high) / 2:+.4f} [{low:+.4f}, {high:+.4f}]" in told
         assert ("within the noise" in told) == (word == "no clear")
         assert told.startswith("Focal gamma=2: average precision ")
+
+
+@pytest.mark.parametrize("n, told", [(24, True), (25, False)])
+@pytest.mark.parametrize("rarer", ["positives", "negatives"])
+def test_few_held_out_rows_of_a_class_give_no_verdict(n, told, rarer):
+    rare = table()["label"].eq("yes").to_numpy().nonzero()[0][: 5 * n]
+    common = table()["label"].eq("no").to_numpy().nonzero()[0][:800]
+    data = table().iloc[np.sort(np.append(rare, common))]
+    positive = "yes" if rarer == "positives" else "no"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FewRowsWarning)
+        result = train(data, config(n_estimators=3, positive=positive))
+    held_out = result.figures["positives"]["test"]
+    assert (held_out if rarer == "positives" else result.figures["rows"]["test"] - held_out) == n
+    low, high = (0.1, 0.3)
+    clear = replace(result, figures=result.figures | {"difference": {"low": low, "high": high}})
+    assert (f"too few {rarer} to tell. Only {n} are held out" in clear.verdict) == told
+    assert ("within the noise" in result.verdict or "here, by" in result.verdict) == (not told)
 
 
 def test_an_existing_folder_is_refused_and_untouched(trained, tmp_path):
