@@ -27,6 +27,8 @@ def moments(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
     if not pd.api.types.is_numeric_dtype(column.dtype):
         try:
             column = seconds(column)
+        except UserError:
+            raise
         except (ValueError, TypeError):
             raise UserError(f"Time column {name!r} holds values that are no times.") from None
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)

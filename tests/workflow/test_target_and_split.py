@@ -134,6 +134,33 @@ def test_any_kind_of_time_orders_the_rows(times):
 
 
 @pytest.mark.parametrize(
+    "style", ["%d/%m/%Y %H:%M", "%d.%m.%Y", "%m/%d/%Y %H:%M", "%d-%m-%Y", None]
+)
+def test_days_and_months_are_told_apart_where_the_dates_allow_it(style):
+    """60 days from May on, of which the first twelve could be read either way."""
+    days = pd.date_range("2024-05-01 10:00", periods=60)
+    order = np.random.default_rng(0).permutation(60)
+    order = np.append(order[order < 12], order[order >= 12])  # no row before it tells
+    style = style or np.where(order % 2, "%Y-%m-%d", "%d/%m/%Y").tolist()
+    styles = [style] * 60 if isinstance(style, str) else style
+    when = [days[k].strftime(s) for k, s in zip(order, styles, strict=True)]
+    result = run(order % 3 == 0, when)
+    assert sorted(order[held_out_of(result)]) == list(range(48, 60))
+
+
+@pytest.mark.parametrize("dates", [["05/04/2024", "11/05/2024"], ["13.05.24", "14.05.24"]])
+def test_dates_that_can_be_read_in_two_ways_are_refused(dates):
+    message = f"'t' holds dates, such as '{dates[0]}', .*cannot be told apart.*ISO dates"
+    with pytest.raises(UserError, match=message):
+        run([0, 1] * 20, dates * 20)
+
+
+def test_dates_of_no_order_are_no_times():
+    with pytest.raises(UserError, match="holds values that are no times"):
+        run([0, 1] * 20, ["13/05/2024", "05/13/2024"] * 20)
+
+
+@pytest.mark.parametrize(
     "column, message",
     [([1.0, np.nan], "no value in row 1"), (["a", "b"], "no times"), (None, "no time column")],
 )
