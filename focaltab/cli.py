@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -49,6 +50,19 @@ def _door_errors() -> Iterator[None]:
         raise typer.Exit(2) from None
 
 
+def _read(path: Path, **options: Any) -> Any:
+    """Read a table, and print what was guessed about the file."""
+    from focaltab.workflow import ReadingNote, read_table
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ReadingNote)
+        table = read_table(path, **options)
+    for warning in caught:
+        if issubclass(warning.category, ReadingNote):
+            err.print(f"[yellow]Note:[/] {escape(str(warning.message))}", soft_wrap=True)
+    return table
+
+
 def _alpha(text: str) -> float | str | None:
     from focaltab.workflow import UserError
 
@@ -87,7 +101,7 @@ def train(
 ) -> None:
     """Train with focal loss and, for comparison, with cross-entropy; judge on held-out rows."""
     with _door_errors():
-        from focaltab.workflow import TrainConfig, read_table
+        from focaltab.workflow import TrainConfig
         from focaltab.workflow._model_dir import check_new_folder
 
         config = TrainConfig(
@@ -106,7 +120,7 @@ def train(
         )
         config.check()
         check_new_folder(out_dir)
-        has_report = _train(read_table(data), config, out_dir, str(data))
+        has_report = _train(_read(data, target=target), config, out_dir, str(data))
         out.print(
             f"Written to {escape(str(out_dir))}: model, schema.json, metrics.json, "
             f"predictions.csv, top_rows.csv{', report.html' if has_report else ''}",
@@ -193,13 +207,13 @@ def predict(
 ) -> None:
     """Score new rows; columns are matched by name."""
     with _door_errors():
-        from focaltab.workflow import load_model, read_table
+        from focaltab.workflow import load_model
         from focaltab.workflow._table import check_new_file, check_table_file
 
         check_new_file(out_file)
         check_table_file(data)
         model = load_model(model_dir)
-        _predict(model, read_table(data, text_columns=model.text_columns), out_file)
+        _predict(model, _read(data, text_columns=model.text_columns), out_file)
         out.print(f"Written to {escape(str(out_file))}", soft_wrap=True)
 
 

@@ -247,6 +247,24 @@ def test_the_printed_table_has_the_interval_and_no_skill(folder):
     assert f"{focal['prevalence']:.5f}" in done.stdout.split("Held-out figures")[1]
 
 
+def test_a_file_of_another_locale_is_read_and_predicted_alike(tmp_path):
+    data = table(label=np.where(np.arange(200) % 4, "None", "fraud"))
+    data.to_csv(tmp_path / "dots.csv", index=False)
+    data.to_csv(tmp_path / "commas.csv", index=False, sep=";", decimal=",")
+    probability = []
+    for name in ("dots", "commas"):
+        arguments = [f"{name}.csv", "--target", "label", "--n-estimators", 5, "--out", name]
+        done = run("train", *arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "Positive label: fraud" in done.stdout
+        assert ("Note: Decimal commas" in done.stderr) == (name == "commas")
+        assert ("separated by semicolons" in done.stderr) == (name == "commas")
+        done = run("predict", name, f"{name}.csv", "--out", f"{name}_s.csv", cwd=tmp_path)
+        assert (done.returncode, "Note: Decimal" in done.stderr) == (0, name == "commas")
+        probability.append(pd.read_csv(tmp_path / f"{name}_s.csv")["probability"])
+    pd.testing.assert_series_equal(*probability)
+
+
 def test_options_are_checked_before_the_data_are_read(tmp_path):
     done = run("train", "no.csv", "--target", "y", "--gamma", "-1", "--out", "m", cwd=tmp_path)
     assert done.returncode == 2 and "gamma" in done.stderr
