@@ -14,12 +14,11 @@ from focaltab.workflow._errors import UserError
 from focaltab.workflow._evaluate import difference, evaluate
 from focaltab.workflow._features import Schema
 from focaltab.workflow._fit import Parts, Progress, fit
-from focaltab.workflow._split import moments, split
+from focaltab.workflow._split import VALIDATION_SHARE, check_enough, moments, split
 from focaltab.workflow._table import check_columns
 from focaltab.workflow._target import binary_target
 from focaltab.workflow._told import model_name, verdict
 
-_VALIDATION_SHARE = 0.2
 _TOP_ROWS = 20
 
 
@@ -81,19 +80,17 @@ def train(
     when = None if config.time_column is None else moments(table, config.time_column)
     used = {config.target, *config.drop} | ({config.time_column} - {None})
     features = table.drop(columns=[str(name) for name in used])
-    kept, held_out = split(y, when, config.test_size, config.random_state)
+    labels = (negative, positive)
+    if when is None:
+        check_enough(y, labels, config.test_size)
+    kept, held_out = split(y, when, config.test_size, config.random_state, labels)
     schema = Schema.from_table(features.iloc[kept])
     X, _ = schema.apply(features)
     inner = None if when is None else when[kept]
     fit_rows, stop_rows = (
         kept[rows]
         for rows in split(
-            y[kept],
-            inner,
-            _VALIDATION_SHARE,
-            config.random_state,
-            purpose="early-stopping",
-            remedy="more rows of the rarer class or a smaller --test-size are needed",
+            y[kept], inner, VALIDATION_SHARE, config.random_state, labels, purpose="early-stopping"
         )
     )
     # One early-stopping part for both losses, so that only the loss differs.
@@ -134,6 +131,4 @@ def train(
     top = held_out[np.argsort(-scores["focal"], kind="stable")[:_TOP_ROWS]]
     top_rows = features.iloc[top][list(schema.kinds)]
     top_rows.insert(0, row, top, allow_duplicates=True)
-    return TrainResult(
-        config, fits["focal"][0], schema, (negative, positive), figures, predictions, top_rows
-    )
+    return TrainResult(config, fits["focal"][0], schema, labels, figures, predictions, top_rows)
