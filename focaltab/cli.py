@@ -32,10 +32,11 @@ err = Console(stderr=True)
 
 
 class Library(StrEnum):
-    """Which booster to train."""
+    """Which model to train."""
 
     xgb = "xgb"
     lgbm = "lgbm"
+    mlp = "mlp"
 
 
 @contextmanager
@@ -83,7 +84,9 @@ def train(
     data: Annotated[Path, typer.Argument(help="CSV or Parquet file.")],
     target: Annotated[str, typer.Option(help="Column to predict: any two labels.")],
     out_dir: Annotated[Path, typer.Option("--out", help="Folder to write; must not exist.")],
-    model: Annotated[Library, typer.Option(help="Booster.")] = Library.xgb,
+    model: Annotated[
+        Library, typer.Option(help="Booster, or a network (needs torch).")
+    ] = Library.xgb,
     gamma: Annotated[float, typer.Option(help="Focusing parameter, at least 0.")] = 2.0,
     alpha: Annotated[str, typer.Option(help="Number in (0, 1), 'balanced' or 'none'.")] = "none",
     positive: Annotated[str | None, typer.Option(help="The positive label.")] = None,
@@ -92,11 +95,22 @@ def train(
         str | None, typer.Option(help="Hold out the latest rows by this column.")
     ] = None,
     drop: Annotated[list[str] | None, typer.Option(help="Column to leave out.")] = None,
-    n_estimators: Annotated[int, typer.Option(help="Most boosting rounds.")] = 500,
-    learning_rate: Annotated[float, typer.Option(help="Shrinkage of each round.")] = 0.1,
+    n_estimators: Annotated[
+        int | None, typer.Option(help="Most rounds of a booster; 500 unless given.")
+    ] = None,
+    max_epochs: Annotated[
+        int | None, typer.Option(help="Most epochs of --model mlp; 50 unless given.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(help="Shrinkage of each round, 0.1 unless given; for mlp the rate, 0.001."),
+    ] = None,
     early_stopping_rounds: Annotated[
-        int, typer.Option(help="Stop after so many rounds without a better average precision.")
-    ] = 50,
+        int | None,
+        typer.Option(
+            help="Stop after so many rounds without a better average precision: 50, or 10 epochs."
+        ),
+    ] = None,
     random_state: Annotated[int, typer.Option(help="Seed.")] = 0,
 ) -> None:
     """Train with focal loss and, for comparison, with cross-entropy; judge on held-out rows."""
@@ -114,6 +128,7 @@ def train(
             time_column=time_column,
             drop=tuple(drop or ()),
             n_estimators=n_estimators,
+            max_epochs=max_epochs,
             learning_rate=learning_rate,
             early_stopping_rounds=early_stopping_rounds,
             random_state=random_state,
@@ -185,7 +200,7 @@ def _show(result: TrainResult) -> None:
     )
     for name, reason in result.schema.left_out.items():
         out.print(f"Column {escape(name)} left out: {reason}.")
-    out.print(f"Best round: {escape(best_rounds(figures, result.name))}.")
+    out.print(f"Best {figures['rounds']['unit']}: {escape(best_rounds(figures, result.name))}.")
     for warning in warnings_about(figures, result.name):
         err.print(f"[yellow]Warning:[/] {escape(warning)}", soft_wrap=True)
     table = Table(title="Held-out figures")

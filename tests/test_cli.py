@@ -42,7 +42,7 @@ def folder(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("model", ["xgb", "lgbm"])
+@pytest.mark.parametrize("model", ["xgb", "lgbm", "mlp"])
 def test_train_then_predict(folder, model):
     out = f"model_{model}"
     done = run(
@@ -54,8 +54,7 @@ def test_train_then_predict(folder, model):
         "time",
         "--model",
         model,
-        "--n-estimators",
-        40,
+        *(["--max-epochs", 8] if model == "mlp" else ["--n-estimators", 40]),
         "--drop",
         "customer_id",
         "--out",
@@ -99,13 +98,37 @@ def test_a_fit_whose_first_round_is_its_best_is_warned_of(tmp_path):
     done = run("train", "data.csv", *arguments, "--out", "m", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     rounds = json.loads((tmp_path / "m" / "metrics.json").read_text())["rounds"]
-    assert rounds == {"most": 30, "focal": 1, "cross_entropy": 1}
+    assert rounds == {"unit": "round", "most": 30, "focal": 1, "cross_entropy": 1}
     told = "1 (focal gamma=2), 1 (cross-entropy) of at most 30"
     assert f"Best round: {told}." in done.stdout
     page = (tmp_path / "m" / "report.html").read_text(encoding="utf-8")
     assert told in page
     for output in (done.stderr, page):
         assert "is the first: none of the later ones" in output
+
+
+def test_a_network_without_torch_says_how_to_get_it(folder, tmp_path, monkeypatch):
+    save = ["--target", "is_fraud", "--model", "mlp", "--max-epochs", 1, "--out", tmp_path / "m"]
+    train = ["train", folder / "pay.parquet", *save]
+    assert CliRunner().invoke(app, [*map(str, train)]).exit_code == 0
+    monkeypatch.setattr("focaltab._optional.find_spec", lambda name: None)
+    score = ["predict", tmp_path / "m", folder / "pay.parquet", "--out", tmp_path / "s.csv"]
+    for arguments in ([*train[:-1], tmp_path / "other"], score):
+        done = CliRunner().invoke(app, [*map(str, arguments)])
+        assert done.exit_code == 2
+        expected = 'Error: --model mlp needs torch: pip install "focaltab[torch]".'
+        assert done.stderr.splitlines() == [expected]
+
+
+def test_options_of_the_other_models_are_refused(folder, tmp_path):
+    for options, message in [
+        (["--model", "mlp", "--n-estimators", 5], "with --model mlp use --max-epochs"),
+        (["--max-epochs", 5], "boosters have --n-estimators"),
+        (["--model", "mlp", "--max-epochs", 0], "--max-epochs must be at least 1"),
+    ]:
+        arguments = ["train", folder / "pay.parquet", "--target", "is_fraud", *options]
+        done = CliRunner().invoke(app, [*map(str, arguments), "--out", str(tmp_path / "m")])
+        assert done.exit_code == 2 and message in done.stderr
 
 
 def test_demo(tmp_path):

@@ -84,7 +84,7 @@ class Content:
         words += ["--positive", self.schema["positive"]]
         for key in (
             "model", "gamma", "alpha", "time_column", "test_size", "n_estimators",
-            "learning_rate", "early_stopping_rounds", "random_state",
+            "max_epochs", "learning_rate", "early_stopping_rounds", "random_state",
         ):  # fmt: skip
             if config[key] is not None:
                 words += [f"--{key.replace('_', '-')}", str(config[key])]

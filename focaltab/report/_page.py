@@ -138,7 +138,7 @@ def _facts_table(content: Content) -> str:
         ["rows to stop early", f"{rows['early_stopping']:,}"],
         ["rows held out", f"{rows['test']:,}"],
         ["positives held out", f"{content.figures['positives']['test']:,}"],
-        ["best round", best_rounds(content.figures, content.name)],
+        [f"best {content.figures['rounds']['unit']}", best_rounds(content.figures, content.name)],
         *([f"columns, {kind}", str(kinds.count(kind))] for kind in sorted(set(kinds))),
         *([f"left out: {name}", reason] for name, reason in schema["left_out"].items()),
         *([name, number] for name, number in schema["versions"].items()),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
@@ -45,7 +46,7 @@ def fit(
     -------
     estimator
     best_round : int
-        The round, counted from 1, that scored best on the early-stopping rows.
+        The round or epoch, counted from 1, that scored best on the early-stopping rows.
     """
     most = config.rounds
 
@@ -54,7 +55,7 @@ def fit(
             progress(name, done, total)
 
     tell(0)
-    train = {"xgb": _fit_xgboost, "lgbm": _fit_lightgbm}[config.model]
+    train = {"xgb": _fit_xgboost, "lgbm": _fit_lightgbm, "mlp": _fit_network}[config.model]
     estimator, best_round, done = train(config, gamma, alpha, parts, tell)
     tell(done, done)
     return estimator, best_round
@@ -111,3 +112,26 @@ def _fit_xgboost(
     estimator = FocalXGBClassifier(callbacks=[count], **_boosting_options(config, gamma, alpha))
     estimator.fit(parts.X, parts.y, eval_set=[(parts.X_stop, parts.y_stop)])
     return estimator, int(estimator.best_iteration) + 1, count.done
+
+
+def _fit_network(
+    config: TrainConfig, gamma: float, alpha: Any, parts: Parts, tell: Callable[[int], None]
+) -> tuple[Any, int, int]:
+    from focaltab.neural import FocalMLPClassifier
+    from focaltab.neural._given_rows import fit_on_given_rows
+
+    options: dict[str, Any] = {
+        "max_iter": config.max_epochs,
+        "learning_rate_init": config.learning_rate,
+        "n_iter_no_change": config.early_stopping_rounds,
+    }
+    model = FocalMLPClassifier(
+        focal_gamma=gamma,
+        focal_alpha=alpha,
+        tol=0.0,  # any rise in average precision counts, as it does for the boosters
+        random_state=config.random_state,
+        **options,
+    )
+    fit_on_given_rows(model, parts.X, parts.y, parts.X_stop, parts.y_stop, tell)
+    scores = model.validation_scores_ or []
+    return model, int(np.argmax(scores)) + 1, model.n_iter_

@@ -63,14 +63,14 @@ def warnings_about(figures: Mapping[str, Any], name: str) -> list[str]:
     if not collapsed:
         return []
     return [
-        f"The best round of {' and of '.join(collapsed)} is the first: none of the later ones "
-        "ranked the early-stopping rows better. Either the model hardly learned (a smaller "
-        "--learning-rate may help), or a few columns give the target away."
+        f"The best {rounds['unit']} of {' and of '.join(collapsed)} is the first: none of the "
+        "later ones ranked the early-stopping rows better. Either the model hardly learned (a "
+        "smaller --learning-rate may help), or a few columns give the target away."
     ]
 
 
 def best_rounds(figures: Mapping[str, Any], name: str) -> str:
-    """The best round of both fits."""
+    """The best round or epoch of both fits."""
     rounds = figures["rounds"]
     told = ", ".join(f"{rounds[key]:,} ({told})" for key, told in _told_names(name))
     return f"{told} of at most {rounds['most']:,}"

@@ -72,6 +72,7 @@ def train(
         For anything in the table or the options that cannot be trained on.
     """
     config.check()
+    config = config.filled()
     y, negative, positive = binary_target(table, config.target, config.positive)
     absent = [name for name in config.drop if name not in table.columns]
     if absent:
@@ -111,7 +112,11 @@ def train(
     figures = {
         "rows": {side: rows.size for side, rows in sides.items()},
         "positives": {side: int(y[rows].sum()) for side, rows in sides.items()},
-        "rounds": {"most": config.rounds, **{name: best for name, (_, best) in fits.items()}},
+        "rounds": {
+            "unit": config.unit,
+            "most": config.rounds,
+            **{name: best for name, (_, best) in fits.items()},
+        },
         **{
             name: evaluate(truth, s, random_state=config.random_state) for name, s in scores.items()
         },
