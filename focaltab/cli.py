@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 import time
 import warnings
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from focaltab.workflow import LoadedModel, TrainConfig, TrainResult
 
 app = typer.Typer(
-    help="Focal loss for tables with rare positives.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
@@ -77,6 +77,26 @@ def _alpha(text: str) -> float | str | None:
         raise UserError(
             f"--alpha must be a number in (0, 1), 'balanced' or 'none', got {text!r}."
         ) from None
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from focaltab import __version__
+
+        out.print(f"focaltab {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and end.", callback=_show_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Focal loss for tables with rare positives."""
 
 
 @app.command()
@@ -200,6 +220,12 @@ def _show(result: TrainResult) -> None:
     )
     for name, reason in result.schema.left_out.items():
         out.print(f"Column {escape(name)} left out: {reason}.")
+    for name, reason in result.schema.doubtful.items():
+        out.print(
+            f"Column {escape(name)} is used, but holds {reason}: if it is one, leave it out with "
+            f"--drop {escape(shlex.quote(name))}.",
+            soft_wrap=True,
+        )
     out.print(f"Best {figures['rounds']['unit']}: {escape(best_rounds(figures, result.name))}.")
     for warning in warnings_about(figures, result.name):
         err.print(f"[yellow]Warning:[/] {escape(warning)}", soft_wrap=True)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from focaltab import __version__
 from focaltab.cli import app
 from focaltab.workflow import UserError
 
@@ -69,6 +70,8 @@ def test_train_then_predict(folder, model):
     assert focal["average_precision_low"] < focal["average_precision"]
     held_out = pd.read_csv(folder / out / "predictions.csv")
     assert len(held_out) == figures["rows"]["test"]
+    page = (folder / out / "report.html").read_text(encoding="utf-8")
+    assert ("--max-epochs 8" in page, "--n-estimators" in page) == (model == "mlp", model != "mlp")
     done = run("predict", out, "pay.parquet", "--out", f"scores_{model}.csv", cwd=folder)
     assert done.returncode == 0, done.stderr
     scores = pd.read_csv(folder / f"scores_{model}.csv")["probability"].to_numpy()
@@ -337,6 +340,27 @@ def test_simulate_refuses(tmp_path, options, message):
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert message in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_version():
+    done = CliRunner().invoke(app, ["--version"])
+    assert (done.exit_code, done.stdout) == (0, f"focaltab {__version__}\n")
+
+
+def test_whole_numbers_that_hardly_repeat_are_asked_about(tmp_path):
+    data = table(
+        **{"the id": range(200), "cents": [5, *range(100)] + [7] * 99, "few": [1, 2] * 100}
+    )
+    data.to_csv(tmp_path / "data.csv", index=False)
+    arguments = ["data.csv", "--target", "label", "--n-estimators", 2, "--out"]
+    done = run("train", *arguments, "m", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("hardly repeat") == 1
+    assert "Column the id is used" in done.stdout and "with --drop 'the id'" in done.stdout
+    page = (tmp_path / "m" / "report.html").read_text(encoding="utf-8")
+    assert "<td>doubtful: the id</td>" in page
+    done = run("train", *arguments, "m2", "--drop", "the id", cwd=tmp_path)
+    assert "hardly repeat" not in done.stdout
 
 
 def test_help_loads_no_booster(tmp_path):

@@ -42,6 +42,7 @@ class Content:
             schema = json.loads((model_dir / "schema.json").read_text(encoding="utf-8"))
             figures = json.loads((model_dir / "metrics.json").read_text(encoding="utf-8"))
             target = schema["config"]["target"]
+            schema["doubtful"]
             kept = {target: str, "probability": float, "probability_cross_entropy": float}
             predictions = pd.read_csv(
                 model_dir / "predictions.csv", dtype=kept, keep_default_na=False

@@ -39,7 +39,8 @@ def write_report(
     Raises
     ------
     UserError
-        If the folder is none of a model's, or the file that `out` names exists.
+        If the folder is none of a model's, or the file that `out` names exists or has another
+        ending than .html or .htm.
 
     Notes
     -----
@@ -48,6 +49,8 @@ def write_report(
     model_dir = Path(model_dir)
     path = model_dir / "report.html" if out is None else Path(out)
     content = Content.of(model_dir)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"{path}: the report is an HTML page, so its ending must be .html or .htm.")
     if out is not None and path.exists() and not overwrite:
         raise UserError(f"{path} exists already: choose another --out, or pass --overwrite.")
     if not path.resolve().parent.is_dir():
@@ -141,6 +144,7 @@ def _facts_table(content: Content) -> str:
         [f"best {content.figures['rounds']['unit']}", best_rounds(content.figures, content.name)],
         *([f"columns, {kind}", str(kinds.count(kind))] for kind in sorted(set(kinds))),
         *([f"left out: {name}", reason] for name, reason in schema["left_out"].items()),
+        *([f"doubtful: {name}", reason] for name, reason in schema["doubtful"].items()),
         *([name, number] for name, number in schema["versions"].items()),
         ["focaltab", schema["focaltab"]],
     ]

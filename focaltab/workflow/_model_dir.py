@@ -80,6 +80,7 @@ def save_model(result: TrainResult, path: str | Path, *, source: str | None = No
             "kinds": result.schema.kinds,
             "categories": result.schema.categories,
             "left_out": result.schema.left_out,
+            "doubtful": result.schema.doubtful,
         }
         (part / "schema.json").write_text(json.dumps(schema, indent=1), encoding="utf-8")
         figures = {**result.figures, "verdict": result.verdict}

@@ -190,6 +190,14 @@ def test_the_command_line_writes_it_anew_and_another_file_only_when_asked(folder
     assert not list(tmp_path.glob(".*part"))
 
 
+def test_only_an_ending_of_html_is_written(folder, tmp_path):
+    for name in ("x.pdf", "x", "x.html.gz"):
+        result = invoke("report", folder, "--out", tmp_path / name)
+        assert result.exit_code == 2 and ".html or .htm" in result.output.replace("\n", " ")
+    assert list(tmp_path.iterdir()) == []
+    assert invoke("report", folder, "--out", tmp_path / "x.HTM").exit_code == 0
+
+
 def test_without_matplotlib_it_says_how_to_get_plots(folder, tmp_path):
     code = (
         "import sys; sys.modules['matplotlib'] = None; from focaltab.report import write_report; "
