@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,22 @@ def markdown(rows: Sequence[Comparison], unit: str) -> str:
         for r in rows
     ]
     return "\n".join(lines)
+
+
+def peak_memory() -> float:
+    """MiB at most resident; getrusage would count the parent's memory at the fork as well."""
+    return _memory("VmHWM")
+
+
+def restart_peak_memory() -> float:
+    """Forget the peak so far; MiB resident now, which is where the next peak starts from."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return _memory("VmRSS")
+
+
+def _memory(name: str) -> float:
+    status = Path("/proc/self/status").read_text()
+    return int(status.split(f"{name}:")[1].split()[0]) / 1024.0
 
 
 def environment(*packages: str) -> str:

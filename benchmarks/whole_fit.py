@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from scipy.special import expit
 
-from benchmarks._pairs import alternate, compare, environment, markdown, measure
+from benchmarks._pairs import alternate, compare, environment, markdown, measure, peak_memory
 
 N_ROWS, N_FEATURES, N_ROUNDS = 1_000_000, 20, 100
 
@@ -42,13 +42,7 @@ def _fit(name: str, folder: Path) -> None:
     options = {"verbosity": -1} if "lightgbm" in name else {}
     model = Classifier(n_estimators=N_ROUNDS, n_jobs=2, **options)
     seconds = measure(lambda: model.fit(X, y))
-    print(json.dumps([seconds, _peak_memory()]))
-
-
-def _peak_memory() -> float:
-    """MiB at most resident; getrusage would count the parent's memory at the fork as well."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024.0
+    print(json.dumps([seconds, peak_memory()]))
 
 
 def _in_subprocess(name: str, folder: Path, peaks: dict[str, list[float]]) -> float:

@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 
 
-def require_torch(what: str) -> None:
-    """Raise an ImportError that names the extra to install where torch is absent."""
-    if find_spec("torch") is None:
-        raise ImportError(f'{what} needs torch: pip install "focaltab[torch]"')
+def require(package: str, what: str, *, extra: str) -> None:
+    """Raise an ImportError that names the extra to install where `package` is absent."""
+    if find_spec(package) is None:
+        raise ImportError(f'{what} needs {package}: pip install "focaltab[{extra}]"')

@@ -14,9 +14,9 @@ __all__ = ["ClassBalanced", "FocalLoss", "TorchFocalLoss"]
 def __getattr__(name: str) -> Any:
     if name != "TorchFocalLoss":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from focaltab._optional import require_torch
+    from focaltab._optional import require
 
-    require_torch("TorchFocalLoss")
+    require("torch", "TorchFocalLoss", extra="torch")
     from focaltab.losses._torch import TorchFocalLoss
 
     return TorchFocalLoss

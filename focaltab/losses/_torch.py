@@ -157,37 +157,43 @@ def _binary_parts(
             f"{tuple(raw.shape)}, got {tuple(y.shape)}"
             + ("." if weight is None else f" and {tuple(weight.shape)}.")
         ) from None
-    flat = raw.reshape(-1)
     gradient = torch.empty_like(raw, memory_format=torch.contiguous_format)
-    out = gradient.view(-1)
     every = reduction == "none"
-    values = torch.empty_like(flat, dtype=work) if every else None
+    values = torch.empty_like(gradient, dtype=work) if every else None
     total = torch.zeros((), dtype=torch.float64 if raw.device.type == "cpu" else work).to(
         raw.device
     )
-    labels = y.reshape(-1) if y.is_contiguous() else y.flatten()
-    weights = None if weight is None else weight.flatten()
-    block = _BLOCK_ELEMENTS if raw.device.type == "cpu" else max(flat.numel(), 1)
-    for start in range(0, flat.numel(), block):
+    if not raw.numel():
+        return (total if values is None else values), gradient
+    # Rows of the last dimension, so that labels and weights which broadcast stay views.
+    width = raw.shape[-1] if raw.ndim > 1 else 1
+    rows, labels, out = (tensor.reshape(-1, width) for tensor in (raw, y, gradient))
+    weights = None if weight is None else weight.reshape(-1, width)
+    block = max(1, _BLOCK_ELEMENTS // max(width, 1)) if raw.device.type == "cpu" else rows.shape[0]
+    for start in range(0, rows.shape[0], max(block, 1)):
         part = slice(start, start + block)
-        row_weight = None if weights is None else weights[part].to(work)
-        value, slope = _binary_block(flat[part].to(work), labels[part], loss)
-        if row_weight is not None:
+        value, slope = _binary_block(
+            rows[part].to(work).reshape(-1), labels[part].to(work, copy=True).reshape(-1), loss
+        )
+        if weights is not None:
+            row_weight = weights[part].to(work).reshape(-1)
             value.mul_(row_weight)
             slope.mul_(row_weight)
-        out[part] = slope
+        out[part] = slope.view(-1, width)
         if values is not None:
-            values[part] = value
+            values.view(-1, width)[part] = value.view(-1, width)
         else:
             total += value.sum()
-    return (total if values is None else values.view(raw.shape)), gradient
+    return (total if values is None else values), gradient
 
 
 def _binary_block(raw: Tensor, y: Tensor, loss: FocalLoss) -> tuple[Tensor, Tensor]:
-    """Loss and gradient of one-dimensional rows in their own dtype."""
+    """Loss and gradient of one-dimensional tensors of one dtype; `y` may be written to."""
     dtype = np.dtype(np.float64 if raw.dtype == torch.float64 else np.float32)
     (g0, g1), (a0, a1) = loss._gammas, loss.class_weights
-    sign = y.to(raw.dtype, copy=True).mul_(2.0).sub_(1.0)
+    gamma = g1 if g0 == g1 else _per_row(y, g0, g1)
+    alpha = a1 if a0 == a1 else _per_row(y, a0, a1)
+    sign = y.mul_(2.0).sub_(1.0)
     if loss.link_name == "logit":
         f, z = raw, _read(focal_margin_table(loss._gammas, (a0, a1), dtype), raw)
     else:
@@ -198,16 +204,13 @@ def _binary_block(raw: Tensor, y: Tensor, loss: FocalLoss) -> tuple[Tensor, Tens
     denominator = decay + 1.0
     q = torch.where(right, decay, 1.0).div_(denominator)
     log_p = t.clamp(max=0.0).sub_(decay.log1p())
-    gamma = g1 if g0 == g1 else _per_row(y, g0, g1, raw.dtype)
     if isinstance(gamma, float) and gamma in _PRODUCTS:
         power = q**gamma
     else:
         log_q = t.clamp(min=0.0).neg_().sub_(decay.log1p())
         power = log_q.mul_(gamma).exp_()
-    if a0 != a1:
-        power.mul_(_per_row(y, a0, a1, raw.dtype))
-    elif a1 != 1.0:
-        power.mul_(a1)
+    if not (isinstance(alpha, float) and alpha == 1.0):
+        power.mul_(alpha)
     value = (power * log_p).neg_()
     if loss.link_name == "logit":
         weight = _read(canonical_weight_table(loss._gammas, (a0, a1), dtype), f)
@@ -218,9 +221,9 @@ def _binary_block(raw: Tensor, y: Tensor, loss: FocalLoss) -> tuple[Tensor, Tens
     return value, p.mul_(log_p).mul_(gamma).sub_(q).mul_(power).mul_(sign)
 
 
-def _per_row(y: Tensor, negative: float, positive: float, dtype: torch.dtype) -> Tensor:
+def _per_row(y: Tensor, negative: float, positive: float) -> Tensor:
     """Value of each row's class."""
-    return y.to(dtype, copy=True).mul_(positive - negative).add_(negative)
+    return (y * (positive - negative)).add_(negative)
 
 
 def _read(table: Table | StepTable, x: Tensor) -> Tensor:

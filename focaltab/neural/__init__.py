@@ -11,9 +11,9 @@ __all__ = ["FocalMLPClassifier"]
 def __getattr__(name: str) -> Any:
     if name != "FocalMLPClassifier":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from focaltab._optional import require_torch
+    from focaltab._optional import require
 
-    require_torch("FocalMLPClassifier")
+    require("torch", "FocalMLPClassifier", extra="torch")
     from focaltab.neural._estimator import FocalMLPClassifier
 
     return FocalMLPClassifier

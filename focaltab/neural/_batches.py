@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+_BATCHES_PER_GATHER = 32
 
 
 @dataclass(frozen=True)
@@ -24,14 +26,21 @@ class Rows:
 
     def take(self, index: Tensor) -> Rows:
         """The rows of these numbers."""
+        return self._each(lambda column: column.index_select(0, index))
+
+    def split(self, n_rows: int) -> Iterator[Rows]:
+        """Views of so many rows each, the last of what is left."""
+        for start in range(0, len(self), n_rows):
+            part = slice(start, start + n_rows)
+            yield self._each(lambda column, part=part: column[part])  # type: ignore[misc]
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Rows:
         return Rows(
-            self.numbers.index_select(0, index),
-            self.gaps.index_select(0, index) if self.gaps.shape[1] else self.gaps[: index.numel()],
-            self.categories.index_select(0, index)
-            if self.categories.shape[1]
-            else self.categories[: index.numel()],
-            self.y.index_select(0, index),
-            None if self.weight is None else self.weight.index_select(0, index),
+            change(self.numbers),
+            change(self.gaps),
+            change(self.categories),
+            change(self.y),
+            None if self.weight is None else change(self.weight),
         )
 
 
@@ -50,8 +59,12 @@ class ShuffledBatches:
         if len(self.rows) <= self.batch_size:
             yield self.rows
             return
-        for index in torch.split(self._order(), self.batch_size):
-            yield self.rows.take(index)
+        yield from self._in_order()
+
+    def _in_order(self) -> Iterator[Rows]:
+        # Rows are gathered for many batches at once, which are then views.
+        for index in torch.split(self._order(), self.batch_size * _BATCHES_PER_GATHER):
+            yield from self.rows.take(index).split(self.batch_size)
 
     def _order(self) -> Tensor:
         order = torch.randperm(len(self.rows), generator=self.generator)
@@ -67,8 +80,7 @@ class BalancedBatches(ShuffledBatches):
         self.by_class = [torch.nonzero(y == k)[:, 0] for k in range(int(y.max()) + 1)]
 
     def __iter__(self) -> Iterator[Rows]:
-        for index in torch.split(self._order(), self.batch_size):
-            yield self.rows.take(index)
+        yield from self._in_order()
 
     def _order(self) -> Tensor:
         n_rows, n_classes = len(self.rows), len(self.by_class)

@@ -19,6 +19,8 @@ from scipy import sparse
 _CLIP = 3.0
 # Quantiles of more rows than this are found from evenly spaced ones.
 _MOST_ROWS_FOR_QUANTILES = 200_000
+# Of the bins of a piecewise linear embedding.
+_BIN_SHARES = np.linspace(0.0, 1.0, 33)
 
 Numbers = NDArray[np.float32]
 Categories = NDArray[np.int64]
@@ -52,7 +54,27 @@ class TableEncoder:
         # A constant column has nothing to say but where it is missing.
         self.moving = np.flatnonzero(self.scale > 0.0)
         self.gaps = np.flatnonzero(np.isnan(values).any(axis=0))
+        self.bins = [
+            self._bins(k, sample[:, k], values[:, k], sample_weight) for k in self.moving.tolist()
+        ]
         return self
+
+    def _bins(
+        self,
+        k: int,
+        sample: NDArray[Any],
+        column: NDArray[Any],
+        weight: NDArray[np.float64] | None,
+    ) -> Numbers:
+        """Edges of quantile bins of a scaled column, each once."""
+        edges = np.unique(self._scaled(_quantiles(sample, _BIN_SHARES, weight), k))
+        if edges.size < 2:  # the evenly spaced rows happen to agree
+            edges = self._scaled(np.array([np.nanmin(column), np.nanmax(column)]), k)
+        return edges
+
+    def _scaled(self, values: NDArray[Any], k: Any) -> Numbers:
+        numbers = (values - self.centre[k]) * self.scale[k]
+        return (numbers / np.sqrt(1.0 + np.square(numbers / _CLIP))).astype(np.float32)
 
     @property
     def n_numbers(self) -> int:
@@ -79,9 +101,7 @@ class TableEncoder:
         categories : ndarray of shape (n_samples, n_categories), int64
         """
         values = self._raw_numbers(X)
-        numbers = np.subtract(values[:, self.moving], self.centre[self.moving])
-        numbers *= self.scale[self.moving]
-        numbers /= np.sqrt(1.0 + np.square(numbers / _CLIP))
+        numbers = self._scaled(values[:, self.moving], self.moving)
         gaps = np.isnan(values[:, self.gaps]).astype(np.float32)
         codes = [
             values.get_indexer(pd.Index(X.iloc[:, position])) + 1
@@ -89,7 +109,7 @@ class TableEncoder:
         ]
         categories = np.column_stack(codes) if codes else np.empty((values.shape[0], 0))
         return (
-            np.nan_to_num(numbers, copy=False, nan=0.0).astype(np.float32, copy=False),
+            np.nan_to_num(numbers, copy=False, nan=0.0),
             gaps,
             categories.astype(np.int64),
         )
@@ -109,17 +129,26 @@ def _centre_and_scale(
     sample: NDArray[Any], column: NDArray[Any], weight: NDArray[np.float64] | None
 ) -> tuple[float, float]:
     """Median, and one over the interquartile range; a scale of 0 marks a constant column."""
-    present = ~np.isnan(sample)
-    if not present.any():
+    if np.isnan(sample).all():
         return 0.0, 0.0
-    low, centre, high = np.quantile(
-        sample[present].astype(np.float64),
-        [0.25, 0.5, 0.75],
-        method="inverted_cdf",
-        weights=None if weight is None else weight[present],
-    )
+    low, centre, high = _quantiles(sample, np.array([0.25, 0.5, 0.75]), weight)
     if high > low:
         return float(centre), float(1.0 / (high - low))
     # Mostly one value: the range of the rest, which is as wide as four quartiles would be.
     spread = float(np.nanmax(column)) - float(np.nanmin(column))
     return float(centre), 2.0 / spread if spread > 0.0 else 0.0
+
+
+def _quantiles(
+    sample: NDArray[Any], shares: NDArray[np.float64], weight: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
+    """Values that stand in the column, so that a row of weight two counts as two rows."""
+    present = ~np.isnan(sample)
+    return np.asarray(
+        np.quantile(
+            sample[present].astype(np.float64),
+            shares,
+            method="inverted_cdf",
+            weights=None if weight is None else weight[present],
+        )
+    )

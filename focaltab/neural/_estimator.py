@@ -58,11 +58,11 @@ class FocalMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     pos_label : str, int, float or bool, default=None
         Which of two labels is the positive class; None for the second in sorted order.
     activation : {"relu", "gelu", "silu", "tanh", "logistic", "identity"}, default="relu"
-    dropout : float in [0, 1), default=0.1
+    dropout : float in [0, 1), default=0.3
         Share of hidden outputs set to zero in training.
-    numeric_embedding : {None, "piecewise_linear", "periodic"}, default=None
+    numeric_embedding : {"piecewise_linear", "periodic", None}, default="piecewise_linear"
         Embedding of numbers (Gorishniy, Rubachev and Babenko, "On Embeddings for Numerical
-        Features in Tabular Deep Learning", NeurIPS 2022).
+        Features in Tabular Deep Learning", NeurIPS 2022). None is fastest.
     n_members : int, default=1
         Members of an efficient ensemble (TabM), whose probabilities are averaged.
     optimizer : {"adamw", "adam", "sgd"}, default="adamw"
@@ -70,7 +70,8 @@ class FocalMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     learning_rate : {"cosine", "constant", "adaptive"}, default="cosine"
         ``"cosine"`` rises over the first twentieth of all steps and falls to 0 at ``max_iter``;
         ``"adaptive"`` divides the rate by 5 where scikit-learn's would.
-    weight_decay : float, default=0.0001
+    weight_decay : float, default=0.1
+        In AdamW's sense (times the learning rate); an L2 penalty for the other optimizers.
     batch_size : int or "auto", default="auto"
         ``"auto"`` is a 64th of the rows, but at least 64 and at most 1024.
     max_iter : int, default=50
@@ -145,13 +146,13 @@ class FocalMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         class_weight: dict[Any, float] | Literal["balanced"] | None = None,
         pos_label: Any = None,
         activation: str = "relu",
-        dropout: float = 0.1,
-        numeric_embedding: NumericEmbedding | None = None,
+        dropout: float = 0.3,
+        numeric_embedding: NumericEmbedding | None = "piecewise_linear",
         n_members: int = 1,
         optimizer: Literal["adamw", "adam", "sgd"] = "adamw",
         learning_rate_init: float = 0.001,
         learning_rate: LearningRate = "cosine",
-        weight_decay: float = 0.0001,
+        weight_decay: float = 0.1,
         batch_size: int | Literal["auto"] = "auto",
         max_iter: int = 50,
         sampler: Literal["balanced"] | None = None,
@@ -456,9 +457,7 @@ class FocalMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return Rows(numbers, gaps, categories, y, scaled)
 
     def _new_network(self, encoder: TableEncoder, rows: Rows, loss: FocalLoss) -> FocalNetwork:
-        embedding = make_numeric_embedding(
-            self.numeric_embedding, rows.numbers.float().cpu(), encoder.n_numbers
-        )
+        embedding = make_numeric_embedding(self.numeric_embedding, encoder.bins)
         return FocalNetwork(
             encoder.n_numbers,
             encoder.n_gaps,
@@ -527,24 +526,31 @@ class FocalMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 class _HeldOutScore:
-    """Average precision of the network on held-out rows; the mean over several classes."""
+    """Average precision of the network on held-out rows, and how low its loss is there.
+
+    The mean over several classes. The loss decides where average precision does not, as when it
+    is perfect on the few positives that are held out.
+    """
 
     def __init__(self, loss: FocalLoss, network: FocalNetwork, rows: Rows) -> None:
         self.loss = loss
         self.network = network
         self.rows = rows
+        self.objective = Objective(loss, 0.0)
         self.y = rows.y.cpu().numpy()
         self.weight = None if rows.weight is None else rows.weight.cpu().numpy()
 
-    def __call__(self) -> float:
-        probability = _mean_probability(self.loss, _training.predict_raw(self.network, self.rows))
+    def __call__(self) -> tuple[float, float]:
+        raw = _training.predict_raw(self.network, self.rows)
+        probability = _mean_probability(self.loss, raw)
         if not np.isfinite(probability).all():
-            return -np.inf
+            return -np.inf, -np.inf
         scores = [
             average_precision_score(self.y == k, probability[:, k], sample_weight=self.weight)
             for k in range(1 if self.loss.n_classes == 2 else 0, self.loss.n_classes)
         ]
-        return float(np.mean(scores))
+        loss = self.objective(raw, self.rows.y, self.rows.weight)
+        return float(np.mean(scores)), -float(loss)
 
 
 def _as_tensors(

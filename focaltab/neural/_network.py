@@ -23,7 +23,6 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "gelu": nn.GELU,
     "silu": nn.SiLU,
 }
-_N_BINS = 32
 # Of the output's weights, so that a network starts at its bias (Lin et al. 2017, section 4.1).
 _OUTPUT_STD = 0.01
 
@@ -121,18 +120,16 @@ class FocalNetwork(nn.Module):
         bias.copy_(torch.as_tensor(intercept, dtype=bias.dtype).reshape(-1).expand_as(bias))
 
 
-def make_numeric_embedding(
-    name: NumericEmbedding | None, numbers: Tensor, n_numbers: int
-) -> nn.Module | None:
-    """Embedding of scaled numbers by name; `numbers` are training rows, for its bins."""
-    if name is None or n_numbers == 0:
+def make_numeric_embedding(name: NumericEmbedding | None, bins: Sequence[Any]) -> nn.Module | None:
+    """Embedding of scaled numbers by name; `bins` are the edges of each column's bins."""
+    if name is None or not bins:
         return None
     import rtdl_num_embeddings as rtdl
 
     if name == "periodic":
-        return rtdl.PeriodicEmbeddings(n_numbers, 16, lite=True)
-    bins = rtdl.compute_bins(numbers, n_bins=min(_N_BINS, numbers.shape[0] - 1))
-    return rtdl.PiecewiseLinearEmbeddings(bins, 8, activation=False, version="B")
+        return rtdl.PeriodicEmbeddings(len(bins), 16, lite=True)
+    edges = [torch.from_numpy(column) for column in bins]
+    return rtdl.PiecewiseLinearEmbeddings(edges, 8, activation=False, version="B")
 
 
 def _category_embedding(size: int, width: int) -> nn.Embedding:

@@ -92,10 +92,13 @@ def train(
     objective: Objective,
     optimizer: torch.optim.Optimizer,
     plan: Plan,
-    score: Callable[[], float] | None,
+    score: Callable[[], tuple[float, float]] | None,
     verbose: bool,
 ) -> History:
     """Train in place; with a `score` keep the best epoch's weights.
+
+    `score` returns the figure to go by and one that decides between epochs where it is the same,
+    both better where they are higher.
 
     Raises
     ------
@@ -105,30 +108,36 @@ def train(
     history = History()
     schedule = _Schedule(plan, optimizer, len(batches))
     best_weights: dict[str, Tensor] | None = None
-    best, idle = -math.inf, 0
+    best, idle = (-math.inf, -math.inf), 0
     with _progress_bar(plan.max_iter, verbose) as advance:
         for epoch in range(plan.max_iter):
             history.loss.append(train_epoch(network, batches, objective, optimizer, schedule.step))
             check_finite(history.loss[-1], epoch, plan.learning_rate_init)
             # What must rise: the score, or without one the loss must fall.
-            value = -history.loss[-1]
+            reached = (-history.loss[-1], 0.0)
             if score is not None:
-                value = score()
-                history.score.append(value)
-            idle = 0 if value > best + plan.tol else idle + 1
-            if value > best:
-                best = value
+                reached = score()
+                history.score.append(reached[0])
+            idle = 0 if _has_risen(reached, best, plan.tol) else idle + 1
+            if reached > best:
+                best = reached
                 if score is not None:
                     best_weights = copy.deepcopy(network.state_dict())
             advance(history)
-            if idle >= plan.n_iter_no_change and not schedule.slow_down():
-                break
             if idle >= plan.n_iter_no_change:
+                if not schedule.slow_down():
+                    break
                 idle = 0
     if best_weights is not None:
         network.load_state_dict(best_weights)
-        history.best_score = best
+        history.best_score = best[0]
     return history
+
+
+def _has_risen(reached: tuple[float, float], best: tuple[float, float], tol: float) -> bool:
+    if reached[0] == best[0]:  # a perfect average precision can only be held
+        return reached[1] > best[1] + tol * abs(best[1])
+    return reached[0] > best[0] + tol
 
 
 def train_epoch(

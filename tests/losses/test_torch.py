@@ -128,6 +128,17 @@ def test_labels_and_weights_broadcast():
     torch.testing.assert_close(transposed, by_column.T)
 
 
+@pytest.mark.parametrize("shape", [(), (0,), (0, 3), (2, 3, 4)])
+def test_every_shape_has_a_loss(shape):
+    raw = torch.zeros(shape, requires_grad=True)
+    y, weight = torch.ones(shape[-1:] or ()), torch.ones(shape)
+    value = TorchFocalLoss(FocalLoss(2.0), "sum")(raw, y, weight)
+    value.backward()
+    assert raw.grad.shape == shape
+    # Every element is log(2) / 4 at the margin 0.
+    assert float(value.detach()) == pytest.approx(raw.numel() * np.log(2.0) / 4.0)
+
+
 def test_what_cannot_be_computed_says_so():
     with pytest.raises(ValueError, match="broadcast"):
         TorchFocalLoss(FocalLoss())(torch.zeros(3), torch.zeros(2))

@@ -32,6 +32,8 @@ def make(**parameters):
         "learning_rate_init": 0.005,
         "random_state": 0,
         "dropout": 0.0,
+        "weight_decay": 1e-4,
+        "numeric_embedding": None,
     }
     return FocalMLPClassifier(**{**options, **parameters})
 
@@ -177,6 +179,18 @@ def test_early_stopping_keeps_the_best_epoch(rare):
     np.testing.assert_allclose(whole.predict_proba(X), short.predict_proba(X), atol=1e-6)
     assert make(early_stopping="auto").fit(X[:500], y[:500]).validation_scores_ is None
     assert make(early_stopping="auto").fit(X, y).validation_scores_ is not None
+
+
+def test_early_stopping_goes_on_while_a_perfect_score_gets_surer():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2500, 1))
+    y = (X[:, 0] > 1.0).astype(int)
+    options = {"early_stopping": True, "n_iter_no_change": 3, "learning_rate": "constant"}
+    model = make(max_iter=40, **options).fit(X, y)
+    first = model.validation_scores_.index(1.0)
+    assert model.n_iter_ > first + 4
+    stopped_there = make(max_iter=first + 1, **options).fit(X, y)
+    assert log_loss(y, model.predict_proba(X)) < log_loss(y, stopped_there.predict_proba(X))
 
 
 def test_the_same_random_state_gives_the_same_model(rare):
