@@ -27,7 +27,7 @@ def fit_on_given_rows(
     X_stop: Any,
     y_stop: ArrayLike,
     after_epoch: Callable[[int], None],
-) -> FocalMLPClassifier:
+) -> int:
     """Train as ``fit`` does, with early stopping on the rows of `X_stop`.
 
     Parameters
@@ -38,14 +38,15 @@ def fit_on_given_rows(
     X, y
         Rows to train on, as ``fit`` takes them.
     X_stop, y_stop
-        Rows whose average precision decides when to stop, and which epoch is kept.
+        Rows whose average precision decides when to stop, and which epoch is kept; the loss on
+        them decides between epochs of the same.
     after_epoch : callable
         Called with the number of epochs done.
 
     Returns
     -------
-    FocalMLPClassifier
-        The model, fitted.
+    int
+        The epoch, counted from 1, whose weights the fitted model keeps.
 
     Raises
     ------
@@ -71,13 +72,12 @@ def fit_on_given_rows(
         network = model._new_network(encoder, rows, loss)
         network.start_from(loss.intercept(prevalence))
         score = _HeldOutScore(loss, network, model._rows(encoder, dtype, X_stop, stop_codes, None))
-        done = 0
+        reached: list[tuple[float, float]] = []
 
-        def score_and_tell() -> float:
-            nonlocal done
-            done += 1
-            after_epoch(done)
-            return score()
+        def score_and_tell() -> tuple[float, float]:
+            reached.append(score())
+            after_epoch(len(reached))
+            return reached[-1]
 
         history = _training.train(
             network,
@@ -91,4 +91,5 @@ def fit_on_given_rows(
     model._keep(classes, loss, prevalence, encoder, network, None)
     model.n_iter_, model.loss_curve_ = len(history.loss), history.loss
     model.validation_scores_, model.best_validation_score_ = history.score, history.best_score
-    return model
+    # As in training, the first of equals.
+    return reached.index(max(reached)) + 1

@@ -45,7 +45,6 @@ def to_arrays(model: FocalMLPClassifier) -> Arrays:
         If a label, a category or a parameter is neither text nor a number.
     """
     encoder, loss = model.encoder_, model.loss_
-    embedding = model.network_.numeric_embedding
     state = {
         "format": _FORMAT,
         "parameters": {name: _plain(name, v) for name, v in model.get_params().items()},
@@ -63,7 +62,6 @@ def to_arrays(model: FocalMLPClassifier) -> Arrays:
             for position, values in encoder.category_columns.items()
         },
         "feature_names": _plain("feature name", getattr(model, "feature_names_in_", None)),
-        "bins": None if embedding is None else _bins(embedding),
         "n_features": model.n_features_in_,
         "n_iter": model.n_iter_,
         "loss_curve": model.loss_curve_,
@@ -72,6 +70,9 @@ def to_arrays(model: FocalMLPClassifier) -> Arrays:
     }
     arrays = {"state": np.frombuffer(json.dumps(state).encode(), dtype=np.uint8)}
     arrays |= {name: np.asarray(getattr(encoder, name)) for name in _ENCODER}
+    # The bins' edges end to end, and how many each column has.
+    arrays["bin_edges"] = np.concatenate([np.empty(0, np.float32), *encoder.bins])
+    arrays["bin_counts"] = np.array([edges.size for edges in encoder.bins], dtype=np.intp)
     for name, tensor in model.network_.state_dict().items():
         arrays[_NETWORK + name] = tensor.cpu().numpy()
     return arrays
@@ -108,7 +109,7 @@ def _rebuilt(state: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Focal
         link=state["loss"]["link"],
         n_classes=labels.size,
     )
-    network = _network(model, encoder, loss, state["bins"], arrays)
+    network = _network(model, encoder, loss, arrays)
     shift = _original(state["log_prior_shift"])
     if shift is not None and shift.shape != labels.shape:
         raise ValueError("log_prior_shift has not one value for each label")
@@ -144,6 +145,14 @@ def _encoder(
     for chosen in (encoder.moving, encoder.gaps):
         if not np.isin(chosen, np.arange(n_numbers)).all():
             raise ValueError(f"columns are chosen that are not among {n_numbers}")
+    edges, counts = arrays["bin_edges"], arrays["bin_counts"]
+    if counts.shape != encoder.moving.shape or (counts < 2).any() or counts.sum() != edges.size:
+        raise ValueError(f"bins of {encoder.n_numbers} columns are missing")
+    encoder.bins = np.split(edges, np.cumsum(counts)[:-1]) if counts.size else []
+    if not all(
+        np.isfinite(column).all() and (np.diff(column) > 0).all() for column in encoder.bins
+    ):
+        raise ValueError("the edges of a bin are not finite, or do not rise")
     if any(not values.is_unique for values in encoder.category_columns.values()):
         raise ValueError("a category stands more than once")
     return encoder
@@ -153,7 +162,6 @@ def _network(
     model: FocalMLPClassifier,
     encoder: TableEncoder,
     loss: FocalLoss,
-    bins: list[int] | None,
     arrays: Mapping[str, NDArray[Any]],
 ) -> FocalNetwork:
     weights = {
@@ -169,7 +177,7 @@ def _network(
             tuple(np.atleast_1d(model.hidden_layer_sizes).tolist()),
             model.activation,
             model.dropout,
-            _embedding(model.numeric_embedding, encoder.n_numbers, bins),
+            make_numeric_embedding(model.numeric_embedding, encoder.bins),
             model.n_members,
             loss.n_classes if loss.is_multiclass else 1,
         ).to(weights["output.bias"].dtype)
@@ -178,28 +186,6 @@ def _network(
     if not all(bool(torch.isfinite(values).all()) for values in weights.values()):
         raise ValueError("weights are not finite")
     return network.eval()
-
-
-def _bins(embedding: Any) -> list[int]:
-    """Number of bins of each column of a piecewise-linear embedding; none of a periodic one."""
-    if not hasattr(embedding, "impl"):
-        return []
-    weight, mask = embedding.impl.weight, embedding.impl.mask
-    n_columns, most = weight.shape
-    return [most] * n_columns if mask is None else mask.sum(dim=1).tolist()
-
-
-def _embedding(name: Any, n_numbers: int, bins: list[int] | None) -> torch.nn.Module | None:
-    """An embedding of the right shape; its bins' edges are among the weights."""
-    if bins is None:
-        return None
-
-    if name == "periodic":
-        return make_numeric_embedding(name, torch.empty(0, n_numbers), n_numbers)
-    import rtdl_num_embeddings as rtdl
-
-    edges = [torch.arange(n + 1.0) for n in bins]
-    return rtdl.PiecewiseLinearEmbeddings(edges, 8, activation=False, version="B")
 
 
 def _plain(what: str, value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from focaltab._optional import require_torch
+from focaltab._optional import require
 from focaltab.losses import FocalLoss
 from focaltab.workflow._errors import UserError
 
@@ -101,6 +101,6 @@ def require_library(model: str) -> None:
     """Refuse a model whose library is not installed."""
     if model == "mlp":
         try:
-            require_torch("--model mlp")
+            require("torch", "--model mlp", extra="torch")
         except ImportError as error:
             raise UserError(f"{error}.") from None

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
@@ -132,6 +131,5 @@ def _fit_network(
         random_state=config.random_state,
         **options,
     )
-    fit_on_given_rows(model, parts.X, parts.y, parts.X_stop, parts.y_stop, tell)
-    scores = model.validation_scores_ or []
-    return model, int(np.argmax(scores)) + 1, model.n_iter_
+    best = fit_on_given_rows(model, parts.X, parts.y, parts.X_stop, parts.y_stop, tell)
+    return model, best, model.n_iter_

@@ -27,9 +27,11 @@ def test_on_the_rows_that_fit_would_hold_out_it_is_fit():
     assert y[train].mean() == y.mean()
     by_itself = make(early_stopping=True).fit(X, y)
     epochs = []
-    given = fit_on_given_rows(make(), X[train], y[train], X[held], y[held], epochs.append)
+    given = make()
+    best = fit_on_given_rows(given, X[train], y[train], X[held], y[held], epochs.append)
     assert np.array_equal(given.predict_proba(X), by_itself.predict_proba(X))
     assert given.validation_scores_ == by_itself.validation_scores_
+    assert given.validation_scores_[best - 1] == by_itself.best_validation_score_
     assert epochs == list(range(1, by_itself.n_iter_ + 1))
 
 

@@ -45,7 +45,7 @@ def make(**parameters):
 
 
 CASES = {
-    "plain": {},
+    "plain": {"numeric_embedding": None},
     "members": {"n_members": 3},
     "piecewise": {"numeric_embedding": "piecewise_linear"},
     "periodic": {"numeric_embedding": "periodic", "n_members": 2},
@@ -116,6 +116,9 @@ def test_broken_arrays_give_one_clear_error():
         arrays | {"moving": np.array([0, 9])},
         arrays | {"gaps": np.array([-1])},
         arrays | {"number_columns": np.array([0, 1])},
+        arrays | {"bin_edges": np.zeros_like(arrays["bin_edges"])},
+        arrays | {"bin_edges": arrays["bin_edges"][:-1]},
+        arrays | {"bin_counts": np.ones_like(arrays["bin_counts"])},
         changed(arrays, format=2),
         changed(arrays, n_features=4),
         changed(arrays, categories={}),
