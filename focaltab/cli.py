@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from focaltab.workflow import LoadedModel, TrainConfig, TrainResult
 
 app = typer.Typer(
-    help="Focal loss for tables with rare positives.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
@@ -31,10 +32,11 @@ err = Console(stderr=True)
 
 
 class Library(StrEnum):
-    """Which booster to train."""
+    """Which model to train."""
 
     xgb = "xgb"
     lgbm = "lgbm"
+    mlp = "mlp"
 
 
 @contextmanager
@@ -47,6 +49,19 @@ def _door_errors() -> Iterator[None]:
         message = (str(error).splitlines() or [type(error).__name__])[0]
         err.print(f"[bold red]Error:[/] {escape(message)}", soft_wrap=True, highlight=False)
         raise typer.Exit(2) from None
+
+
+def _read(path: Path, **options: Any) -> Any:
+    """Read a table, and print what was guessed about the file."""
+    from focaltab.workflow import ReadingNote, read_table
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ReadingNote)
+        table = read_table(path, **options)
+    for warning in caught:
+        if issubclass(warning.category, ReadingNote):
+            err.print(f"[yellow]Note:[/] {escape(str(warning.message))}", soft_wrap=True)
+    return table
 
 
 def _alpha(text: str) -> float | str | None:
@@ -64,12 +79,34 @@ def _alpha(text: str) -> float | str | None:
         ) from None
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        from focaltab import __version__
+
+        out.print(f"focaltab {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and end.", callback=_show_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Focal loss for tables with rare positives."""
+
+
 @app.command()
 def train(
     data: Annotated[Path, typer.Argument(help="CSV or Parquet file.")],
     target: Annotated[str, typer.Option(help="Column to predict: any two labels.")],
     out_dir: Annotated[Path, typer.Option("--out", help="Folder to write; must not exist.")],
-    model: Annotated[Library, typer.Option(help="Booster.")] = Library.xgb,
+    model: Annotated[
+        Library, typer.Option(help="Booster, or a network (needs torch).")
+    ] = Library.xgb,
     gamma: Annotated[float, typer.Option(help="Focusing parameter, at least 0.")] = 2.0,
     alpha: Annotated[str, typer.Option(help="Number in (0, 1), 'balanced' or 'none'.")] = "none",
     positive: Annotated[str | None, typer.Option(help="The positive label.")] = None,
@@ -78,16 +115,27 @@ def train(
         str | None, typer.Option(help="Hold out the latest rows by this column.")
     ] = None,
     drop: Annotated[list[str] | None, typer.Option(help="Column to leave out.")] = None,
-    n_estimators: Annotated[int, typer.Option(help="Most boosting rounds.")] = 500,
-    learning_rate: Annotated[float, typer.Option(help="Shrinkage of each round.")] = 0.1,
+    n_estimators: Annotated[
+        int | None, typer.Option(help="Most rounds of a booster; 500 unless given.")
+    ] = None,
+    max_epochs: Annotated[
+        int | None, typer.Option(help="Most epochs of --model mlp; 50 unless given.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(help="Shrinkage of each round, 0.1 unless given; for mlp the rate, 0.001."),
+    ] = None,
     early_stopping_rounds: Annotated[
-        int, typer.Option(help="Stop after so many rounds without a better average precision.")
-    ] = 50,
+        int | None,
+        typer.Option(
+            help="Stop after so many rounds without a better average precision: 50, or 10 epochs."
+        ),
+    ] = None,
     random_state: Annotated[int, typer.Option(help="Seed.")] = 0,
 ) -> None:
     """Train with focal loss and, for comparison, with cross-entropy; judge on held-out rows."""
     with _door_errors():
-        from focaltab.workflow import TrainConfig, read_table
+        from focaltab.workflow import TrainConfig
         from focaltab.workflow._model_dir import check_new_folder
 
         config = TrainConfig(
@@ -100,13 +148,14 @@ def train(
             time_column=time_column,
             drop=tuple(drop or ()),
             n_estimators=n_estimators,
+            max_epochs=max_epochs,
             learning_rate=learning_rate,
             early_stopping_rounds=early_stopping_rounds,
             random_state=random_state,
         )
         config.check()
         check_new_folder(out_dir)
-        has_report = _train(read_table(data), config, out_dir, str(data))
+        has_report = _train(_read(data, target=target), config, out_dir, str(data))
         out.print(
             f"Written to {escape(str(out_dir))}: model, schema.json, metrics.json, "
             f"predictions.csv, top_rows.csv{', report.html' if has_report else ''}",
@@ -129,14 +178,13 @@ def _train(table: Any, config: TrainConfig, out_dir: Path, source: str | None = 
     with bar:
         tasks: dict[str, Any] = {}
 
-        def progress(name: str, rounds: int) -> None:
+        def progress(name: str, done: int, most: int) -> None:
             if name not in tasks:
-                tasks[name] = bar.add_task(name.replace("_", "-"), total=config.n_estimators)
-            bar.update(tasks[name], completed=rounds)
+                tasks[name] = bar.add_task(name.replace("_", "-"), total=most)
+            # With all rounds done the bar's clock stops.
+            bar.update(tasks[name], completed=done, total=most)
 
         result = train_model(table, config, progress)
-        for task in bar.tasks:  # early stopping ends a fit before the last round
-            bar.update(task.id, total=task.completed)
     save_model(result, out_dir, source=source)
     _show(result)
     return _write_report(out_dir)
@@ -160,17 +208,27 @@ def _write_report(model_dir: Path) -> bool:
 
 
 def _show(result: TrainResult) -> None:
-    from focaltab.workflow._told import figure_rows
+    from focaltab.workflow._told import best_rounds, figure_rows, warnings_about
 
     figures = result.figures
     rows = figures["rows"]
     out.print(
         f"Positive label: {escape(result.labels[1])}. Rows: {rows['train']:,} to train, "
         f"{rows['early_stopping']:,} to stop early, {rows['test']:,} held out "
-        f"(prevalence {figures['focal']['prevalence']:.5f})."
+        f"({figures['positives']['test']:,} positives, prevalence "
+        f"{figures['focal']['prevalence']:.5f})."
     )
     for name, reason in result.schema.left_out.items():
         out.print(f"Column {escape(name)} left out: {reason}.")
+    for name, reason in result.schema.doubtful.items():
+        out.print(
+            f"Column {escape(name)} is used, but holds {reason}: if it is one, leave it out with "
+            f"--drop {escape(shlex.quote(name))}.",
+            soft_wrap=True,
+        )
+    out.print(f"Best {figures['rounds']['unit']}: {escape(best_rounds(figures, result.name))}.")
+    for warning in warnings_about(figures, result.name):
+        err.print(f"[yellow]Warning:[/] {escape(warning)}", soft_wrap=True)
     table = Table(title="Held-out figures")
     table.add_column("", no_wrap=True)
     for head in (result.name, "cross-entropy", "no skill"):
@@ -190,13 +248,13 @@ def predict(
 ) -> None:
     """Score new rows; columns are matched by name."""
     with _door_errors():
-        from focaltab.workflow import load_model, read_table
+        from focaltab.workflow import load_model
         from focaltab.workflow._table import check_new_file, check_table_file
 
         check_new_file(out_file)
         check_table_file(data)
         model = load_model(model_dir)
-        _predict(model, read_table(data, text_columns=model.text_columns), out_file)
+        _predict(model, _read(data, text_columns=model.text_columns), out_file)
         out.print(f"Written to {escape(str(out_file))}", soft_wrap=True)
 
 

@@ -3,13 +3,16 @@
 import json
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from focaltab import __version__
 from focaltab.cli import app
+from focaltab.workflow import UserError
 
 
 def run(*arguments, cwd):
@@ -40,7 +43,7 @@ def folder(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("model", ["xgb", "lgbm"])
+@pytest.mark.parametrize("model", ["xgb", "lgbm", "mlp"])
 def test_train_then_predict(folder, model):
     out = f"model_{model}"
     done = run(
@@ -52,8 +55,7 @@ def test_train_then_predict(folder, model):
         "time",
         "--model",
         model,
-        "--n-estimators",
-        40,
+        *(["--max-epochs", 8] if model == "mlp" else ["--n-estimators", 40]),
         "--drop",
         "customer_id",
         "--out",
@@ -68,10 +70,68 @@ def test_train_then_predict(folder, model):
     assert focal["average_precision_low"] < focal["average_precision"]
     held_out = pd.read_csv(folder / out / "predictions.csv")
     assert len(held_out) == figures["rows"]["test"]
+    page = (folder / out / "report.html").read_text(encoding="utf-8")
+    assert ("--max-epochs 8" in page, "--n-estimators" in page) == (model == "mlp", model != "mlp")
     done = run("predict", out, "pay.parquet", "--out", f"scores_{model}.csv", cwd=folder)
     assert done.returncode == 0, done.stderr
     scores = pd.read_csv(folder / f"scores_{model}.csv")["probability"].to_numpy()
     np.testing.assert_allclose(scores[held_out["row"]], held_out["probability"], atol=1e-6)
+
+
+def test_each_bar_shows_the_time_of_its_own_fit(tmp_path, monkeypatch):
+    def slow_between_fits(table, config, progress):
+        for name in ("focal", "cross_entropy"):
+            for told in ((0, 9), (4, 9), (4, 4)):
+                progress(name, *told)
+            time.sleep(1.1)
+        raise UserError("no more")
+
+    monkeypatch.setattr("focaltab.workflow.train", slow_between_fits)
+    table().to_csv(tmp_path / "data.csv", index=False)
+    arguments = ["train", tmp_path / "data.csv", "--target", "label", "--out", tmp_path / "m"]
+    done = CliRunner().invoke(app, [*map(str, arguments)])
+    bars = [line for line in done.stderr.splitlines() if "4/4" in line]
+    assert [line.split()[0] for line in bars] == ["focal", "cross-entropy"]
+    assert all(line.split()[-1] == "0:00:00" for line in bars)
+
+
+def test_a_fit_whose_first_round_is_its_best_is_warned_of(tmp_path):
+    table(x=np.tile([0, 0, 0, 1], 50)).to_csv(tmp_path / "data.csv", index=False)
+    arguments = ["--target", "label", "--n-estimators", 30]
+    done = run("train", "data.csv", *arguments, "--out", "m", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rounds = json.loads((tmp_path / "m" / "metrics.json").read_text())["rounds"]
+    assert rounds == {"unit": "round", "most": 30, "focal": 1, "cross_entropy": 1}
+    told = "1 (focal gamma=2), 1 (cross-entropy) of at most 30"
+    assert f"Best round: {told}." in done.stdout
+    page = (tmp_path / "m" / "report.html").read_text(encoding="utf-8")
+    assert told in page
+    for output in (done.stderr, page):
+        assert "is the first: none of the later ones" in output
+
+
+def test_a_network_without_torch_says_how_to_get_it(folder, tmp_path, monkeypatch):
+    save = ["--target", "is_fraud", "--model", "mlp", "--max-epochs", 1, "--out", tmp_path / "m"]
+    train = ["train", folder / "pay.parquet", *save]
+    assert CliRunner().invoke(app, [*map(str, train)]).exit_code == 0
+    monkeypatch.setattr("focaltab._optional.find_spec", lambda name: None)
+    score = ["predict", tmp_path / "m", folder / "pay.parquet", "--out", tmp_path / "s.csv"]
+    for arguments in ([*train[:-1], tmp_path / "other"], score):
+        done = CliRunner().invoke(app, [*map(str, arguments)])
+        assert done.exit_code == 2
+        expected = 'Error: --model mlp needs torch: pip install "focaltab[torch]".'
+        assert done.stderr.splitlines() == [expected]
+
+
+def test_options_of_the_other_models_are_refused(folder, tmp_path):
+    for options, message in [
+        (["--model", "mlp", "--n-estimators", 5], "with --model mlp use --max-epochs"),
+        (["--max-epochs", 5], "boosters have --n-estimators"),
+        (["--model", "mlp", "--max-epochs", 0], "--max-epochs must be at least 1"),
+    ]:
+        arguments = ["train", folder / "pay.parquet", "--target", "is_fraud", *options]
+        done = CliRunner().invoke(app, [*map(str, arguments), "--out", str(tmp_path / "m")])
+        assert done.exit_code == 2 and message in done.stderr
 
 
 def test_demo(tmp_path):
@@ -112,8 +172,8 @@ BAD = {
     "gamma": (table(), ["--target", "label", "--gamma", "-1"], "gamma"),
     "alpha": (table(), ["--target", "label", "--alpha", "1.5"], "alpha"),
     "positive": (table(), ["--target", "label", "--positive", "9"], "--positive"),
-    "few": (table(label=[1] + [0] * 199), ["--target", "label"], "one class"),
-    "too few": (table(label=[1] * 3 + [0] * 197), ["--target", "label"], "smaller --test-size"),
+    "few": (table(label=[1] + [0] * 199), ["--target", "label"], "has 1 rows, but --test"),
+    "too few": (table(label=[1] * 3 + [0] * 197), ["--target", "label"], "has 3 rows, but --test"),
     "gamma inf": (table(), ["--target", "label", "--gamma", "inf"], "gamma"),
     "alpha word": (table(), ["--target", "label", "--alpha", "heavy"], "--alpha"),
     "test size": (table(), ["--target", "label", "--test-size", "2"], "--test-size"),
@@ -213,6 +273,24 @@ def test_the_printed_table_has_the_interval_and_no_skill(folder):
     assert f"{focal['prevalence']:.5f}" in done.stdout.split("Held-out figures")[1]
 
 
+def test_a_file_of_another_locale_is_read_and_predicted_alike(tmp_path):
+    data = table(label=np.where(np.arange(200) % 4, "None", "fraud"))
+    data.to_csv(tmp_path / "dots.csv", index=False)
+    data.to_csv(tmp_path / "commas.csv", index=False, sep=";", decimal=",")
+    probability = []
+    for name in ("dots", "commas"):
+        arguments = [f"{name}.csv", "--target", "label", "--n-estimators", 5, "--out", name]
+        done = run("train", *arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "Positive label: fraud" in done.stdout
+        assert ("Note: Decimal commas" in done.stderr) == (name == "commas")
+        assert ("separated by semicolons" in done.stderr) == (name == "commas")
+        done = run("predict", name, f"{name}.csv", "--out", f"{name}_s.csv", cwd=tmp_path)
+        assert (done.returncode, "Note: Decimal" in done.stderr) == (0, name == "commas")
+        probability.append(pd.read_csv(tmp_path / f"{name}_s.csv")["probability"])
+    pd.testing.assert_series_equal(*probability)
+
+
 def test_options_are_checked_before_the_data_are_read(tmp_path):
     done = run("train", "no.csv", "--target", "y", "--gamma", "-1", "--out", "m", cwd=tmp_path)
     assert done.returncode == 2 and "gamma" in done.stderr
@@ -262,6 +340,27 @@ def test_simulate_refuses(tmp_path, options, message):
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert message in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_version():
+    done = CliRunner().invoke(app, ["--version"])
+    assert (done.exit_code, done.stdout) == (0, f"focaltab {__version__}\n")
+
+
+def test_whole_numbers_that_hardly_repeat_are_asked_about(tmp_path):
+    data = table(
+        **{"the id": range(200), "cents": [5, *range(100)] + [7] * 99, "few": [1, 2] * 100}
+    )
+    data.to_csv(tmp_path / "data.csv", index=False)
+    arguments = ["data.csv", "--target", "label", "--n-estimators", 2, "--out"]
+    done = run("train", *arguments, "m", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("hardly repeat") == 1
+    assert "Column the id is used" in done.stdout and "with --drop 'the id'" in done.stdout
+    page = (tmp_path / "m" / "report.html").read_text(encoding="utf-8")
+    assert "<td>doubtful: the id</td>" in page
+    done = run("train", *arguments, "m2", "--drop", "the id", cwd=tmp_path)
+    assert "hardly repeat" not in done.stdout
 
 
 def test_help_loads_no_booster(tmp_path):

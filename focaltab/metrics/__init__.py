@@ -13,6 +13,7 @@ from focaltab.metrics._decisions import (
     max_matthews_corrcoef,
     savings_score,
 )
+from focaltab.metrics._few import FewRowsWarning
 from focaltab.metrics._named import get_scorer, get_scorer_names
 from focaltab.metrics._probability import (
     brier_skill_score,
@@ -35,6 +36,7 @@ from focaltab.metrics._sample import Interval
 __all__ = [
     "BestThreshold",
     "Difference",
+    "FewRowsWarning",
     "Interval",
     "average_precision",
     "average_precision_gain",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from focaltab.metrics._few import warn_of_few_rows
 from focaltab.metrics._sample import Interval, Method, Sample
 
 
@@ -87,6 +88,11 @@ def bootstrap_interval(
     ValueError
         As the metric, and for options out of range, or where most resamples hold one class only.
 
+    Warns
+    -----
+    FewRowsWarning
+        If a class has fewer than 25 rows (groups): the interval is then too narrow.
+
     Notes
     -----
     Negatives between two neighbouring scores of positives are exchangeable for average precision,
@@ -113,6 +119,7 @@ def bootstrap_interval(
     sample = Sample(
         metric, metric_options, y_true, [y_score], groups, stratified, sample_weight, pos_label
     )
+    warn_of_few_rows(sample.models[0].y, groups)
     return sample.interval(lambda v: v[0], method, n_resamples, confidence_level, random_state)
 
 
@@ -187,6 +194,12 @@ pos_label, random_state
     ValueError
         As `bootstrap_interval`.
 
+    Warns
+    -----
+    FewRowsWarning
+        As `bootstrap_interval`: of two models that score at random, the interval excludes zero in
+        one of six cases with 5 positives instead of one in twenty.
+
     Examples
     --------
     >>> from focaltab.metrics import paired_difference
@@ -204,6 +217,7 @@ pos_label, random_state
         sample_weight,
         pos_label,
     )
+    warn_of_few_rows(sample.models[0].y, groups)
     a, b = sample.values_as_they_are()
     _, low, high = sample.interval(
         lambda v: v[0] - v[1], method, n_resamples, confidence_level, random_state

@@ -42,12 +42,14 @@ class Content:
             schema = json.loads((model_dir / "schema.json").read_text(encoding="utf-8"))
             figures = json.loads((model_dir / "metrics.json").read_text(encoding="utf-8"))
             target = schema["config"]["target"]
+            schema["doubtful"]
             kept = {target: str, "probability": float, "probability_cross_entropy": float}
             predictions = pd.read_csv(
                 model_dir / "predictions.csv", dtype=kept, keep_default_na=False
             )
             y = (predictions[target] == schema["positive"]).to_numpy()
-            figures["focal"]["average_precision_low"]
+            figures["focal"]["average_precision_low"], figures["rounds"]["focal"]
+            figures["positives"]["test"]
             own_values = _own_values(model_dir / "top_rows.csv")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{model_dir} is no model folder of focaltab train: {error}") from error
@@ -83,7 +85,7 @@ class Content:
         words += ["--positive", self.schema["positive"]]
         for key in (
             "model", "gamma", "alpha", "time_column", "test_size", "n_estimators",
-            "learning_rate", "early_stopping_rounds", "random_state",
+            "max_epochs", "learning_rate", "early_stopping_rounds", "random_state",
         ):  # fmt: skip
             if config[key] is not None:
                 words += [f"--{key.replace('_', '-')}", str(config[key])]

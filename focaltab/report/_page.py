@@ -12,7 +12,7 @@ from focaltab.report._figures import figures
 from focaltab.report._html import table
 from focaltab.report._thresholds import threshold_part
 from focaltab.workflow import UserError
-from focaltab.workflow._told import figure_rows
+from focaltab.workflow._told import best_rounds, figure_rows, warnings_about
 
 # Of a highest-scored row's own: a wider table is read by nobody.
 _OWN_COLUMNS = 30
@@ -39,7 +39,8 @@ def write_report(
     Raises
     ------
     UserError
-        If the folder is none of a model's, or the file that `out` names exists.
+        If the folder is none of a model's, or the file that `out` names exists or has another
+        ending than .html or .htm.
 
     Notes
     -----
@@ -48,6 +49,8 @@ def write_report(
     model_dir = Path(model_dir)
     path = model_dir / "report.html" if out is None else Path(out)
     content = Content.of(model_dir)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"{path}: the report is an HTML page, so its ending must be .html or .htm.")
     if out is not None and path.exists() and not overwrite:
         raise UserError(f"{path} exists already: choose another --out, or pass --overwrite.")
     if not path.resolve().parent.is_dir():
@@ -76,7 +79,7 @@ def _page(content: Content) -> str:
 <body>
 <h1>{target}</h1>
 <p class="verdict">{escape(content.verdict)}</p>
-<h2>Held-out figures</h2>
+{_warnings(content)}<h2>Held-out figures</h2>
 {_figures_table(content)}
 <h2>Where to set the threshold</h2>
 {threshold_part(content.y, content.probability)}
@@ -92,6 +95,11 @@ def _page(content: Content) -> str:
 </body>
 </html>
 """
+
+
+def _warnings(content: Content) -> str:
+    told = warnings_about(content.figures, content.name)
+    return "".join(f'<p class="note">{escape(warning)}</p>\n' for warning in told)
 
 
 def _figures_table(content: Content) -> str:
@@ -132,8 +140,11 @@ def _facts_table(content: Content) -> str:
         ["rows to train", f"{rows['train']:,}"],
         ["rows to stop early", f"{rows['early_stopping']:,}"],
         ["rows held out", f"{rows['test']:,}"],
+        ["positives held out", f"{content.figures['positives']['test']:,}"],
+        [f"best {content.figures['rounds']['unit']}", best_rounds(content.figures, content.name)],
         *([f"columns, {kind}", str(kinds.count(kind))] for kind in sorted(set(kinds))),
         *([f"left out: {name}", reason] for name, reason in schema["left_out"].items()),
+        *([f"doubtful: {name}", reason] for name, reason in schema["doubtful"].items()),
         *([name, number] for name, number in schema["versions"].items()),
         ["focaltab", schema["focaltab"]],
     ]

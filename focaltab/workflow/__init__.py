@@ -1,12 +1,14 @@
 """One trip from a file to a trained model and its held-out figures; what the CLI calls."""
 
-from focaltab.workflow._errors import UserError
+from focaltab.workflow._config import TrainConfig
+from focaltab.workflow._errors import ReadingNote, UserError
 from focaltab.workflow._model_dir import LoadedModel, load_model, save_model
 from focaltab.workflow._table import read_table, write_table
-from focaltab.workflow._train import TrainConfig, TrainResult, train
+from focaltab.workflow._train import TrainResult, train
 
 __all__ = [
     "LoadedModel",
+    "ReadingNote",
     "TrainConfig",
     "TrainResult",
     "UserError",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,9 @@ from numpy.typing import NDArray
 from sklearn.metrics import brier_score_loss, log_loss
 
 from focaltab.metrics import (
+    FewRowsWarning,
     bootstrap_interval,
+    paired_difference,
     precision_at_k,
     recall_at_k,
     recall_at_precision,
@@ -29,9 +32,12 @@ def evaluate(y: NDArray[Any], probability: NDArray[Any], *, random_state: int) -
     >>> evaluate(y, np.full(100, 0.1), random_state=0)["average_precision"]
     0.1
     """
-    value, low, high = bootstrap_interval(
-        "average_precision", y, probability, random_state=random_state
-    )
+    with warnings.catch_warnings():
+        # Of few rows the verdict tells.
+        warnings.simplefilter("ignore", FewRowsWarning)
+        value, low, high = bootstrap_interval(
+            "average_precision", y, probability, random_state=random_state
+        )
     figures = {
         "prevalence": float(np.mean(y)),
         "average_precision": value,
@@ -50,3 +56,13 @@ def evaluate(y: NDArray[Any], probability: NDArray[Any], *, random_state: int) -
     figures["log_loss"] = float(log_loss(y, probability.astype(np.float64)))
     figures["mean_probability"] = float(np.mean(probability))
     return figures
+
+
+def difference(
+    y: NDArray[Any], first: NDArray[Any], second: NDArray[Any], *, random_state: int
+) -> dict[str, float]:
+    """First minus second average precision of probabilities, with its interval."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FewRowsWarning)
+        gap = paired_difference("average_precision", y, first, second, random_state=random_state)
+    return {"value": gap.value, "low": gap.low, "high": gap.high}

@@ -14,6 +14,9 @@ from focaltab.workflow._times import is_time_text, seconds
 
 # Text that hardly ever repeats is an identifier: it can only be memorised.
 _IDENTIFIER_SHARE = 0.5
+# Whole numbers that are nearly all different may be one too, or an amount in cents: told, not left
+# out.
+_NEARLY_ALL = 0.95
 # So few different values are categories, whatever they look like.
 FEW_VALUES = 20
 # What XGBoost or LightGBM refuses in a feature's name, or replaces on its own.
@@ -23,11 +26,15 @@ _REFUSED = re.compile(r'[\[\]<>{}",:\s]')
 
 @dataclass
 class Schema:
-    """Feature columns in order, each with its kind and, for categories, its known values."""
+    """Feature columns in order, each with its kind and, for categories, its known values.
+
+    ``doubtful`` says which columns the user may want to leave out, and why.
+    """
 
     kinds: dict[str, str]
     categories: dict[str, list[str]]
     left_out: dict[str, str] = field(default_factory=dict)
+    doubtful: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_table(cls, table: pd.DataFrame) -> Schema:
@@ -49,6 +56,10 @@ class Schema:
                 column.dtype
             ):
                 schema.kinds[name] = "number"
+                if pd.api.types.is_integer_dtype(column.dtype) and column.nunique() > max(
+                    FEW_VALUES, _NEARLY_ALL * len(column)
+                ):
+                    schema.doubtful[name] = "whole numbers that hardly repeat (an identifier?)"
             elif pd.api.types.is_datetime64_any_dtype(column.dtype) or is_time_text(column):
                 schema.kinds[name] = "time"
             else:

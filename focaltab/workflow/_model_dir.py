@@ -1,4 +1,4 @@
-"""A trained model as a folder: the library's own file, a schema and figures. No pickle."""
+"""A trained model as a folder: the model's own file, a schema and figures. No pickle."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from focaltab import __version__
+from focaltab.workflow import _model_file
+from focaltab.workflow._config import require_library
 from focaltab.workflow._errors import UserError
 from focaltab.workflow._features import Schema
 from focaltab.workflow._train import TrainResult
-
-_FILES = {"xgb": "model.json", "lgbm": "model.txt"}
-_LIBRARIES = {"xgb": "xgboost", "lgbm": "lightgbm"}
 
 
 def check_new_folder(path: Path) -> None:
@@ -35,7 +33,7 @@ def check_new_folder(path: Path) -> None:
 def save_model(result: TrainResult, path: str | Path, *, source: str | None = None) -> None:
     """Write a model and what is known of it into a new folder.
 
-    Beside the library's own file: ``schema.json``, ``metrics.json``, ``predictions.csv`` of the
+    Beside the model's own file: ``schema.json``, ``metrics.json``, ``predictions.csv`` of the
     held-out rows, and ``top_rows.csv`` with the columns of the 20 that score highest.
 
     Parameters
@@ -56,19 +54,19 @@ def save_model(result: TrainResult, path: str | Path, *, source: str | None = No
     part = path.resolve().with_name(f".{path.name}.{os.getpid()}.part")
     part.mkdir()
     try:
-        model_file = part / _FILES[result.config.model]
-        if result.config.model == "xgb":
-            best = result.estimator.best_iteration + 1
-            result.estimator.get_booster()[:best].save_model(model_file)
-        else:
-            result.estimator.booster_.save_model(model_file)
+        _model_file.write(result.config.model, result.estimator, part)
         schema = {
             "focaltab": __version__,
             "source": source,
             "config": asdict(result.config),
             "versions": {
                 name: version(name)
-                for name in (_LIBRARIES[result.config.model], "numpy", "pandas", "scikit-learn")
+                for name in (
+                    _model_file.LIBRARIES[result.config.model],
+                    "numpy",
+                    "pandas",
+                    "scikit-learn",
+                )
             },
             "loss": {
                 "gamma": result.config.gamma,
@@ -82,6 +80,7 @@ def save_model(result: TrainResult, path: str | Path, *, source: str | None = No
             "kinds": result.schema.kinds,
             "categories": result.schema.categories,
             "left_out": result.schema.left_out,
+            "doubtful": result.schema.doubtful,
         }
         (part / "schema.json").write_text(json.dumps(schema, indent=1), encoding="utf-8")
         figures = {**result.figures, "verdict": result.verdict}
@@ -98,7 +97,7 @@ class LoadedModel:
     """A model folder read back: scores tables by column name."""
 
     library: str
-    booster: Any
+    model: Any
     schema: Schema
     positive: str
 
@@ -110,23 +109,13 @@ class LoadedModel:
     def predict(self, table: pd.DataFrame) -> tuple[NDArray[np.float64], dict[str, int]]:
         """Calibrated probabilities of the positive label, and counts of unknown categories.
 
-        The margins of the saved model are true log-odds, so the library's own file and a sigmoid
-        are all it takes.
-
         Raises
         ------
         UserError
             If columns are missing or hold other kinds of values than in training.
         """
         X, unknown = self.schema.apply(table)
-        if self.library == "xgb":
-            import xgboost as xgb
-
-            data = xgb.DMatrix(X, enable_categorical=True)
-            margin = self.booster.predict(data, output_margin=True)
-        else:
-            margin = self.booster.predict(X, raw_score=True)
-        return np.asarray(expit(np.asarray(margin, dtype=np.float64))), unknown
+        return _model_file.probability(self.library, self.model, X), unknown
 
 
 def load_model(path: str | Path) -> LoadedModel:
@@ -141,26 +130,19 @@ def load_model(path: str | Path) -> LoadedModel:
     try:
         stored = json.loads((path / "schema.json").read_text(encoding="utf-8"))
         library = stored["config"]["model"]
-        model_file = path / _FILES[library]
+        model_file = path / _model_file.FILES[library]
         schema = Schema(stored["kinds"], stored["categories"], stored["left_out"])
         positive = stored["labels"][1]
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise UserError(f"{path} is no model folder of focaltab train: {error}") from error
     if not model_file.is_file():
         raise UserError(f"{path} has no {model_file.name}.")
+    require_library(library)
     try:
-        booster = _read_booster(library, model_file)
+        model = _model_file.read(library, path)
     except Exception as error:
         # Each library raises types of its own; whichever it is, the file is broken.
-        raise UserError(f"{model_file} cannot be read by {_LIBRARIES[library]}.") from error
-    return LoadedModel(library, booster, schema, positive)
-
-
-def _read_booster(library: str, model_file: Path) -> Any:
-    if library == "xgb":
-        import xgboost as xgb
-
-        return xgb.Booster(model_file=model_file)
-    import lightgbm as lgb
-
-    return lgb.Booster(model_file=model_file)
+        raise UserError(
+            f"{model_file} cannot be read by {_model_file.LIBRARIES[library]}."
+        ) from error
+    return LoadedModel(library, model, schema, positive)

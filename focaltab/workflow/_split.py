@@ -11,6 +11,9 @@ from focaltab.workflow._errors import UserError
 from focaltab.workflow._times import seconds
 
 Rows = NDArray[np.intp]
+# Held out unless asked otherwise, and of the rest to stop early by.
+USUAL_SHARE = 0.2
+VALIDATION_SHARE = 0.2
 
 
 def moments(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
@@ -27,6 +30,8 @@ def moments(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
     if not pd.api.types.is_numeric_dtype(column.dtype):
         try:
             column = seconds(column)
+        except UserError:
+            raise
         except (ValueError, TypeError):
             raise UserError(f"Time column {name!r} holds values that are no times.") from None
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -36,18 +41,55 @@ def moments(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
     return values
 
 
+def check_enough(y: NDArray[np.int8], labels: tuple[str, str], share: float) -> None:
+    """Refuse a class with too few rows to train on, to stop early by and to judge by.
+
+    Raises
+    ------
+    UserError
+        Says how many rows there are, and how many are needed.
+    """
+    counts = np.bincount(y, minlength=2)
+    rarer = int(counts.argmin())
+    found, needed = int(counts[rarer]), rows_needed(share)
+    if found >= needed:
+        return
+    least = rows_needed(USUAL_SHARE)
+    message = (
+        f"Label {labels[rarer]!r} has {found} rows, but --test-size {share:g} needs {needed:,}"
+    )
+    if found >= least:
+        raise UserError(f"{message}: with --test-size {USUAL_SHARE:g}, {least} are enough.")
+    raise UserError(
+        f"{message} for at least one to train on, to stop early by and to judge by: label more "
+        f"rows of it{'' if needed == least else f' (--test-size {USUAL_SHARE:g} needs {least})'}."
+    )
+
+
+def rows_needed(share: float) -> int:
+    """Fewest rows of a class that a random split can divide in three."""
+    # One held out takes half a row before rounding; two kept to divide again take two and a half.
+    n = max(2, int(max(0.5 / share, 2.5 / (1.0 - share))) - 5)
+    while True:
+        held_out = round(n * share)
+        kept = n - held_out
+        if held_out >= 1 and 1 <= round(kept * VALIDATION_SHARE) < kept:
+            return n
+        n += 1
+
+
 def split(
     y: NDArray[np.int8],
     when: NDArray[np.float64] | None,
     share: float,
     random_state: int,
+    labels: tuple[str, str],
     *,
     purpose: str = "held-out",
-    remedy: str = "change --test-size",
 ) -> tuple[Rows, Rows]:
     """Hold out a stratified part, or with times the latest part.
 
-    `purpose` and `remedy` tell the user which part failed and what to do about it.
+    `purpose` tells the user which part failed; `labels` name the classes.
 
     Returns
     -------
@@ -61,17 +103,6 @@ def split(
     """
     rows = np.arange(y.size)
     if when is None:
-        counts = np.bincount(y, minlength=2)
-        if counts.min() < 2:
-            raise UserError(
-                f"There is only {counts.min()} row of one class: it cannot stand on both sides of "
-                "a split."
-            )
-        if not 1 <= round(counts.min() * share) < counts.min():
-            raise UserError(
-                f"{counts.min()} rows of the rarer class cannot be divided to give a part of "
-                f"{share:g} ({purpose}): {remedy}."
-            )
         kept, held_out = train_test_split(
             rows, test_size=share, stratify=y, random_state=random_state
         )
@@ -80,9 +111,18 @@ def split(
         border = when[order[min(y.size - 1, round(y.size * (1.0 - share)))]]
         # Rows of one moment stay together, or the future would leak into the past.
         kept, held_out = rows[when < border], rows[when >= border]
+    counts = np.bincount(y, minlength=2)
     for side, name in ((kept, "earlier" if when is not None else "training"), (held_out, purpose)):
-        found = np.unique(y[side])
-        if found.size < 2:
-            what = "only one class" if found.size else "no rows"
-            raise UserError(f"The {name} part has {what}: {remedy}.")
+        found = np.bincount(y[side], minlength=2)
+        if found.min() == 0:
+            lacking = int(found.argmin())
+            what = f"none of the {counts[lacking]} rows of label {labels[lacking]!r}"
+            remedy = "label more rows of it"
+            if when is not None:
+                size = {"held-out": "larger", "earlier": "smaller"}.get(name, "different")
+                remedy = (
+                    f"take a {size} --test-size, or leave out --time-column to divide the rows at "
+                    "random"
+                )
+            raise UserError(f"The {name} part has {what if side.size else 'no rows'}: {remedy}.")
     return np.sort(kept), np.sort(held_out)

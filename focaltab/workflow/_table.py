@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections import Counter
 from collections.abc import Collection
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from focaltab.workflow._csv import check_unique, is_number, read_csv
 from focaltab.workflow._errors import UserError
 from focaltab.workflow._features import FEW_VALUES
 
@@ -19,7 +18,9 @@ _PARQUET = {".parquet", ".pq"}
 _CSV = {".csv", ".gz", ".txt"}
 
 
-def read_table(path: str | Path, *, text_columns: Collection[str] = ()) -> pd.DataFrame:
+def read_table(
+    path: str | Path, *, text_columns: Collection[str] = (), target: str | None = None
+) -> pd.DataFrame:
     """Read a CSV or Parquet file, chosen by its ending.
 
     Parameters
@@ -37,6 +38,11 @@ def read_table(path: str | Path, *, text_columns: Collection[str] = ()) -> pd.Da
     ------
     UserError
         If the file is missing, unreadable, empty, of another kind, or has two columns of one name.
+
+    Warns
+    -----
+    ReadingNote
+        If a CSV is separated by something else than commas, or has decimal commas.
     """
     path = Path(path)
     check_table_file(path)
@@ -44,8 +50,7 @@ def read_table(path: str | Path, *, text_columns: Collection[str] = ()) -> pd.Da
         if path.suffix.lower() in _PARQUET:
             table = _plain_index(pd.read_parquet(path))
         else:
-            _check_header(path)
-            table = _read_csv(path, text_columns)
+            table = read_csv(path, text_columns, target)
     except UserError:
         raise
     except Exception as error:
@@ -53,7 +58,7 @@ def read_table(path: str | Path, *, text_columns: Collection[str] = ()) -> pd.Da
         raise UserError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
     if table.empty:
         raise UserError(f"{path} has no rows.")
-    _check_unique([str(name) for name in table.columns])
+    check_unique([str(name) for name in table.columns])
     return _plain_types(table)
 
 
@@ -63,26 +68,6 @@ def check_table_file(path: Path) -> None:
         raise UserError(f"There is no file {path}.")
     if path.suffix.lower() not in _PARQUET | _CSV:
         raise UserError(f"{path}: expected a .csv or .parquet file.")
-
-
-def _check_header(path: Path) -> None:
-    """Pandas renames a second column of the same name without a word."""
-    header = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False)
-    _check_unique([str(name) for name in header.iloc[0]])
-
-
-def _read_csv(path: Path, text_columns: Collection[str]) -> pd.DataFrame:
-    """Without `index_col` pandas takes a surplus first field for row names and shifts the rest."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        try:
-            return pd.read_csv(
-                path, low_memory=False, index_col=False, dtype=dict.fromkeys(text_columns, str)
-            )
-        except pd.errors.ParserWarning:
-            raise UserError(
-                f"{path}: the rows have more fields than the header has names."
-            ) from None
 
 
 def _plain_index(table: pd.DataFrame) -> pd.DataFrame:
@@ -110,12 +95,6 @@ def _plain_types(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _check_unique(names: list[str]) -> None:
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise UserError(f"Column {twice[0]!r} stands more than once: rename or drop one of them.")
-
-
 def check_columns(table: pd.DataFrame) -> None:
     """Refuse what a model cannot be trained on.
 
@@ -124,7 +103,7 @@ def check_columns(table: pd.DataFrame) -> None:
     UserError
         For two columns of one name, infinite values, or columns that mix numbers and text.
     """
-    _check_unique([str(name) for name in table.columns])
+    check_unique([str(name) for name in table.columns])
     for name in table.columns:
         column = table[name]
         if pd.api.types.is_float_dtype(column.dtype):
@@ -157,9 +136,9 @@ def _check_not_mixed(name: str, column: pd.Series) -> None:
     if kinds == {str} and present.nunique() > FEW_VALUES:
         # A CSV column of numbers with a stray word arrives as text. With few different values, as
         # in 0, 1, 2, 3+, they are categories.
-        is_number = pd.to_numeric(present, errors="coerce").notna().to_numpy()
-        if 0.5 <= is_number.mean() < 1.0:
-            stray = int(np.argmin(is_number))
+        numeric = is_number(present).to_numpy()
+        if 0.5 <= numeric.mean() < 1.0:
+            stray = int(np.argmin(numeric))
             raise UserError(
                 f"Column {name!r} mixes numbers and text (for example {present.iloc[stray]!r} in "
                 f"row {rows[stray]}): clean it or drop it with --drop."

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from focaltab.metrics import Difference
+from focaltab.metrics._few import ENOUGH_ROWS
 
 # Told with the average precision, or apart.
 _TOLD_ELSEWHERE = ("prevalence", "average_precision_low", "average_precision_high")
@@ -25,7 +26,10 @@ def model_name(gamma: float, alpha: Any) -> str:
 
 
 def verdict(figures: Mapping[str, Any], name: str) -> str:
-    """Both average precisions, and whether their difference means anything."""
+    """Both average precisions, and whether their difference means anything.
+
+    With few held-out rows of a class no difference is called one: see `ENOUGH_ROWS`.
+    """
     focal, plain = figures["focal"], figures["cross_entropy"]
     gap = Difference(
         focal["average_precision"],
@@ -34,7 +38,15 @@ def verdict(figures: Mapping[str, Any], name: str) -> str:
         figures["difference"]["high"],
     )
     told = f"{gap.value:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]"
-    if gap.is_noise:
+    positives = figures["positives"]["test"]
+    rarer = min(positives, figures["rows"]["test"] - positives)
+    if rarer < ENOUGH_ROWS:
+        sort = "positives" if rarer == positives else "negatives"
+        end = (
+            f"may have helped or hurt: too few {sort} to tell. Only {rarer} are held out, and the "
+            f"interval of the difference, {told}, says little with fewer than {ENOUGH_ROWS}"
+        )
+    elif gap.is_noise:
         end = f"made no clear difference here: {told} is within the noise"
     else:
         end = f"{'helped' if gap.value > 0 else 'hurt'} here, by {told}"
@@ -42,6 +54,30 @@ def verdict(figures: Mapping[str, Any], name: str) -> str:
         f"{name[0].upper()}{name[1:]}: average precision {_with_interval(focal, 3)} against "
         f"{_with_interval(plain, 3)} with cross-entropy. Focal loss {end}."
     )
+
+
+def warnings_about(figures: Mapping[str, Any], name: str) -> list[str]:
+    """What the reader should know before trusting the figures; mostly nothing."""
+    rounds = figures["rounds"]
+    collapsed = [told for key, told in _told_names(name) if rounds[key] == 1 and rounds["most"] > 1]
+    if not collapsed:
+        return []
+    return [
+        f"The best {rounds['unit']} of {' and of '.join(collapsed)} is the first: none of the "
+        "later ones ranked the early-stopping rows better. Either the model hardly learned (a "
+        "smaller --learning-rate may help), or a few columns give the target away."
+    ]
+
+
+def best_rounds(figures: Mapping[str, Any], name: str) -> str:
+    """The best round or epoch of both fits."""
+    rounds = figures["rounds"]
+    told = ", ".join(f"{rounds[key]:,} ({told})" for key, told in _told_names(name))
+    return f"{told} of at most {rounds['most']:,}"
+
+
+def _told_names(name: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    return ("focal", name), ("cross_entropy", "cross-entropy")
 
 
 def figure_rows(figures: Mapping[str, Any]) -> list[list[str]]:

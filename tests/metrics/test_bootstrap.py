@@ -1,5 +1,6 @@
 """Intervals: the same numbers as scikit-learn under the same resamples, and right coverage."""
 
+import warnings
 from functools import partial
 
 import numpy as np
@@ -8,6 +9,7 @@ from scipy.stats import bootstrap, norm
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from focaltab.metrics import (
+    FewRowsWarning,
     average_precision,
     bootstrap_distribution,
     bootstrap_interval,
@@ -296,3 +298,37 @@ def test_bad_options(options, message):
     options = {"metric": "average_precision", **options}
     with pytest.raises(ValueError, match=message):
         bootstrap_interval(y_true=[0, 1], y_score=[0.1, 0.2], **options)
+
+
+@pytest.mark.parametrize("rare", ["positive", "negative"])
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("n, warns", [(24, True), (25, False)])
+def test_few_rows_of_a_class_are_warned_of(rare, grouped, n, warns):
+    """Groups count once: the rows of one are not independent."""
+    y = np.repeat([1, 0] if rare == "positive" else [0, 1], [2 * n if grouped else n, 200])
+    groups = np.where(np.arange(y.size) < 2 * n, np.arange(y.size) // 2, np.arange(y.size))
+    score = np.random.default_rng(0).normal(size=y.size)
+    options = {"n_resamples": 20, "random_state": 0, "groups": groups if grouped else None}
+    for call in (
+        lambda: bootstrap_interval("average_precision", y, score, **options),
+        lambda: paired_difference("average_precision", y, score, -score, **options),
+    ):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            call()
+        assert [w.category for w in caught] == [FewRowsWarning] * warns
+        if warns:
+            assert f"only {n} " in str(caught[0].message) and rare in str(caught[0].message)
+            assert caught[0].filename == __file__
+
+
+def test_enough_rows_give_no_false_differences():
+    """Models that score at random differ in about a twentieth of cases, not in a sixth."""
+    false = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        y = np.repeat([1, 0], [25, 500])
+        first, second = rng.normal(size=(2, y.size))
+        options = {"n_resamples": 300, "random_state": seed}
+        false += not paired_difference("average_precision", y, first, second, **options).is_noise
+    assert false <= 20

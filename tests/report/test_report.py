@@ -103,6 +103,16 @@ def test_the_highest_scored_rows_show_their_own_values(folder):
         assert max(map(len, cells[4:])) < 14
 
 
+def test_the_facts_hold_the_held_out_positives_and_the_best_rounds(folder):
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    facts = dict(table_under(page, "Data and model")[1:])
+    rows = pd.read_csv(folder / "predictions.csv")
+    assert facts["positives held out"] == str((rows[TARGET] == "yes").sum())
+    rounds = json.loads((folder / "metrics.json").read_text())["rounds"]
+    told = f"{rounds['focal']} (focal gamma=2), {rounds['cross_entropy']} (cross-entropy) of at"
+    assert facts["best round"] == f"{told} most 20"
+
+
 def test_a_folder_without_the_highest_rows_own_values_still_has_a_report(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "old")
     (tmp_path / "old" / "top_rows.csv").unlink()
@@ -178,6 +188,14 @@ def test_the_command_line_writes_it_anew_and_another_file_only_when_asked(folder
     assert invoke("report", folder, "--out", other, "--overwrite").exit_code == 0
     assert other.read_bytes() == page
     assert not list(tmp_path.glob(".*part"))
+
+
+def test_only_an_ending_of_html_is_written(folder, tmp_path):
+    for name in ("x.pdf", "x", "x.html.gz"):
+        result = invoke("report", folder, "--out", tmp_path / name)
+        assert result.exit_code == 2 and ".html or .htm" in result.output.replace("\n", " ")
+    assert list(tmp_path.iterdir()) == []
+    assert invoke("report", folder, "--out", tmp_path / "x.HTM").exit_code == 0
 
 
 def test_without_matplotlib_it_says_how_to_get_plots(folder, tmp_path):

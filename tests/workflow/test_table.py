@@ -1,11 +1,12 @@
 import decimal
 import gzip
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from focaltab.workflow import TrainConfig, UserError, read_table, train, write_table
+from focaltab.workflow import ReadingNote, TrainConfig, UserError, read_table, train, write_table
 
 
 def rows(n=5):
@@ -27,7 +28,11 @@ def test_a_table_comes_back_by_its_ending(tmp_path, name):
     [
         (b"", "cannot be read"),
         (b"a,b\n", "no rows"),
-        ("a,\xe9\n1,2\n".encode("latin-1"), "cannot be read"),
+        ("a,\xe9\n1,2\n".encode("latin-1"), "not UTF-8 text .*0xe9.*: save it as UTF-8"),
+        ("a,b\n1,\xe9\n".encode("latin-1"), "not UTF-8 text .*0xe9.*iconv"),
+        ("a,b\n1,2\n".encode("utf-16"), "not UTF-8 text"),
+        (b"a;a;b\n1;2;3\n", "'a' stands more than once"),
+        (b'a,b\n"1,234",2\n"12,500",3\n', "'a' holds numbers such as '1,234'.*or thousands"),
         (("a,a,b\n" + rows()).encode(), "'a' stands more than once"),
         (("\n\na,a,b\n" + rows()).encode(), "'a' stands more than once"),
         (("\ufeffa,b,a\n" + rows()).encode(), "'a' stands more than once"),
@@ -103,6 +108,77 @@ def test_few_different_values_are_categories_even_if_most_are_numbers(tmp_path):
         read_table(tmp_path / "t.csv"), TrainConfig(target="label", n_estimators=1)
     ).schema
     assert schema.categories == {"children": ["0", "1", "2", "3+"]}
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz"])
+def test_another_separator_is_found_and_told(tmp_path, separator, name):
+    header = separator.join(["\ufeffa", '"b, of all"', "c"])
+    text = header + "\n" + rows(3).replace(",", separator)
+    (tmp_path / name).write_bytes(gzip.compress(text.encode()) if "gz" in name else text.encode())
+    with pytest.warns(ReadingNote, match=r"is separated by (semicolons|tabs|bars)") as caught:
+        table = read_table(tmp_path / name)
+    assert table.to_dict("list") == {"a": [0, 1, 2], "b, of all": [0, 1, 2], "c": [0, 1, 0]}
+    assert len(caught) == 1 and caught[0].filename == __file__
+
+
+def test_other_separators_within_names_and_values_divide_nothing(tmp_path):
+    (tmp_path / "t.csv").write_text('"a;b;c",x|y\n1,2\n')
+    assert list(read_table(tmp_path / "t.csv").columns) == ["a;b;c", "x|y"]
+    (tmp_path / "u.csv").write_text("one\n1\n")
+    assert read_table(tmp_path / "u.csv")["one"].tolist() == [1]
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_decimal_commas_are_numbers_and_told(tmp_path, separator):
+    amounts = ["0,23", "-1,5", "2", "", ",5", "1,234"]
+    lines = [separator.join([f'"{amount}"', str(k), '"7,1"']) for k, amount in enumerate(amounts)]
+    header = separator.join(["amount", "x", "code"])
+    (tmp_path / "t.csv").write_text("\n".join([header, *lines]))
+    with pytest.warns(ReadingNote) as caught:
+        table = read_table(tmp_path / "t.csv", text_columns=["code"])
+    told = "Decimal commas were read as numbers in column 'amount' ('0,23')."
+    assert [str(w.message) for w in caught][separator == ";" :] == [told]
+    np.testing.assert_array_equal(table["amount"], [0.23, -1.5, 2.0, np.nan, 0.5, 1.234])
+    assert table["code"].tolist() == ["7,1"] * 6
+
+
+def test_text_with_commas_that_is_no_number_stays_text(tmp_path):
+    (tmp_path / "t.csv").write_text('a,b,c\n"1,2,3","1.234,5","Oslo, N"\n"4,5","2,5","1,5"\n')
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ReadingNote)
+        table = read_table(tmp_path / "t.csv")
+    assert table["a"].tolist() == ["1,2,3", "4,5"]
+    assert table["b"].tolist() == ["1.234,5", "2,5"]
+
+
+def test_a_stray_word_among_decimal_commas_is_named(tmp_path):
+    lines = [f'"{k},5",{k % 2}' for k in range(40)]
+    (tmp_path / "t.csv").write_text("\n".join(["x,label", *lines, "oops,1"]))
+    with pytest.raises(UserError, match=r"'x' mixes numbers and text .*'oops' in row 40"):
+        train(read_table(tmp_path / "t.csv"), TrainConfig(target="label"))
+
+
+@pytest.mark.parametrize("word", ["None", "NA", "null"])
+def test_words_for_missing_values_may_be_labels(tmp_path, word):
+    lines = [f"{k},{'' if k % 3 else 'NA'},{'fraud' if k % 4 == 0 else word}" for k in range(80)]
+    (tmp_path / "t.csv").write_text("\n".join(["x,gap,label", *lines]))
+    table = read_table(tmp_path / "t.csv", target="label")
+    assert table["gap"].isna().all()
+    assert set(table["label"]) == {"fraud", word}
+    result = train(table, TrainConfig(target="label", n_estimators=1))
+    assert result.labels == (word, "fraud")
+
+
+def test_missing_labels_stay_missing(tmp_path):
+    for last in ("", "NA"):
+        (tmp_path / "t.csv").write_text(f"x,label\n1,0\n2,1\n3,{last}\n")
+        table = read_table(tmp_path / "t.csv", target="label")
+        with pytest.raises(UserError, match=r"1 missing values .first in row 2"):
+            train(table, TrainConfig(target="label"))
+    (tmp_path / "t.csv").write_text("x,label\n1,None\n2,yes\n3,\n")
+    table = read_table(tmp_path / "t.csv", target="label")
+    assert table["label"].isna().tolist() == [False, False, True]
 
 
 def test_columns_read_as_text_keep_what_is_written(tmp_path):

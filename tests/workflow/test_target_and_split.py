@@ -96,17 +96,36 @@ def test_with_times_the_latest_rows_are_held_out_and_moments_stay_whole():
     assert sum(result.figures["rows"].values()) == 1000
 
 
-@pytest.mark.parametrize("share", [0.0001, 0.9999])
-@pytest.mark.parametrize("timed", [False, True])
-def test_a_share_that_leaves_a_side_empty(share, timed):
-    when = np.arange(100.0) if timed else None
-    with pytest.raises(UserError, match="change --test-size"):
-        run(np.tile([0, 0, 0, 1], 25), when, test_size=share)
+@pytest.mark.parametrize("share, needed", [(0.0001, "5,001"), (0.9999, "25,001"), (0.01, "51")])
+def test_a_share_that_leaves_a_side_without_positives(share, needed):
+    message = (
+        f"Label '1' has 25 rows, but --test-size {share:g} needs {needed}: with .* 4 are enough"
+    )
+    with pytest.raises(UserError, match=message):
+        run(np.tile([0, 0, 0, 1], 25), test_size=share)
+    with pytest.raises(
+        UserError, match=r"no rows|none of the .*: take a (larger|smaller) --test-size"
+    ):
+        run(np.tile([0, 0, 0, 1], 25), np.arange(100.0), test_size=share)
 
 
-def test_an_early_stopping_part_gives_its_own_advice():
-    with pytest.raises(UserError, match=r"early-stopping.*more rows of the rarer class"):
-        run(np.repeat([0, 1], [197, 3]), test_size=0.34)
+@pytest.mark.parametrize("share, needed", [(0.1, 6), (0.2, 4), (0.34, 4), (0.5, 5)])
+def test_as_many_positives_as_are_said_to_be_needed_are_enough(share, needed):
+    message = rf"Label '1' has {needed - 1} rows, but --test-size {share} needs {needed}"
+    with pytest.raises(UserError, match=message):
+        run(np.repeat([0, 1], [197, needed - 1]), test_size=share)
+    result = run(np.repeat([0, 1], [197, needed]), test_size=share)
+    assert min(result.figures["positives"].values()) >= 1
+
+
+def test_a_part_of_time_without_positives_is_named_with_advice_that_works():
+    y = np.repeat([1, 0], [10, 190])
+    message = r"held-out part has none of the 10 rows of label '1'.*leave out --time-column"
+    with pytest.raises(UserError, match=message):
+        run(y, np.arange(200))
+    assert run(y).figures["positives"] == {"train": 6, "early_stopping": 2, "test": 2}
+    with pytest.raises(UserError, match=r"early-stopping part has none of the 10 rows"):
+        run(np.append(y, 1), np.arange(201), test_size=0.01)
 
 
 def test_one_moment_cannot_be_split():
@@ -131,6 +150,33 @@ def test_any_kind_of_time_orders_the_rows(times):
         when = when.map(lambda v: v.strip() if isinstance(v, str) else v)
     result = run(order % 3 == 0, when)
     assert sorted(order[held_out_of(result)]) == list(range(48, 60))
+
+
+@pytest.mark.parametrize(
+    "style", ["%d/%m/%Y %H:%M", "%d.%m.%Y", "%m/%d/%Y %H:%M", "%d-%m-%Y", None]
+)
+def test_days_and_months_are_told_apart_where_the_dates_allow_it(style):
+    """60 days from May on, of which the first twelve could be read either way."""
+    days = pd.date_range("2024-05-01 10:00", periods=60)
+    order = np.random.default_rng(0).permutation(60)
+    order = np.append(order[order < 12], order[order >= 12])  # no row before it tells
+    style = style or np.where(order % 2, "%Y-%m-%d", "%d/%m/%Y").tolist()
+    styles = [style] * 60 if isinstance(style, str) else style
+    when = [days[k].strftime(s) for k, s in zip(order, styles, strict=True)]
+    result = run(order % 3 == 0, when)
+    assert sorted(order[held_out_of(result)]) == list(range(48, 60))
+
+
+@pytest.mark.parametrize("dates", [["05/04/2024", "11/05/2024"], ["13.05.24", "14.05.24"]])
+def test_dates_that_can_be_read_in_two_ways_are_refused(dates):
+    message = f"'t' holds dates, such as '{dates[0]}', .*cannot be told apart.*ISO dates"
+    with pytest.raises(UserError, match=message):
+        run([0, 1] * 20, dates * 20)
+
+
+def test_dates_of_no_order_are_no_times():
+    with pytest.raises(UserError, match="holds values that are no times"):
+        run([0, 1] * 20, ["13/05/2024", "05/13/2024"] * 20)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import json
+import warnings
 from dataclasses import replace
 
 import lightgbm as lgb
@@ -8,7 +9,10 @@ import pytest
 import xgboost as xgb
 from scipy.special import expit
 
+from focaltab.datasets import simulate_fraud
 from focaltab.metrics import (
+    FewRowsWarning,
+    average_precision,
     bootstrap_interval,
     precision_at_k,
     recall_at_k,
@@ -32,10 +36,11 @@ def table(n=2000, seed=0):
 
 
 def config(**options):
-    return TrainConfig(**({"target": "label", "n_estimators": 30} | options))
+    rounds = "max_epochs" if options.get("model") == "mlp" else "n_estimators"
+    return TrainConfig(**({"target": "label", rounds: 30} | options))
 
 
-@pytest.fixture(scope="module", params=["xgb", "lgbm"])
+@pytest.fixture(scope="module", params=["xgb", "lgbm", "mlp"])
 def trained(request):
     return train(table(), config(model=request.param, time_column="t"))
 
@@ -76,10 +81,69 @@ def test_same_random_state_same_figures():
     assert train(table(), config()).figures == train(table(), config()).figures
 
 
-def test_progress_counts_the_rounds_of_both_fits():
+def test_a_network_stops_by_the_same_rows_as_a_booster(monkeypatch):
+    """Its kept epoch is the one that ranks the early-stopping rows best."""
+    result = train(table(), config(model="mlp", time_column="t"))
+    X, _ = result.schema.apply(table())
+    stop = slice(1280, 1600)  # the latest before those held out
+    y = (table()["label"] == "yes").to_numpy(int)[stop]
+    probability = result.estimator.predict_proba(X.iloc[stop])[:, 1]
+    best = result.estimator.best_validation_score_
+    assert average_precision(y, probability) == pytest.approx(best)
+
+
+def test_a_network_s_folder_holds_no_pickle(tmp_path):
+    save_model(train(table(), config(model="mlp", max_epochs=2)), tmp_path / "m")
+    assert not any(b"pickle" in p.read_bytes() for p in (tmp_path / "m").iterdir())
+    with np.load(tmp_path / "m" / "model.npz", allow_pickle=False) as arrays:
+        assert all(arrays[name].dtype.kind in "fiub" for name in arrays)
+        kept = dict(arrays)
+    kept["network.output.bias"] = np.zeros(3)
+    np.savez(tmp_path / "m" / "model.npz", **kept)
+    with pytest.raises(UserError, match=r"model\.npz cannot be read by torch"):
+        load_model(tmp_path / "m")
+
+
+@pytest.mark.parametrize("model", ["xgb", "lgbm", "mlp"])
+def test_progress_counts_the_rounds_of_both_fits_and_tells_their_end(model):
     seen = []
-    train(table(), config(n_estimators=3), lambda name, done: seen.append((name, done)))
-    assert seen == [(name, k) for name in ("focal", "cross_entropy") for k in (1, 2, 3)]
+    most = "max_epochs" if model == "mlp" else "n_estimators"
+    train(table(), config(model=model, **{most: 3}), seen_by(seen))
+    expected = [(0, 3), (1, 3), (2, 3), (3, 3), (3, 3)]
+    assert seen == [(name, *told) for name in ("focal", "cross_entropy") for told in expected]
+    seen.clear()
+    options = {"model": model, "early_stopping_rounds": 2, most: 200}
+    train(table(), config(**options), seen_by(seen))
+    for name in ("focal", "cross_entropy"):
+        *_, before, last = (told[1:] for told in seen if told[0] == name)
+        assert last == (before[0], before[0]) and last[0] < before[1] == 200
+
+
+def seen_by(seen):
+    return lambda *told: seen.append(told)
+
+
+def test_the_best_round_of_each_fit_is_told(trained):
+    rounds = trained.figures["rounds"]
+    if trained.config.model == "xgb":
+        assert rounds["focal"] == trained.estimator.best_iteration + 1
+    elif trained.config.model == "lgbm":
+        assert rounds["focal"] == trained.estimator.best_iteration_
+    else:
+        scores = trained.estimator.validation_scores_
+        assert scores[rounds["focal"] - 1] == max(scores)
+    assert rounds["unit"] == ("epoch" if trained.config.model == "mlp" else "round")
+    assert 1 < rounds["focal"] <= rounds["most"] == 30
+    assert 1 <= rounds["cross_entropy"] <= 30
+
+
+def test_lightgbm_does_not_collapse_where_positives_are_rare():
+    """With its own min_child_weight it scores a quarter of this on these payments."""
+    payments = simulate_fraud(40_000, random_state=0)
+    options = {"target": "is_fraud", "time_column": "time", "n_estimators": 60}
+    figures = train(payments, TrainConfig(model="lgbm", **options)).figures
+    assert figures["focal"]["average_precision"] > 0.25
+    assert figures["rounds"]["focal"] > 5 and figures["rounds"]["cross_entropy"] > 5
 
 
 def test_the_folder_predicts_as_the_estimator_did(trained, tmp_path):
@@ -98,6 +162,8 @@ def test_the_folder_predicts_as_the_estimator_did(trained, tmp_path):
 
 def test_the_model_file_is_right_without_focaltab(trained, tmp_path):
     save_model(trained, tmp_path / "m")
+    if trained.config.model == "mlp":
+        pytest.skip("a network's file needs focaltab")
     X, _ = trained.schema.apply(table())
     if trained.config.model == "xgb":
         booster = xgb.Booster(model_file=tmp_path / "m" / "model.json")
@@ -142,6 +208,24 @@ def test_the_verdict_follows_the_interval():
         assert word in told and f"{(low + high) / 2:+.4f} [{low:+.4f}, {high:+.4f}]" in told
         assert ("within the noise" in told) == (word == "no clear")
         assert told.startswith("Focal gamma=2: average precision ")
+
+
+@pytest.mark.parametrize("n, told", [(24, True), (25, False)])
+@pytest.mark.parametrize("rarer", ["positives", "negatives"])
+def test_few_held_out_rows_of_a_class_give_no_verdict(n, told, rarer):
+    rare = table()["label"].eq("yes").to_numpy().nonzero()[0][: 5 * n]
+    common = table()["label"].eq("no").to_numpy().nonzero()[0][:800]
+    data = table().iloc[np.sort(np.append(rare, common))]
+    positive = "yes" if rarer == "positives" else "no"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FewRowsWarning)
+        result = train(data, config(n_estimators=3, positive=positive))
+    held_out = result.figures["positives"]["test"]
+    assert (held_out if rarer == "positives" else result.figures["rows"]["test"] - held_out) == n
+    low, high = (0.1, 0.3)
+    clear = replace(result, figures=result.figures | {"difference": {"low": low, "high": high}})
+    assert (f"too few {rarer} to tell. Only {n} are held out" in clear.verdict) == told
+    assert ("within the noise" in result.verdict or "here, by" in result.verdict) == (not told)
 
 
 def test_an_existing_folder_is_refused_and_untouched(trained, tmp_path):
@@ -189,6 +273,9 @@ def test_broken_folders(trained, tmp_path):
         ({"test_size": 1.0}, "--test-size"),
         ({"test_size": np.nan}, "--test-size"),
         ({"n_estimators": 0}, "--n-estimators"),
+        ({"early_stopping_rounds": 0}, "--early-stopping-rounds"),
+        ({"model": "mlp", "n_estimators": 3}, "with --model mlp use --max-epochs"),
+        ({"max_epochs": 3}, "boosters have --n-estimators"),
         ({"learning_rate": np.inf}, "--learning-rate"),
         ({"random_state": -1}, "--random-state"),
         ({"time_column": "label"}, "'label' is the target"),

@@ -1,0 +1,106 @@
+"""Everything that decides a training run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from focaltab._optional import require
+from focaltab.losses import FocalLoss
+from focaltab.workflow._errors import UserError
+
+# Of predictions.csv, beside the target's own.
+PREDICTION_COLUMNS = ("row", "probability", "probability_cross_entropy")
+
+
+# What None stands for. A network's epoch sees every row, so it needs fewer of them.
+_BOOSTER = {"n_estimators": 500, "learning_rate": 0.1, "early_stopping_rounds": 50}
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "xgb": _BOOSTER,
+    "lgbm": _BOOSTER,
+    "mlp": {"max_epochs": 50, "learning_rate": 0.001, "early_stopping_rounds": 10},
+}
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides a training run; `check` raises `UserError` on a bad value.
+
+    None stands for the model's own default, which `filled` puts in its place. Boosters have at
+    most ``n_estimators`` rounds, a network has at most ``max_epochs`` epochs.
+    """
+
+    target: str
+    model: Literal["xgb", "lgbm", "mlp"] = "xgb"
+    gamma: float = 2.0
+    alpha: float | str | None = None
+    positive: str | None = None
+    test_size: float = 0.2
+    time_column: str | None = None
+    drop: tuple[str, ...] = ()
+    n_estimators: int | None = None
+    max_epochs: int | None = None
+    learning_rate: float | None = None
+    early_stopping_rounds: int | None = None
+    random_state: int = 0
+
+    def filled(self) -> TrainConfig:
+        """The same with the model's defaults for what is None."""
+        open_to = {k: v for k, v in _DEFAULTS[self.model].items() if getattr(self, k) is None}
+        return replace(self, **open_to)
+
+    @property
+    def rounds(self) -> int:
+        """Boosting rounds, or epochs, at most."""
+        filled = self.filled()
+        return filled.n_estimators or filled.max_epochs or 0
+
+    @property
+    def unit(self) -> str:
+        """What the rounds are called."""
+        return "epoch" if self.model == "mlp" else "round"
+
+    def check(self) -> None:
+        """Refuse values that no data could make right."""
+        try:
+            FocalLoss(self.gamma, self.alpha)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+        if self.model not in _DEFAULTS:
+            raise UserError(f"--model must be xgb, lgbm or mlp, got {self.model!r}.")
+        if self.model == "mlp" and self.n_estimators is not None:
+            raise UserError("--n-estimators is for boosters: with --model mlp use --max-epochs.")
+        if self.model != "mlp" and self.max_epochs is not None:
+            raise UserError("--max-epochs is for --model mlp: boosters have --n-estimators.")
+        require_library(self.model)
+        if not 0.0 < self.test_size < 1.0:
+            raise UserError(f"--test-size must lie between 0 and 1, got {self.test_size}.")
+        for option in ("n_estimators", "max_epochs", "early_stopping_rounds"):
+            value = getattr(self, option)
+            if value is not None and value < 1:
+                raise UserError(f"--{option.replace('_', '-')} must be at least 1, got {value}.")
+        if self.learning_rate is not None and not 0.0 < self.learning_rate < np.inf:
+            raise UserError(
+                f"--learning-rate must be positive and finite, got {self.learning_rate}."
+            )
+        if not 0 <= self.random_state < 2**31:
+            raise UserError(f"--random-state must be from 0 to 2^31 - 1, got {self.random_state}.")
+        if self.target in PREDICTION_COLUMNS:
+            raise UserError(
+                f"Target {self.target!r} has the name of another column of predictions.csv: rename "
+                "it in the data."
+            )
+        for name in (self.time_column, *self.drop):
+            if name == self.target:
+                raise UserError(f"{name!r} is the target: it can be no other column as well.")
+
+
+def require_library(model: str) -> None:
+    """Refuse a model whose library is not installed."""
+    if model == "mlp":
+        try:
+            require("torch", "--model mlp", extra="torch")
+        except ImportError as error:
+            raise UserError(f"{error}.") from None

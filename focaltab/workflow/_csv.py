@@ -1,0 +1,144 @@
+"""Read a CSV the way its writer meant it, and say where that took a guess."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Collection
+from pathlib import Path
+
+import pandas as pd
+
+from focaltab.workflow._errors import ReadingNote, UserError
+
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_NUMBER = r"[+-]?(?:\d+(?:,\d*)?|,\d+)(?:[eE][+-]?\d+)?"
+# In a file separated by commas, 1,234 is as likely a thousand; 0,234 and 12,5 are not.
+_THOUSANDS = r"[+-]?[1-9]\d{0,2}(?:,\d{3})*"
+
+
+def read_csv(path: Path, text_columns: Collection[str], target: str | None) -> pd.DataFrame:
+    """Read a CSV whose separator is a comma, semicolon, tab or bar.
+
+    Columns of decimal commas become numbers. Both that and another separator than the comma are
+    told by a `ReadingNote`.
+
+    Parameters
+    ----------
+    path : Path
+    text_columns : collection of str
+        Columns to keep as they are written.
+    target : str or None
+        A column in which words that otherwise mean a missing value, such as NA and None, may be
+        one of two labels.
+
+    Raises
+    ------
+    UserError
+        If the text is no UTF-8, rows are longer than the header, or commas could divide decimals
+        as well as thousands.
+    """
+    try:
+        separator = _separator(path)
+        table = _read(path, separator, text_columns)
+        if target in table.columns and table[target].isna().any():
+            table[target] = _labels(path, separator, str(target), table[target])
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is not UTF-8 text ({error.reason}, byte 0x{error.object[error.start]:02x}): "
+            "save it as UTF-8, for example with: iconv -f latin1 -t utf-8 OLD.csv > NEW.csv"
+        ) from None
+    if separator != ",":
+        _note(f"{path} is separated by {_SEPARATORS[separator]}, and was read so.")
+    _read_decimal_commas(table, separator, set(text_columns))
+    return table
+
+
+def _separator(path: Path) -> str:
+    """A comma wherever it divides the header cleanly, else what makes the most names of it."""
+    names = {separator: _header(path, separator) for separator in (",", *_SEPARATORS)}
+    # A name in quotes that a wrong separator takes apart keeps a quote.
+    clean = len(names[","]) > 1 and not any('"' in name for name in names[","])
+    separator = "," if clean else max(names, key=lambda separator: len(names[separator]))
+    check_unique(names[separator])
+    return separator
+
+
+def _header(path: Path, separator: str) -> list[str]:
+    """Names as they are written: pandas renames a second column of the same name."""
+    header = pd.read_csv(
+        path, header=None, nrows=1, dtype=str, keep_default_na=False, sep=separator
+    )
+    return [str(name) for name in header.iloc[0]]
+
+
+def check_unique(names: list[str]) -> None:
+    """Refuse two columns of one name."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise UserError(f"Column {twice[0]!r} stands more than once: rename or drop one of them.")
+
+
+def _read(path: Path, separator: str, text_columns: Collection[str]) -> pd.DataFrame:
+    """Without `index_col` pandas takes a surplus first field for row names and shifts the rest."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            return pd.read_csv(
+                path,
+                sep=separator,
+                low_memory=False,
+                index_col=False,
+                dtype=dict.fromkeys(text_columns, str),
+            )
+        except pd.errors.ParserWarning:
+            raise UserError(
+                f"{path}: the rows have more fields than the header has names."
+            ) from None
+
+
+def _labels(path: Path, separator: str, target: str, column: pd.Series) -> pd.Series:
+    """The target as text if that makes two labels, of which one reads as missing elsewhere."""
+    written = pd.read_csv(
+        path,
+        sep=separator,
+        usecols=[target],
+        dtype=str,
+        keep_default_na=False,
+        na_values=[""],
+    )[target]
+    return written if written.nunique() == 2 else column
+
+
+def _read_decimal_commas(table: pd.DataFrame, separator: str, text_columns: set[str]) -> None:
+    """Turn columns of text such as 0,23 into numbers, in place."""
+    changed = []
+    for name in table.columns.difference(list(text_columns), sort=False):
+        column = table[name]
+        if column.dtype != object and not isinstance(column.dtype, pd.StringDtype):
+            continue
+        present = column.dropna()
+        if not present.map(lambda value: isinstance(value, str)).all():
+            continue
+        if not (present.str.fullmatch(_NUMBER).all() and present.str.contains(",").any()):
+            continue
+        with_comma = present[present.str.contains(",")]
+        if separator == "," and with_comma.str.fullmatch(_THOUSANDS).all():
+            raise UserError(
+                f"Column {name!r} holds numbers such as {with_comma.iloc[0]!r}, whose comma may "
+                "divide decimals or thousands: write 1.234 or 1234."
+            )
+        table[name] = column.str.replace(",", ".").astype("float64")
+        changed.append(f"{name!r} ({with_comma.iloc[0]!r})")
+    if changed:
+        _note(f"Decimal commas were read as numbers in column {', '.join(changed)}.")
+
+
+def is_number(values: pd.Series) -> pd.Series:
+    """Whether each text is a number, with a decimal point or comma."""
+    return pd.to_numeric(values, errors="coerce").notna() | values.str.fullmatch(_NUMBER)
+
+
+def _note(text: str) -> None:
+    # The caller of read_table, which called read_csv.
+    warnings.warn(text, ReadingNote, stacklevel=4)
