@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -12,7 +12,6 @@ import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.metrics import average_precision_score
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -24,6 +23,12 @@ from focaltab.neural._batches import BalancedBatches, Rows, ShuffledBatches
 from focaltab.neural._encoder import TableEncoder
 from focaltab.neural._network import FocalNetwork, NumericEmbedding, make_numeric_embedding
 from focaltab.neural._parameters import check_parameters, resolve_device
+from focaltab.neural._posterior import (
+    HeldOutScore,
+    mean_probability,
+    sampled_prevalence,
+    undo_training,
+)
 from focaltab.neural._training import LearningRate, Objective, Plan
 
 _ROWS_PER_PREDICTION = 16_384
@@ -108,6 +113,8 @@ class FocalMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Weighted share of the positive class, or of each class.
     n_iter_ : int
         Epochs done.
+    best_iter_ : int
+        Epoch, counted from 1, whose weights are kept: the last one without early stopping.
     loss_curve_ : list of float
     validation_scores_ : list of float or None
         Average precision by epoch, where there was early stopping.
@@ -200,7 +207,15 @@ class FocalMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         return tags
 
-    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        eval_set: tuple[Any, ArrayLike] | None = None,
+        callback: Callable[[int], None] | None = None,
+    ) -> Any:
         """Train the network.
 
         Parameters
@@ -210,6 +225,10 @@ class FocalMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         y : array-like of shape (n_samples,)
             Labels of any type; see ``pos_label``.
         sample_weight : array-like of shape (n_samples,), default=None
+        eval_set : (X, y), default=None
+            Rows to stop early by, in place of a held-out part of `X`.
+        callback : callable, default=None
+            Called after every epoch with the number of epochs done.
 
         Returns
         -------
@@ -236,8 +255,14 @@ class FocalMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"warm_start goes on with classes {self.classes_.tolist()}, but y holds "
                 f"{classes.labels.tolist()}."
             )
-        held_out = None
-        if self._stops_early(codes):
+        held_out: tuple[Any, NDArray[Any], NDArray[Any] | None] | None = None
+        if eval_set is not None:
+            X_eval = self._checked_features(eval_set[0], reset=False)
+            ((X_eval, codes_eval),) = _inputs.encode_evaluation_sets(
+                [(X_eval, eval_set[1])], classes, None, needs_positives=True
+            )
+            held_out = (X_eval, codes_eval, None)
+        elif self._stops_early(codes):
             train, held = _inputs.validation_rows(
                 codes, self.validation_fraction, self.random_state
             )
@@ -257,14 +282,14 @@ class FocalMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 network = self.network_.to(rows.y.device)
             else:
                 network = self._new_network(encoder, rows, loss)
-                start = _sampled_prevalence(loss, prevalence, shift)
+                start = sampled_prevalence(loss, prevalence, shift)
                 network.start_from(loss.intercept(start))
             sampler = ShuffledBatches if self.sampler is None else BalancedBatches
             batches = sampler(rows, self._batch_rows(len(rows)), generator)
             optimizer = self._new_optimizer(network)
             score = None
             if held_out is not None:
-                score = _HeldOutScore(loss, network, self._rows(encoder, dtype, *held_out))
+                score = HeldOutScore(loss, network, self._rows(encoder, dtype, *held_out))
             history = _training.train(
                 network,
                 batches,
@@ -272,6 +297,7 @@ class FocalMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 optimizer,
                 self._plan(),
                 score,
+                callback,
                 self.verbose,
             )
         self._keep(classes, loss, prevalence, encoder, network, shift)
@@ -280,6 +306,7 @@ class FocalMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.loss_curve_ = history.loss
         self.validation_scores_ = history.score or None
         self.best_validation_score_ = history.best_score
+        self.best_iter_ = history.best_epoch or self.n_iter_
         return self
 
     def partial_fit(
@@ -383,16 +410,9 @@ class FocalMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             part = _slice(X, start, start + _ROWS_PER_PREDICTION)
             encoded = _as_tensors(self.encoder_, part, device, network.dtype)
             raw = _training.predict_raw(network, encoded)
-            parts.append(_mean_probability(self.loss_, raw))
+            parts.append(mean_probability(self.loss_, raw))
         by_number = np.concatenate(parts)
-        if self.label_smoothing > 0.0:
-            # The network learned (1 - e) eta + e / K.
-            share = self.label_smoothing / self.loss_.n_classes
-            by_number = (by_number - share) / (1.0 - self.label_smoothing)
-            by_number = np.clip(by_number, np.finfo(np.float32).tiny, None)
-        if self._log_prior_shift is not None:
-            by_number = by_number * np.exp(self._log_prior_shift)
-        by_number /= by_number.sum(axis=1, keepdims=True)
+        by_number = undo_training(by_number, self.label_smoothing, self._log_prior_shift)
         return np.ascontiguousarray(self._label_order.columns_in_order(by_number))
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
@@ -525,62 +545,11 @@ class FocalMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             yield torch.Generator().manual_seed(seed)
 
 
-class _HeldOutScore:
-    """Average precision of the network on held-out rows, and how low its loss is there.
-
-    The mean over several classes. The loss decides where average precision does not, as when it
-    is perfect on the few positives that are held out.
-    """
-
-    def __init__(self, loss: FocalLoss, network: FocalNetwork, rows: Rows) -> None:
-        self.loss = loss
-        self.network = network
-        self.rows = rows
-        self.objective = Objective(loss, 0.0)
-        self.y = rows.y.cpu().numpy()
-        self.weight = None if rows.weight is None else rows.weight.cpu().numpy()
-
-    def __call__(self) -> tuple[float, float]:
-        raw = _training.predict_raw(self.network, self.rows)
-        probability = _mean_probability(self.loss, raw)
-        if not np.isfinite(probability).all():
-            return -np.inf, -np.inf
-        scores = [
-            average_precision_score(self.y == k, probability[:, k], sample_weight=self.weight)
-            for k in range(1 if self.loss.n_classes == 2 else 0, self.loss.n_classes)
-        ]
-        loss = self.objective(raw, self.rows.y, self.rows.weight)
-        return float(np.mean(scores)), -float(loss)
-
-
 def _as_tensors(
     encoder: TableEncoder, X: Any, device: torch.device, dtype: torch.dtype
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     numbers, gaps, categories = (torch.from_numpy(a).to(device) for a in encoder.transform(X))
     return numbers.to(dtype), gaps.to(dtype), categories
-
-
-def _mean_probability(loss: FocalLoss, raw: torch.Tensor) -> NDArray[np.float64]:
-    """Calibrated probabilities by class number, averaged over members."""
-    values = raw.double().cpu().numpy()
-    if not loss.is_multiclass:
-        positive = loss.inverse_link(values[..., 0]).mean(axis=1)
-        return np.stack([1.0 - positive, positive], axis=1)
-    n_rows, n_members, n_classes = values.shape
-    flat = loss.inverse_link(values.reshape(-1, n_classes))
-    return np.asarray(flat.reshape(n_rows, n_members, n_classes).mean(axis=1))
-
-
-def _sampled_prevalence(loss: FocalLoss, prevalence: Any, shift: NDArray[np.float64] | None) -> Any:
-    """Prevalence among the rows that are drawn, which the network starts from."""
-    if shift is None:
-        return prevalence
-    shares = (
-        np.asarray(prevalence) if loss.is_multiclass else np.array([1 - prevalence, prevalence])
-    )
-    drawn = shares * np.exp(-shift)
-    drawn /= drawn.sum()
-    return drawn if loss.is_multiclass else float(drawn[1])
 
 
 def _with_weight_only(

@@ -41,6 +41,7 @@ class History:
     loss: list[float] = field(default_factory=list)
     score: list[float] = field(default_factory=list)
     best_score: float | None = None
+    best_epoch: int | None = None
 
 
 def make_optimizer(
@@ -93,12 +94,13 @@ def train(
     optimizer: torch.optim.Optimizer,
     plan: Plan,
     score: Callable[[], tuple[float, float]] | None,
+    callback: Callable[[int], None] | None,
     verbose: bool,
 ) -> History:
     """Train in place; with a `score` keep the best epoch's weights.
 
     `score` returns the figure to go by and one that decides between epochs where it is the same,
-    both better where they are higher.
+    both better where they are higher. `callback` is told the number of epochs done.
 
     Raises
     ------
@@ -123,14 +125,16 @@ def train(
                 best = reached
                 if score is not None:
                     best_weights = copy.deepcopy(network.state_dict())
+                    history.best_score, history.best_epoch = best[0], epoch + 1
             advance(history)
+            if callback is not None:
+                callback(epoch + 1)
             if idle >= plan.n_iter_no_change:
                 if not schedule.slow_down():
                     break
                 idle = 0
     if best_weights is not None:
         network.load_state_dict(best_weights)
-        history.best_score = best[0]
     return history
 
 

@@ -117,7 +117,6 @@ def _fit_network(
     config: TrainConfig, gamma: float, alpha: Any, parts: Parts, tell: Callable[[int], None]
 ) -> tuple[Any, int, int]:
     from focaltab.neural import FocalMLPClassifier
-    from focaltab.neural._given_rows import fit_on_given_rows
 
     options: dict[str, Any] = {
         "max_iter": config.max_epochs,
@@ -131,5 +130,5 @@ def _fit_network(
         random_state=config.random_state,
         **options,
     )
-    best = fit_on_given_rows(model, parts.X, parts.y, parts.X_stop, parts.y_stop, tell)
-    return model, best, model.n_iter_
+    model.fit(parts.X, parts.y, eval_set=(parts.X_stop, parts.y_stop), callback=tell)
+    return model, model.best_iter_, model.n_iter_

@@ -21,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from focaltab import FocalMLPClassifier
+from focaltab._inputs import validation_rows
 
 LINKS = ["logit", "focal"]
 
@@ -179,6 +180,29 @@ def test_early_stopping_keeps_the_best_epoch(rare):
     np.testing.assert_allclose(whole.predict_proba(X), short.predict_proba(X), atol=1e-6)
     assert make(early_stopping="auto").fit(X[:500], y[:500]).validation_scores_ is None
     assert make(early_stopping="auto").fit(X, y).validation_scores_ is not None
+
+
+def test_an_eval_set_stops_what_a_held_out_part_would(rare):
+    X, y, _ = rare
+    X, y = X[:3000], np.r_[np.ones(300, int), np.zeros(2700, int)]
+    X[:300] += 1.0
+    train, held = validation_rows(y, 0.1, 0)
+    options = {"n_iter_no_change": 3, "learning_rate_init": 0.01}
+    by_itself = make(early_stopping=True, **options).fit(X, y)
+    epochs = []
+    given = make(**options)
+    given.fit(X[train], y[train], eval_set=(X[held], y[held]), callback=epochs.append)
+    np.testing.assert_array_equal(given.predict_proba(X), by_itself.predict_proba(X))
+    assert given.validation_scores_ == by_itself.validation_scores_
+    assert given.validation_scores_[given.best_iter_ - 1] == by_itself.best_validation_score_
+    assert epochs == list(range(1, by_itself.n_iter_ + 1))
+    for y_eval, message in (
+        ([0, 2], "label 2 in row 1"),
+        ([0, 0], "no row of class 1"),
+        ([0], "2 rows but y has 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make().fit(X, y, eval_set=(X[:2], y_eval))
 
 
 def test_early_stopping_goes_on_while_a_perfect_score_gets_surer():
