@@ -29,6 +29,7 @@ from skorch import NeuralNetClassifier
 from skorch.callbacks import EarlyStopping
 from torch import nn
 
+from benchmarks._network import Network
 from benchmarks._pairs import environment
 from focaltab import FocalMLPClassifier
 
@@ -119,27 +120,13 @@ def _oversampled(seed: int) -> Any:
     )
 
 
-class _Network(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.LazyLinear(HIDDEN[0]),
-            nn.ReLU(),
-            nn.Linear(*HIDDEN),
-            nn.ReLU(),
-            nn.Linear(HIDDEN[1], 2),
-        )
-
-    def forward(self, X: torch.Tensor) -> torch.Tensor:
-        return self.layers(X)
-
-
 def _cross_entropy(seed: int) -> Any:
     return make_pipeline(
         _encode(),
         FunctionTransformer(lambda X: np.asarray(X, dtype=np.float32)),
         NeuralNetClassifier(
-            _Network,
+            Network,
+            module__hidden=HIDDEN,
             criterion=nn.CrossEntropyLoss,
             optimizer=torch.optim.Adam,
             lr=0.001,

@@ -16,6 +16,7 @@ from skorch import NeuralNetClassifier
 from torch import nn
 from torchvision.ops import sigmoid_focal_loss
 
+from benchmarks._network import Network
 from benchmarks._pairs import (
     alternate,
     compare,
@@ -99,24 +100,10 @@ def _scikit_learn() -> Any:
     return MLPClassifier(HIDDEN, batch_size=BATCH, max_iter=N_EPOCHS, random_state=0)
 
 
-class _Network(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(N_FEATURES, HIDDEN[0]),
-            nn.ReLU(),
-            nn.Linear(*HIDDEN),
-            nn.ReLU(),
-            nn.Linear(HIDDEN[1], 2),
-        )
-
-    def forward(self, X: torch.Tensor) -> torch.Tensor:
-        return self.layers(X)
-
-
 def _skorch() -> Any:
     return NeuralNetClassifier(
-        _Network,
+        Network,
+        module__hidden=HIDDEN,
         criterion=nn.CrossEntropyLoss,
         optimizer=torch.optim.Adam,
         lr=0.001,
