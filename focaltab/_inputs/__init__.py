@@ -1,19 +1,32 @@
 """What every estimator does with its input before its library sees it."""
 
-from focaltab._inputs.features import check_features, check_rows
-from focaltab._inputs.held_out import encode_evaluation_sets, take_rows, validation_rows
+from focaltab._inputs.average_precision import mean_average_precision
+from focaltab._inputs.continuation import check_continuation
+from focaltab._inputs.features import check_features, check_rows, numbers_as_numbers
+from focaltab._inputs.held_out import (
+    encode_evaluation_sets,
+    take_rows,
+    validation_rows,
+    with_weight_only,
+)
 from focaltab._inputs.labels import Classes, encode_target, warn_of_common_positive
+from focaltab._inputs.state import whole_or_unchanged
 from focaltab._inputs.weights import prepare_loss, training_weight
 
 __all__ = [
     "Classes",
+    "check_continuation",
     "check_features",
     "check_rows",
     "encode_evaluation_sets",
     "encode_target",
+    "mean_average_precision",
+    "numbers_as_numbers",
     "prepare_loss",
     "take_rows",
     "training_weight",
     "validation_rows",
     "warn_of_common_positive",
+    "whole_or_unchanged",
+    "with_weight_only",
 ]

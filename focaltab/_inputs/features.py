@@ -62,7 +62,11 @@ def _check_frame(X: pd.DataFrame) -> None:
         column = X.iloc[:, position]
         if pd.api.types.is_float_dtype(column.dtype):
             _check_array(column.to_numpy(dtype=np.float64, na_value=np.nan), f"column {name!r}")
-        elif pd.api.types.is_datetime64_any_dtype(column.dtype):
+        elif (
+            pd.api.types.is_datetime64_any_dtype(column.dtype)
+            or isinstance(column.dtype, pd.PeriodDtype)
+            or pd.api.types.is_timedelta64_dtype(column.dtype)
+        ):
             raise ValueError(
                 f"Column {name!r} holds dates or times: turn it into numbers (an hour, days since "
                 "an event) or drop it."
@@ -81,3 +85,23 @@ def _check_array(values: NDArray[Any], where: str) -> None:
                 f"Infinite value (inf) in {where}, row {start + int(place[0])}: "
                 "replace it by NaN (missing) or a finite number."
             )
+
+
+def numbers_as_numbers(X: pd.DataFrame) -> pd.DataFrame:
+    """The frame, with columns of Python numbers (dtype object) as columns of floats."""
+    X = X.infer_objects()
+    kinds = {"integer", "floating", "mixed-integer-float", "decimal", "boolean"}
+    found = [
+        k
+        for k in range(X.shape[1])
+        if pd.api.types.is_object_dtype(X.dtypes.iloc[k])
+        and pd.api.types.infer_dtype(X.iloc[:, k], skipna=True) in kinds
+    ]
+    if not found:
+        return X
+    columns = {k: X.iloc[:, k] for k in range(X.shape[1])}
+    for k in found:
+        columns[k] = columns[k].astype(np.float64)
+    converted = pd.concat(list(columns.values()), axis=1)
+    converted.columns = X.columns
+    return converted

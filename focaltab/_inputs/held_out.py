@@ -33,15 +33,15 @@ def validation_rows(
     if counts.min() < 2:
         raise ValueError(
             f"early stopping holds out part of every class, but class number "
-            f"{int(counts.argmin())} has {int(counts.min())} row: pass eval_set, or set "
-            "early_stopping_rounds=None."
+            f"{int(counts.argmin())} has {int(counts.min())} row: pass eval_set, or "
+            "switch early stopping off."
         )
     # At least one row of every class on each side.
     n_held_out = max(math.ceil(float(fraction) * codes.size), counts.size)
     if codes.size - n_held_out < counts.size:
         raise ValueError(
             f"validation_fraction={fraction!r} of {codes.size} rows leaves too few of "
-            f"{counts.size} classes to train on: pass eval_set, or set early_stopping_rounds=None."
+            f"{counts.size} classes to train on: pass eval_set, or switch early stopping off."
         )
     seed = random_state
     if isinstance(random_state, np.random.Generator):
@@ -91,3 +91,13 @@ def take_rows(data: Any, rows: NDArray[np.intp]) -> Any:
         matrix: Any = data
         data = matrix.tocsr()  # not every sparse format can be indexed by row
     return _safe_indexing(data, rows)
+
+
+def with_weight_only(
+    X: Any, codes: NDArray[Any], weight: NDArray[np.float64] | None
+) -> tuple[Any, NDArray[Any], NDArray[np.float64] | None]:
+    """Leave out the rows without weight, which say nothing but would set scales."""
+    if weight is None or (weight > 0).all():
+        return X, codes, weight
+    kept = np.flatnonzero(weight > 0)
+    return take_rows(X, kept), codes[kept], weight[kept]

@@ -46,8 +46,8 @@ class Classes:
         """Columns of class numbers as columns of sorted labels, or back."""
         return by_number[:, ::-1] if self.flipped else by_number
 
-    def encode_more(self, y: Any) -> NDArray[np.intp]:
-        """Class numbers of an evaluation set's labels.
+    def encode_more(self, y: Any, name: str = "eval_set") -> NDArray[np.intp]:
+        """Class numbers of more labels, of an evaluation set or whatever `name` says.
 
         Raises
         ------
@@ -59,7 +59,7 @@ class Classes:
         if (codes < 0).any():
             row = int(np.flatnonzero(codes < 0)[0])
             raise ValueError(
-                f"eval_set: label {labels[row]} in row {row} is not among the training classes "
+                f"{name}: label {labels[row]} in row {row} is not among the training classes "
                 f"{self.labels.tolist()}."
             )
         return codes

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import average_precision_score
 
+from focaltab._inputs import mean_average_precision
 from focaltab.losses import FocalLoss
 
 METRIC_NAME = "average_precision"
@@ -27,16 +27,9 @@ class AveragePrecision:
         """Average precision, of rows with weights if given."""
         y = np.asarray(y_true).astype(np.intp)
         if not self.loss.is_multiclass:
-            return float(average_precision_score(y, y_score, sample_weight=sample_weight))
-        scores = self.loss.predict_proba(np.asarray(y_score))
-        present = np.unique(y)
-        return float(
-            np.mean(
-                [
-                    average_precision_score(y == k, scores[:, k], sample_weight=sample_weight)
-                    for k in present
-                ]
-            )
+            return mean_average_precision(y, np.asarray(y_score), sample_weight)
+        return mean_average_precision(
+            y, self.loss.predict_proba(np.asarray(y_score)), sample_weight
         )
 
 

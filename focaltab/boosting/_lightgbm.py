@@ -13,7 +13,6 @@ from lightgbm.basic import LightGBMError, _ConfigAliases
 from numpy.typing import NDArray
 
 from focaltab import _inputs
-from focaltab.boosting import _door
 from focaltab.boosting._lightgbm_evaluation import (
     LightGBMAveragePrecision,
     as_list,
@@ -22,7 +21,7 @@ from focaltab.boosting._lightgbm_evaluation import (
     evaluation_sets,
     on_probabilities,
 )
-from focaltab.boosting._objective import lightgbm_objective
+from focaltab.boosting._objective import lightgbm_objective, own_threads
 from focaltab.losses import FocalLoss
 from focaltab.losses._focal import Alpha, LinkName
 
@@ -239,12 +238,12 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
             init_score = _constant_score(intercept, codes.size)
             if eval_set is not None and eval_init_score is None:
                 eval_init_score = [_constant_score(intercept, len(y_)) for _, y_ in eval_set]
-        _door.check_continuation(init_model, loss)
+        _inputs.check_continuation(init_model, loss, classes)
         _inputs.warn_of_common_positive(classes, prevalence, self.pos_label)
         if eval_metric is None and self._given("metric") is None and eval_set is not None:
             eval_metric = LightGBMAveragePrecision(loss)
         by_class = fit_params.pop("eval_class_weight", None)
-        with self._as_focal_training(loss):
+        with _inputs.whole_or_unchanged(self), self._as_focal_training(loss):
             try:
                 super().fit(
                     X,
@@ -287,7 +286,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         self.class_weight: Any = None
         # A fit with class weights leaves them behind for the next.
         self._class_weight = None
-        self._fit_objective = lightgbm_objective(loss, n_threads=_door.own_threads(self.n_jobs))
+        self._fit_objective = lightgbm_objective(loss, n_threads=own_threads(self.n_jobs))
         try:
             yield
         finally:

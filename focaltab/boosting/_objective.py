@@ -153,3 +153,8 @@ def lightgbm_objective(loss: FocalLoss, *, n_threads: int | None = None) -> Boos
         single_precision=isinstance(loss, FocalLoss) and loss.gamma != 0,
         n_threads=n_threads,
     )
+
+
+def own_threads(n_jobs: int | None) -> int | None:
+    """Threads for the objective under the estimator's ``n_jobs``; None for all."""
+    return n_jobs if n_jobs is not None and n_jobs > 0 else None

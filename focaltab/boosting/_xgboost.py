@@ -14,10 +14,9 @@ from xgboost import XGBClassifier
 from xgboost.callback import EarlyStopping
 
 from focaltab import _inputs
-from focaltab.boosting import _door
 from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision, on_probabilities
 from focaltab.boosting._native_file import alpha_of, from_json, to_json
-from focaltab.boosting._objective import xgboost_objective
+from focaltab.boosting._objective import own_threads, xgboost_objective
 from focaltab.boosting._reweighting import FocalReweighting
 from focaltab.losses import FocalLoss
 from focaltab.losses._focal import Alpha, LinkName
@@ -189,11 +188,10 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
                 base_margin = _inputs.take_rows(base_margin, train)
             X, codes = _inputs.take_rows(X, train), codes[train]
         loss, prevalence = _inputs.prepare_loss(self, classes, codes, weight)
-        _door.check_continuation(xgb_model, loss)
+        _inputs.check_continuation(xgb_model, loss, classes)
         _inputs.warn_of_common_positive(classes, prevalence, self.pos_label)
-        before = self.__dict__.get("_classes")
-        self._classes = None  # the library checks its own class numbers while it fits
-        try:
+        with _inputs.whole_or_unchanged(self):
+            self._label_order = None  # the library checks its own class numbers while it fits
             with self._as_focal_training(loss, prevalence, keep_intercept=xgb_model is not None):
                 super().fit(
                     X,
@@ -207,11 +205,8 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
                     base_margin_eval_set=base_margin_eval_set,
                     feature_weights=feature_weights,
                 )
-        except BaseException:
-            self._classes = before  # of the model that is still there
-            raise
         self._keep_best_rounds()
-        self._classes = classes
+        self._label_order = classes
         self.loss_ = loss
         self.prevalence_ = prevalence
         return self
@@ -261,7 +256,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             shown["objective"] = "binary:logistic"
             shown["callbacks"].append(shown["_fit_reweighting"])
         else:
-            threads = _door.own_threads(self.n_jobs)
+            threads = own_threads(self.n_jobs)
             shown["objective"] = xgboost_objective(loss, n_threads=threads)
             shown["eval_metric"] = on_probabilities(self.eval_metric, loss)
         if self.eval_metric is None:
@@ -334,7 +329,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
     @property
     def classes_(self) -> NDArray[Any]:
         """Class labels in sorted order, shape (n_classes,)."""
-        classes = self.__dict__.get("_classes")
+        classes = self.__dict__.get("_label_order")
         return np.arange(self.n_classes_) if classes is None else classes.labels
 
     def predict_proba(
@@ -367,7 +362,11 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             iteration_range=iteration_range,
         )
         by_number = self.loss_.predict_proba(margins)
-        return by_number if self._classes is None else self._classes.columns_in_order(by_number)
+        return (
+            by_number
+            if self._label_order is None
+            else self._label_order.columns_in_order(by_number)
+        )
 
     def predict(  # type: ignore[override]
         self,
@@ -404,7 +403,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             Ending in ``.json`` or ``.ubj``.
         """
         booster = self.get_booster()
-        classes = self._classes or _inputs.Classes(self.classes_)
+        classes = self._label_order or _inputs.Classes(self.classes_)
         booster.set_attr(focaltab=to_json(self.loss_, classes, self.prevalence_))
         try:
             super().save_model(fname)
@@ -428,11 +427,13 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         text = booster.attr("focaltab")
         booster.set_attr(focaltab=None)
         if text is None:
-            self.loss_, self._classes = FocalLoss(link="logit", n_classes=self.n_classes_), None
+            self.loss_, self._label_order = FocalLoss(link="logit", n_classes=self.n_classes_), None
             self.prevalence_ = None
         else:
-            self.loss_, self._classes, self.prevalence_ = from_json(text)
-            self.pos_label = self._classes.by_number[1].item() if self._classes.flipped else None
+            self.loss_, self._label_order, self.prevalence_ = from_json(text)
+            self.pos_label = (
+                self._label_order.by_number[1].item() if self._label_order.flipped else None
+            )
             self.focal_gamma = self.loss_.gamma
             self.focal_alpha = alpha_of(self.loss_)
         self.link = self.loss_.link_name

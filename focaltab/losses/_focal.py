@@ -165,12 +165,19 @@ class FocalLoss:
             As for `intercept`.
         """
         loss = self._resolved_at(prevalence)
-        raw = np.atleast_1d(np.asarray(loss.intercept(prevalence), dtype=np.float64))
-        raw = raw[None, :] if self.is_multiclass else raw
-        hessian = np.empty_like(raw)
-        loss._gradient_hessian(np.zeros(1), raw, None, "expected", np.empty_like(raw), hessian)
-        pi = np.asarray(prevalence, dtype=np.float64)
+        pi = check_probabilities("normalized", prevalence, self.n_classes)
         logistic = (pi * (1.0 - pi)).sum()
+        if self.is_multiclass:
+            raw = loss.intercept(pi)[None, :]
+            hessian = np.empty_like(raw)
+            loss._gradient_hessian(np.zeros(1), raw, None, "expected", np.empty_like(raw), hessian)
+        else:
+            # Straight from the link: tables are for many rows.
+            z = loss._link.margin(logit(pi))
+            if self.link_name == "logit":
+                hessian = logistic * loss._link.canonical_weight(z)
+            else:
+                hessian = np.exp(loss._link.log_expected_hessian(z))
         scale = float(logistic / hessian.sum())
         return loss._with_weights(tuple(w * scale for w in loss.class_weights))
 

@@ -226,28 +226,31 @@ def link_for(gammas: tuple[float, float], weights: tuple[float, float]) -> Link:
     return Link(gammas, weights)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def canonical_weight_table(
     gammas: tuple[float, float], weights: tuple[float, float], dtype: np.dtype[Any]
 ) -> Table | StepTable:
     """``w`` as a function of the true log-odds ``f``."""
-    link = link_for(gammas, weights)
     limit, n_nodes = _nodes_for(dtype)
-    low, high = link.log_odds(np.array([-limit, limit]))
-    f = np.linspace(low, high, n_nodes)
-    values = link.canonical_weight(link.margin(f))
     if dtype == np.float32:
+        f, values = _canonical_weights(link_for(gammas, weights), limit, n_nodes // 2)
         # Constant ends are read beyond the grid's end as well.
         moving = (np.abs(values / values[0] - 1) > 1e-6) & (np.abs(values / values[-1] - 1) > 1e-6)
-        first, last = np.flatnonzero(moving)[[0, -1]] if moving.any() else (0, n_nodes - 1)
+        first, last = np.flatnonzero(moving)[[0, -1]] if moving.any() else (0, f.size - 1)
         f, values = f[first : last + 1], values[first : last + 1]
         refinement = StepTable.refinement_needed(values, 1.5e-5)
         if refinement * f.size <= _MOST_STEPS:
             return StepTable(f, values, refinement)
-    return Table(f, values, dtype)
+    return Table(*_canonical_weights(link_for(gammas, weights), limit, n_nodes), dtype)
 
 
-@lru_cache(maxsize=64)
+def _canonical_weights(link: Link, limit: float, n_nodes: int) -> tuple[Array, Array]:
+    low, high = link.log_odds(np.array([-limit, limit]))
+    f = np.linspace(low, high, n_nodes)
+    return f, link.canonical_weight(link.margin(f))
+
+
+@lru_cache(maxsize=8)
 def focal_margin_table(
     gammas: tuple[float, float], weights: tuple[float, float], dtype: np.dtype[Any]
 ) -> Table:
@@ -260,7 +263,7 @@ def focal_margin_table(
     return Table(f, link.margin(f), dtype, slopes)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def log_expected_hessian_table(
     gammas: tuple[float, float], weights: tuple[float, float], dtype: np.dtype[Any]
 ) -> Table:

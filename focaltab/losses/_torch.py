@@ -95,6 +95,8 @@ class TorchFocalLoss(torch.nn.Module):
         ValueError
             If the shapes do not fit.
         """
+        if sample_weight is not None and sample_weight.requires_grad:
+            raise ValueError("sample_weight takes no gradient: pass sample_weight.detach().")
         return _FocalFunction.apply(
             raw_prediction, y_true, sample_weight, self.loss, self.reduction
         )
@@ -129,6 +131,7 @@ class _FocalFunction(torch.autograd.Function):
                 value /= max(n_terms, 1)
                 gradient /= max(n_terms, 1)
         ctx.save_for_backward(gradient)
+        ctx.dtype = raw.dtype
         return value.to(torch.float64 if raw.dtype == torch.float64 else torch.float32)
 
     @staticmethod
@@ -139,8 +142,14 @@ class _FocalFunction(torch.autograd.Function):
             grad_output = grad_output[:, None]
         # A whole-tensor product with one costs as much memory as the gradient itself.
         is_one = grad_output.numel() == 1 and grad_output.device.type == "cpu" and grad_output == 1
-        product = gradient if is_one else (gradient * grad_output).to(gradient.dtype)
-        return product, None, None, None, None
+        # Kept in float32 until here: in half precision the division by n would lose small values.
+        return (
+            (gradient if is_one else gradient * grad_output).to(ctx.dtype),
+            None,
+            None,
+            None,
+            None,
+        )
 
 
 def _binary_parts(
@@ -157,9 +166,9 @@ def _binary_parts(
             f"{tuple(raw.shape)}, got {tuple(y.shape)}"
             + ("." if weight is None else f" and {tuple(weight.shape)}.")
         ) from None
-    gradient = torch.empty_like(raw, memory_format=torch.contiguous_format)
+    gradient = torch.empty(raw.shape, dtype=work, device=raw.device)
     every = reduction == "none"
-    values = torch.empty_like(gradient, dtype=work) if every else None
+    values = torch.empty_like(gradient) if every else None
     total = torch.zeros((), dtype=torch.float64 if raw.device.type == "cpu" else work).to(
         raw.device
     )
@@ -172,9 +181,10 @@ def _binary_parts(
     block = max(1, _BLOCK_ELEMENTS // max(width, 1)) if raw.device.type == "cpu" else rows.shape[0]
     for start in range(0, rows.shape[0], max(block, 1)):
         part = slice(start, start + block)
-        value, slope = _binary_block(
-            rows[part].to(work).reshape(-1), labels[part].to(work, copy=True).reshape(-1), loss
-        )
+        y_part = labels[part].to(work, copy=True).reshape(-1)
+        if y_part.device.type == "cpu":  # elsewhere a look at the values would wait for the device
+            _check_range(*torch.aminmax(y_part), n_classes=2)
+        value, slope = _binary_block(rows[part].to(work).reshape(-1), y_part, loss)
         if weights is not None:
             row_weight = weights[part].to(work).reshape(-1)
             value.mul_(row_weight)
@@ -221,6 +231,14 @@ def _binary_block(raw: Tensor, y: Tensor, loss: FocalLoss) -> tuple[Tensor, Tens
     return value, p.mul_(log_p).mul_(gamma).sub_(q).mul_(power).mul_(sign)
 
 
+def _check_range(low: Tensor, high: Tensor, n_classes: int) -> None:
+    if not (low >= 0 and high <= n_classes - 1):
+        raise ValueError(
+            f"y_true must hold class numbers 0 to {n_classes - 1}, but runs from {low.item():g} "
+            f"to {high.item():g}; leave rows out by a sample_weight of 0."
+        )
+
+
 def _per_row(y: Tensor, negative: float, positive: float) -> Tensor:
     """Value of each row's class."""
     return (y * (positive - negative)).add_(negative)
@@ -248,7 +266,7 @@ def _read(table: Table | StepTable, x: Tensor) -> Tensor:
     return out
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def _on_device(table: Table | StepTable, device: torch.device) -> tuple[Tensor, ...]:
     arrays = [table.values] if isinstance(table, StepTable) else list(table.coefficients)
     return tuple(torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in arrays)
@@ -264,15 +282,19 @@ def _multiclass_parts(
             f"(n_samples,), got {tuple(raw.shape)} and {tuple(y.shape)}."
         )
     y = y.long()
+    work = torch.float64 if raw.dtype == torch.float64 else torch.float32
+    if raw.shape[0] == 0:
+        return torch.zeros(0, dtype=work, device=raw.device), torch.zeros_like(raw, dtype=work)
+    if y.device.type == "cpu":
+        _check_range(*torch.aminmax(y), n_classes=loss.n_classes)
     if loss.link_name == "logit":
-        value, gradient = _multiclass_canonical(raw, y, loss)
+        value, gradient = _multiclass_canonical(raw.to(work), y, loss)
     else:
-        work = torch.float64 if raw.dtype == torch.float64 else torch.float32
         value, gradient = _multiclass_focal(raw.to(work), y, loss)
     if weight is not None:
         value = value * weight
         gradient = gradient * weight[:, None]
-    return value, gradient.to(raw.dtype)
+    return value, gradient
 
 
 def _multiclass_focal(raw: Tensor, y: Tensor, loss: FocalLoss) -> tuple[Tensor, Tensor]:

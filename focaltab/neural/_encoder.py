@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 _CLIP = 3.0
-# Quantiles of more rows than this are found from evenly spaced ones.
+_HUGE = 1e100
+# Quantiles of more rows than this are found from a random sample, always the same.
 _MOST_ROWS_FOR_QUANTILES = 200_000
 # Of the bins of a piecewise linear embedding.
 _BIN_SHARES = np.linspace(0.0, 1.0, 33)
@@ -43,11 +44,15 @@ class TableEncoder:
             for position in range(X.shape[1]):
                 column = X.iloc[:, position]
                 if not pd.api.types.is_numeric_dtype(column.dtype):
-                    self.category_columns[position] = pd.Index(pd.unique(column.dropna()))
+                    self.category_columns[position] = _categories(X.columns[position], column)
         self.number_columns = [k for k in range(X.shape[1]) if k not in self.category_columns]
         values = self._raw_numbers(X)
-        step = max(1, -(-values.shape[0] // _MOST_ROWS_FOR_QUANTILES))
-        sample, sample_weight = values[::step], None if weight is None else weight[::step]
+        sample, sample_weight = values, weight
+        if values.shape[0] > _MOST_ROWS_FOR_QUANTILES:
+            # Of rows in no order, since tables may have one.
+            rng = np.random.default_rng(0)
+            chosen = rng.choice(values.shape[0], _MOST_ROWS_FOR_QUANTILES, replace=False)
+            sample, sample_weight = values[chosen], None if weight is None else weight[chosen]
         columns = range(values.shape[1])
         learned = [_centre_and_scale(sample[:, k], values[:, k], sample_weight) for k in columns]
         self.centre, self.scale = np.array(learned, dtype=np.float64).reshape(-1, 2).T
@@ -68,13 +73,15 @@ class TableEncoder:
     ) -> Numbers:
         """Edges of quantile bins of a scaled column, each once."""
         edges = np.unique(self._scaled(_quantiles(sample, _BIN_SHARES, weight), k))
-        if edges.size < 2:  # the evenly spaced rows happen to agree
+        if edges.size < 2:  # the sample happens to agree
             edges = self._scaled(np.array([np.nanmin(column), np.nanmax(column)]), k)
         return edges
 
     def _scaled(self, values: NDArray[Any], k: Any) -> Numbers:
-        numbers = (values - self.centre[k]) * self.scale[k]
-        return (numbers / np.sqrt(1.0 + np.square(numbers / _CLIP))).astype(np.float32)
+        with np.errstate(over="ignore"):
+            numbers = (values - self.centre[k]) * self.scale[k]
+        numbers = np.clip(numbers, -_HUGE, _HUGE)
+        return (numbers / np.hypot(1.0, numbers / _CLIP)).astype(np.float32)
 
     @property
     def n_numbers(self) -> int:
@@ -103,8 +110,13 @@ class TableEncoder:
         values = self._raw_numbers(X)
         numbers = self._scaled(values[:, self.moving], self.moving)
         gaps = np.isnan(values[:, self.gaps]).astype(np.float32)
+        if self.category_columns and not isinstance(X, pd.DataFrame):
+            raise ValueError(
+                f"The model was trained on a DataFrame with {len(self.category_columns)} columns "
+                "of categories: pass a DataFrame."
+            )
         codes = [
-            values.get_indexer(pd.Index(X.iloc[:, position])) + 1
+            _category_numbers(X.columns[position], X.iloc[:, position], values)
             for position, values in self.category_columns.items()
         ]
         categories = np.column_stack(codes) if codes else np.empty((values.shape[0], 0))
@@ -116,10 +128,7 @@ class TableEncoder:
 
     def _raw_numbers(self, X: Any) -> NDArray[Any]:
         if isinstance(X, pd.DataFrame):
-            columns = [
-                X.iloc[:, k].to_numpy(dtype=np.float64, na_value=np.nan)
-                for k in self.number_columns
-            ]
+            columns = [_numbers(X.columns[k], X.iloc[:, k]) for k in self.number_columns]
             return np.column_stack(columns) if columns else np.empty((len(X), 0))
         matrix: Any = X
         return np.asarray(matrix.toarray() if sparse.issparse(X) else X)
@@ -133,10 +142,10 @@ def _centre_and_scale(
         return 0.0, 0.0
     low, centre, high = _quantiles(sample, np.array([0.25, 0.5, 0.75]), weight)
     if high > low:
-        return float(centre), float(1.0 / (high - low))
+        return float(centre), float(0.5 / (0.5 * high - 0.5 * low))  # the difference may overflow
     # Mostly one value: the range of the rest, which is as wide as four quartiles would be.
-    spread = float(np.nanmax(column)) - float(np.nanmin(column))
-    return float(centre), 2.0 / spread if spread > 0.0 else 0.0
+    half = 0.5 * float(np.nanmax(column)) - 0.5 * float(np.nanmin(column))
+    return float(centre), 1.0 / half if half > 0.0 else 0.0
 
 
 def _quantiles(
@@ -152,3 +161,38 @@ def _quantiles(
             weights=None if weight is None else weight[present],
         )
     )
+
+
+def _categories(name: Any, column: pd.Series) -> pd.Index:
+    """Distinct values of a column that is no column of numbers."""
+    values = pd.Index(pd.unique(column.dropna()))
+    kinds = {type(value) for value in values}
+    if len(kinds) > 1:
+        names = ", ".join(sorted(kind.__name__ for kind in kinds))
+        raise ValueError(
+            f"Column {name!r} mixes values of types {names}: convert them to one type."
+        )
+    return values
+
+
+def _category_numbers(name: Any, column: pd.Series, known: pd.Index) -> NDArray[np.intp]:
+    """Number of each value, 0 for one that is missing or was not seen in training."""
+    numbers = np.asarray(known.get_indexer(pd.Index(column))) + 1
+    present = column.notna()
+    if present.any() and known.size and not numbers.any():
+        now, before = type(column[present].iloc[0]).__name__, type(known[0]).__name__
+        if now != before:
+            raise ValueError(
+                f"Column {name!r} held categories of type {before} in training, but of type {now} "
+                "here."
+            )
+    return numbers
+
+
+def _numbers(name: Any, column: pd.Series) -> NDArray[np.float64]:
+    try:
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"Column {name!r} held numbers in training, but holds other values here."
+        ) from None

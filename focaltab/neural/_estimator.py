@@ -23,7 +23,9 @@ from focaltab.neural._batches import BalancedBatches, Rows, ShuffledBatches
 from focaltab.neural._encoder import TableEncoder
 from focaltab.neural._network import FocalNetwork, NumericEmbedding, make_numeric_embedding
 from focaltab.neural._parameters import check_parameters, resolve_device
+from focaltab.neural._partial_fit import PartialFit, on_cpu
 from focaltab.neural._posterior import (
+    ROWS_PER_PREDICTION,
     HeldOutScore,
     mean_probability,
     sampled_prevalence,
@@ -31,7 +33,6 @@ from focaltab.neural._posterior import (
 )
 from focaltab.neural._training import LearningRate, Objective, Plan
 
-_ROWS_PER_PREDICTION = 16_384
 # "auto" makes this many steps of an epoch, with batches within these bounds.
 _AUTO_STEPS = 64
 _AUTO_BATCHES = (64, 1024)
@@ -39,7 +40,19 @@ _AUTO_BATCHES = (64, 1024)
 _ENOUGH_HELD_OUT = 10
 
 
-class FocalMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+HeldOut = tuple[Any, NDArray[Any], NDArray[Any] | None]
+# What a trained network cannot change.
+_ARCHITECTURE = (
+    "hidden_layer_sizes",
+    "activation",
+    "dropout",
+    "numeric_embedding",
+    "n_members",
+    "label_smoothing",
+)
+
+
+class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Multilayer perceptron trained on focal loss, with calibrated probabilities.
 
     Parameters that scikit-learn's ``MLPClassifier`` has keep their meaning.
@@ -91,9 +104,10 @@ class FocalMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         the best epoch's weights. ``"auto"`` does so where the part holds 10 rows of each class.
     validation_fraction : float, default=0.1
     n_iter_no_change : int, default=10
-        Epochs without an improvement by more than ``tol`` (of average precision, or of the
-        training loss without early stopping) before training ends.
+        Epochs without an improvement by more than ``tol`` before training ends.
     tol : float, default=0.0001
+        Of average precision; without early stopping, of the training loss as a share of the first
+        epoch's.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the weights of the fit before.
     device : str, default="auto"
@@ -126,8 +140,8 @@ class FocalMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Notes
     -----
     Numbers are scaled inside, robustly. A missing number becomes the median, and columns that had
-    missing values in training get a flag. Columns of pandas categories or text are embedded;
-    values missing or unseen in training share an embedding of zeros. Sparse matrices are made
+    missing values in training get a flag. Columns of pandas categories or text are embedded; a
+    value that was not seen in training is treated as a missing one. Sparse matrices are made
     dense. A pickled model is moved to the CPU, so that one trained on a GPU loads anywhere.
 
     Examples
@@ -242,151 +256,56 @@ class FocalMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             number (the learning rate is too high).
         """
         check_parameters(self)
-        X = self._checked_features(X, reset=not (self.warm_start and hasattr(self, "network_")))
         classes, codes = _inputs.encode_target(y, self.pos_label)
         _inputs.check_rows(X, codes)
         weight = _inputs.training_weight(sample_weight, self.class_weight, None, y, codes)
-        X, codes, weight = _with_weight_only(X, codes, weight)
         loss, prevalence = _inputs.prepare_loss(self, classes, codes, weight)
         _inputs.warn_of_common_positive(classes, prevalence, self.pos_label)
         again = self.warm_start and hasattr(self, "network_")
-        if again and not np.array_equal(classes.labels, self.classes_):
-            raise ValueError(
-                f"warm_start goes on with classes {self.classes_.tolist()}, but y holds "
-                f"{classes.labels.tolist()}."
-            )
-        held_out: tuple[Any, NDArray[Any], NDArray[Any] | None] | None = None
-        if eval_set is not None:
-            X_eval = self._checked_features(eval_set[0], reset=False)
-            ((X_eval, codes_eval),) = _inputs.encode_evaluation_sets(
-                [(X_eval, eval_set[1])], classes, None, needs_positives=True
-            )
-            held_out = (X_eval, codes_eval, None)
-        elif self._stops_early(codes):
-            train, held = _inputs.validation_rows(
-                codes, self.validation_fraction, self.random_state
-            )
-            held_out = (
-                _inputs.take_rows(X, held),
-                codes[held],
-                None if weight is None else weight[held],
-            )
-            X, codes = _inputs.take_rows(X, train), codes[train]
-            weight = None if weight is None else weight[train]
-        with self._seeded() as generator:
+        if again:
+            _inputs.check_continuation(self, loss, classes)
+            self._check_architecture()
+        with _inputs.whole_or_unchanged(self), self._seeded(again) as generator:
+            X = self._checked_features(X, reset=not again)
+            held_out = self._evaluation_rows(eval_set, classes)
+            X, codes, weight = _inputs.with_weight_only(X, codes, weight)
+            if held_out is None and self._stops_early(codes):
+                X, codes, weight, held_out = self._held_out_part(X, codes, weight)
             encoder = self.encoder_ if again else TableEncoder().fit(X, weight)
             dtype = self.network_.dtype if again else self._precision(codes.size)
-            rows = self._rows(encoder, dtype, X, codes, weight)
+            mean_weight = 1.0 if weight is None else float(weight.mean())
+            rows = self._rows(encoder, dtype, X, codes, weight, mean_weight)
             shift = self._prior_shift(codes)
             if again:
-                network = self.network_.to(rows.y.device)
+                # A copy, so that a fit that fails leaves the network as it was.
+                network = copy.deepcopy(self.network_).to(rows.y.device)
             else:
                 network = self._new_network(encoder, rows, loss)
                 start = sampled_prevalence(loss, prevalence, shift)
                 network.start_from(loss.intercept(start))
-            sampler = ShuffledBatches if self.sampler is None else BalancedBatches
-            batches = sampler(rows, self._batch_rows(len(rows)), generator)
-            optimizer = self._new_optimizer(network)
             score = None
             if held_out is not None:
-                score = HeldOutScore(loss, network, self._rows(encoder, dtype, *held_out))
+                held_rows = self._rows(encoder, dtype, *held_out, mean_weight)
+                score = HeldOutScore(loss, network, held_rows)
+            sampler = ShuffledBatches if self.sampler is None else BalancedBatches
             history = _training.train(
                 network,
-                batches,
+                sampler(rows, self._batch_rows(len(rows)), generator),
                 Objective(loss, self.label_smoothing),
-                optimizer,
+                self._new_optimizer(network),
                 self._plan(),
                 score,
                 callback,
                 self.verbose,
             )
-        self._keep(classes, loss, prevalence, encoder, network, shift)
-        self._optimizer: torch.optim.Optimizer | None = None
-        self.n_iter_ = len(history.loss)
-        self.loss_curve_ = history.loss
-        self.validation_scores_ = history.score or None
-        self.best_validation_score_ = history.best_score
-        self.best_iter_ = history.best_epoch or self.n_iter_
-        return self
-
-    def partial_fit(
-        self,
-        X: Any,
-        y: ArrayLike,
-        classes: ArrayLike | None = None,
-        sample_weight: ArrayLike | None = None,
-    ) -> Any:
-        """Train for one epoch on these rows, at a constant learning rate.
-
-        The first call finds scales, categories, class weights and the intercept; they stay. The
-        ``sampler`` must be None, and there is no early stopping.
-
-        Parameters
-        ----------
-        X, y, sample_weight
-            As in `fit`; a call may lack a class.
-        classes : array-like of shape (n_classes,), default=None
-            All labels that will come; needed in the first call.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            As `fit`; if `classes` is missing in the first call or differs later, or the first
-            call lacks rows of a class.
-        """
-        check_parameters(self)
-        if self.sampler is not None:
-            raise ValueError("partial_fit takes rows as they come: set sampler=None.")
-        first = not hasattr(self, "network_")
-        X = self._checked_features(X, reset=first)
-        if first:
-            if classes is None:
-                raise ValueError("classes must be passed on the first call to partial_fit.")
-            known, codes = _inputs.encode_target(y, self.pos_label)
-            absent = sorted(set(np.asarray(classes).tolist()) - set(known.labels.tolist()))
-            if absent:
-                raise ValueError(
-                    f"The first call to partial_fit needs rows of every class, to start from "
-                    f"their shares; y lacks {absent}."
-                )
-            foreign = sorted(set(known.labels.tolist()) - set(np.asarray(classes).tolist()))
-            if foreign:
-                raise ValueError(f"y holds labels that are not in classes: {foreign}.")
-        else:
-            known = self._label_order
-            if classes is not None and not np.array_equal(np.unique(classes), known.labels):
-                raise ValueError(
-                    f"classes={np.unique(classes).tolist()} differs from that of the first call, "
-                    f"{known.labels.tolist()}."
-                )
-            codes = known.encode_more(y)
-        _inputs.check_rows(X, codes)
-        weight = _inputs.training_weight(sample_weight, None, None, y, codes, every_class=first)
-        with self._seeded() as generator:
-            if first:
-                loss, prevalence = _inputs.prepare_loss(self, known, codes, weight)
-                encoder = TableEncoder().fit(X, weight)
-                rows = self._rows(encoder, self._precision(codes.size), X, codes, weight)
-                network = self._new_network(encoder, rows, loss)
-                network.start_from(loss.intercept(prevalence))
-                self._keep(known, loss, prevalence, encoder, network, None)
-                self.n_iter_, self.loss_curve_ = 0, []
-                self.validation_scores_ = self.best_validation_score_ = None
-            else:
-                rows = self._rows(self.encoder_, self.network_.dtype, X, codes, weight)
-            self.network_.to(rows.y.device)
-            optimizer = getattr(self, "_optimizer", None) or self._new_optimizer(self.network_)
-            self._optimizer = optimizer
-            batches = ShuffledBatches(rows, self._batch_rows(len(rows)), generator)
-            objective = Objective(self.loss_, self.label_smoothing)
-            value = _training.train_epoch(self.network_, batches, objective, optimizer)
-        _training.check_finite(value, self.n_iter_, self.learning_rate_init)
-        self.n_iter_ += 1
-        self.loss_curve_.append(value)
+            self._keep(classes, loss, prevalence, encoder, network, shift)
+            self._mean_weight, self._optimizer_state = mean_weight, None
+            self._epochs_seen = (self._epochs_seen if again else 0) + len(history.loss)
+            self.n_iter_ = len(history.loss)
+            self.loss_curve_ = history.loss
+            self.validation_scores_ = history.score or None
+            self.best_validation_score_ = history.best_score
+            self.best_iter_ = history.best_epoch or self.n_iter_
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -406,13 +325,16 @@ class FocalMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         device = resolve_device(self.device)
         network = self.network_.to(device)
         parts = []
-        for start in range(0, X.shape[0], _ROWS_PER_PREDICTION):
-            part = _slice(X, start, start + _ROWS_PER_PREDICTION)
+        for start in range(0, X.shape[0], ROWS_PER_PREDICTION):
+            part = _slice(X, start, start + ROWS_PER_PREDICTION)
             encoded = _as_tensors(self.encoder_, part, device, network.dtype)
             raw = _training.predict_raw(network, encoded)
             parts.append(mean_probability(self.loss_, raw))
         by_number = np.concatenate(parts)
-        by_number = undo_training(by_number, self.label_smoothing, self._log_prior_shift)
+        shares = np.atleast_1d(np.asarray(self.prevalence_, dtype=np.float64))
+        if shares.size == 1:
+            shares = np.array([1.0 - shares[0], shares[0]])
+        by_number = undo_training(by_number, shares, self._label_smoothing, self._log_prior_shift)
         return np.ascontiguousarray(self._label_order.columns_in_order(by_number))
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
@@ -427,9 +349,9 @@ class FocalMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def __getstate__(self) -> Any:
         state = super().__getstate__().copy()
-        state.pop("_optimizer", None)
         if "network_" in state:
             state["network_"] = copy.deepcopy(state["network_"]).cpu()
+            state["_optimizer_state"] = on_cpu(state["_optimizer_state"])
         return state
 
     def _checked_features(self, X: Any, *, reset: bool) -> Any:
@@ -438,15 +360,46 @@ class FocalMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             _inputs.check_features(X)
             if len(X) == 0:
                 raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
-            return X
-        return validate_data(
+            return _inputs.numbers_as_numbers(X)
+        X = validate_data(
             self,
             X,
             reset=reset,
             accept_sparse="csr",
             dtype=[np.float64, np.float32],
-            ensure_all_finite="allow-nan",
+            ensure_all_finite=False,
         )
+        _inputs.check_features(X)  # infinite values, by column and row
+        return X
+
+    def _evaluation_rows(self, eval_set: Any, classes: _inputs.Classes) -> HeldOut | None:
+        if eval_set is None:
+            return None
+        sets = eval_set if isinstance(eval_set, list) else [eval_set]
+        if len(sets) != 1:
+            raise ValueError(f"eval_set must be one (X, y), got {len(sets)} of them.")
+        X = self._checked_features(sets[0][0], reset=False)
+        ((X, codes),) = _inputs.encode_evaluation_sets(
+            [(X, sets[0][1])], classes, None, needs_positives=True
+        )
+        return X, codes, None
+
+    def _held_out_part(
+        self, X: Any, codes: NDArray[Any], weight: NDArray[Any] | None
+    ) -> tuple[Any, NDArray[Any], NDArray[Any] | None, HeldOut]:
+        """Rows to train on, and a stratified part to stop early by."""
+        train, held = _inputs.validation_rows(codes, self.validation_fraction, self.random_state)
+        weights = (None, None) if weight is None else (weight[train], weight[held])
+        part = (_inputs.take_rows(X, held), codes[held], weights[1])
+        return _inputs.take_rows(X, train), codes[train], weights[0], part
+
+    def _check_architecture(self) -> None:
+        for name, value in self._architecture.items():
+            if getattr(self, name) != value:
+                raise ValueError(
+                    f"warm_start goes on with a network of {name}={value!r}, which cannot become "
+                    f"{getattr(self, name)!r}: set warm_start=False."
+                )
 
     def _stops_early(self, codes: NDArray[Any]) -> bool:
         if self.early_stopping != "auto":
@@ -466,6 +419,7 @@ class FocalMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X: Any,
         codes: NDArray[Any],
         weight: NDArray[Any] | None,
+        mean_weight: float,
     ) -> Rows:
         device = resolve_device(self.device)
         numbers, gaps, categories = _as_tensors(encoder, X, device, dtype)
@@ -473,7 +427,7 @@ class FocalMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if weight is None:
             return Rows(numbers, gaps, categories, y, None)
         # Of mean one, so that the learning rate means the same under any scale of weights.
-        scaled = torch.from_numpy(weight / weight.mean()).to(dtype).to(device)
+        scaled = torch.from_numpy(weight / mean_weight).to(dtype).to(device)
         return Rows(numbers, gaps, categories, y, scaled)
 
     def _new_network(self, encoder: TableEncoder, rows: Rows, loss: FocalLoss) -> FocalNetwork:
@@ -533,11 +487,17 @@ class FocalMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.encoder_ = encoder
         self.network_ = network
         self._log_prior_shift = shift
+        self._label_smoothing = self.label_smoothing
+        self._architecture = {name: getattr(self, name) for name in _ARCHITECTURE}
 
     @contextmanager
-    def _seeded(self) -> Iterator[torch.Generator]:
-        """Torch's random numbers from ``random_state``, and the user's put back afterwards."""
+    def _seeded(self, again: bool) -> Iterator[torch.Generator]:
+        """Torch's random numbers from ``random_state``, and the user's put back afterwards.
+
+        Training that goes on draws others than the epochs before it did.
+        """
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        seed += 2**31 * self._epochs_seen if again else 0
         device = resolve_device(self.device)
         devices = [device] if device.type == "cuda" else []
         with torch.random.fork_rng(devices):
@@ -550,16 +510,6 @@ def _as_tensors(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     numbers, gaps, categories = (torch.from_numpy(a).to(device) for a in encoder.transform(X))
     return numbers.to(dtype), gaps.to(dtype), categories
-
-
-def _with_weight_only(
-    X: Any, codes: NDArray[Any], weight: NDArray[np.float64] | None
-) -> tuple[Any, NDArray[Any], NDArray[np.float64] | None]:
-    """Leave out the rows without weight, which say nothing but would set scales."""
-    if weight is None or (weight > 0).all():
-        return X, codes, weight
-    kept = np.flatnonzero(weight > 0)
-    return _inputs.take_rows(X, kept), codes[kept], weight[kept]
 
 
 def _slice(X: Any, start: int, stop: int) -> Any:

@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score
 
+from focaltab._inputs import mean_average_precision
 from focaltab.losses import FocalLoss
 from focaltab.neural._batches import Rows
 from focaltab.neural._network import FocalNetwork
-from focaltab.neural._training import Objective, predict_raw
+from focaltab.neural._training import predict_raw
+
+ROWS_PER_PREDICTION = 16_384
+_SMALL_SHARE = 0.2
 
 
 def mean_probability(loss: FocalLoss, raw: torch.Tensor) -> NDArray[np.float64]:
@@ -40,15 +43,20 @@ def sampled_prevalence(loss: FocalLoss, prevalence: Any, shift: NDArray[np.float
 
 def undo_training(
     by_number: NDArray[np.float64],
+    shares: NDArray[np.float64],
     label_smoothing: float,
     log_prior_shift: NDArray[np.float64] | None,
 ) -> NDArray[np.float64]:
-    """Probabilities of the data from those of what the network was shown."""
+    """Probabilities of the data from those of what the network was shown.
+
+    `shares` are the classes' own, in which the smallest probabilities are measured.
+    """
     n_classes = by_number.shape[1]
     if label_smoothing > 0.0:
-        # The network learned (1 - e) eta + e / K.
-        by_number = (by_number - label_smoothing / n_classes) / (1.0 - label_smoothing)
-        by_number = np.clip(by_number, np.finfo(np.float32).tiny, None)
+        # The network learned (1 - e) eta + e / K, and strays to both sides of it: where eta is
+        # small the difference may be negative. A hyperbola keeps it positive and in its order.
+        eta = (by_number - label_smoothing / n_classes) / (1.0 - label_smoothing)
+        by_number = 0.5 * (eta + np.hypot(eta, _SMALL_SHARE * shares))
     if log_prior_shift is not None:
         by_number = by_number * np.exp(log_prior_shift)
     return np.asarray(by_number / by_number.sum(axis=1, keepdims=True))
@@ -65,18 +73,20 @@ class HeldOutScore:
         self.loss = loss
         self.network = network
         self.rows = rows
-        self.objective = Objective(loss, 0.0)
         self.y = rows.y.cpu().numpy()
         self.weight = None if rows.weight is None else rows.weight.cpu().numpy()
 
     def __call__(self) -> tuple[float, float]:
-        raw = predict_raw(self.network, self.rows)
-        probability = mean_probability(self.loss, raw)
+        probability = np.concatenate(
+            [
+                mean_probability(self.loss, predict_raw(self.network, part))
+                for part in self.rows.split(ROWS_PER_PREDICTION)
+            ]
+        )
         if not np.isfinite(probability).all():
             return -np.inf, -np.inf
-        scores = [
-            average_precision_score(self.y == k, probability[:, k], sample_weight=self.weight)
-            for k in range(1 if self.loss.n_classes == 2 else 0, self.loss.n_classes)
-        ]
-        loss = self.objective(raw, self.rows.y, self.rows.weight)
-        return float(np.mean(scores)), -float(loss)
+        ranked = probability if self.loss.is_multiclass else probability[:, 1]
+        score = mean_average_precision(self.y, ranked, self.weight)
+        own = probability[np.arange(self.y.size), self.y]
+        log_own = np.log(np.maximum(own, np.finfo(np.float64).tiny))
+        return score, float(np.average(log_own, weights=self.weight))

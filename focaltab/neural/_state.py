@@ -47,8 +47,11 @@ def to_arrays(model: FocalMLPClassifier) -> Arrays:
     encoder, loss = model.encoder_, model.loss_
     state = {
         "format": _FORMAT,
-        "parameters": {name: _plain(name, v) for name, v in model.get_params().items()},
+        "parameters": {
+            name: _plain(name, v) for name, v in (model.get_params() | model._architecture).items()
+        },
         "labels": [_plain("label", label) for label in model.classes_.tolist()],
+        "label_dtype": model.classes_.dtype.str,
         "flipped": model._label_order.flipped,
         "loss": {
             "gamma": _plain("gamma", loss.gamma),
@@ -64,6 +67,9 @@ def to_arrays(model: FocalMLPClassifier) -> Arrays:
         "feature_names": _plain("feature name", getattr(model, "feature_names_in_", None)),
         "n_features": model.n_features_in_,
         "n_iter": model.n_iter_,
+        "best_iter": model.best_iter_,
+        "mean_weight": model._mean_weight,
+        "epochs_seen": model._epochs_seen,
         "loss_curve": model.loss_curve_,
         "validation_scores": model.validation_scores_,
         "best_validation_score": model.best_validation_score_,
@@ -100,7 +106,7 @@ def _rebuilt(state: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Focal
     model = FocalMLPClassifier(
         **{name: _original(value) for name, value in state["parameters"].items()}
     )
-    labels = np.array(state["labels"])
+    labels = np.array(state["labels"], dtype=state["label_dtype"])
     n_features = int(state["n_features"])
     encoder = _encoder(state["categories"], arrays, n_features)
     loss = FocalLoss(
@@ -121,6 +127,8 @@ def _rebuilt(state: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Focal
         if model.feature_names_in_.shape != (n_features,):
             raise ValueError(f"there are not {n_features} feature names")
     model.n_iter_, model.loss_curve_ = state["n_iter"], state["loss_curve"]
+    model.best_iter_, model._epochs_seen = state["best_iter"], state["epochs_seen"]
+    model._mean_weight, model._optimizer_state = state["mean_weight"], None
     model.validation_scores_ = state["validation_scores"]
     model.best_validation_score_ = state["best_validation_score"]
     return model

@@ -20,6 +20,7 @@ LearningRate = Literal["constant", "cosine", "adaptive"]
 # Steps over which the rate rises from nothing, as a share of all.
 _WARM_UP = 0.05
 _MOMENTUM = 0.9
+_ROWS_TO_CHECK = 1000
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,9 @@ def train(
             if score is not None:
                 reached = score()
                 history.score.append(reached[0])
-            idle = 0 if _has_risen(reached, best, plan.tol) else idle + 1
+            # Losses are small where positives are rare: their tolerance is a share of the first.
+            tol = plan.tol * (1.0 if score is not None else abs(history.loss[0]))
+            idle = 0 if _has_risen(reached, best, tol) else idle + 1
             if reached > best:
                 best = reached
                 if score is not None:
@@ -133,6 +136,7 @@ def train(
                 if not schedule.slow_down():
                     break
                 idle = 0
+    check_network(network, batches.rows, len(history.loss) - 1, plan.learning_rate_init)
     if best_weights is not None:
         network.load_state_dict(best_weights)
     return history
@@ -174,6 +178,13 @@ def check_finite(loss: float, epoch: int, learning_rate: float) -> None:
             f"The loss became {loss} in epoch {epoch + 1}: learning_rate_init={learning_rate:g} is "
             f"too high for these data. Try {learning_rate / 10.0:g}."
         )
+
+
+def check_network(network: FocalNetwork, rows: Rows, epoch: int, learning_rate: float) -> None:
+    """Refuse a network that the last step broke, by what it says of some rows."""
+    some = next(rows.split(_ROWS_TO_CHECK))
+    if not bool(torch.isfinite(predict_raw(network, some)).all()):
+        check_finite(math.nan, epoch, learning_rate)
 
 
 class _Schedule:

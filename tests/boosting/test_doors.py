@@ -173,6 +173,11 @@ def test_a_model_is_continued_only_where_its_margins_mean_the_same(library, rare
         other = make(library, **{"link": "focal", "focal_alpha": 0.1, **change})
         with pytest.raises(ValueError, match=message):
             continued(library, other, X, y, focal)
+    labels = np.where(y == 1, "bad", "good")
+    named = make(library, n_estimators=2, pos_label="bad").fit(X, labels)
+    for other, target in ((make(library, n_estimators=2), labels), (make(library), y)):
+        with pytest.raises(ValueError, match="trained on classes"):
+            continued(library, other, X, target, named)
     # True log-odds mean the same under every loss.
     logit = make(library, n_estimators=30).fit(X, y)
     more = make(library, focal_gamma=0.0, n_estimators=1, learning_rate=1e-6)
@@ -209,19 +214,30 @@ def test_the_xgboost_file_of_an_early_stopped_model_predicts_what_the_model_does
         assert model.get_booster().num_boosted_rounds() == model.best_iteration + 1
 
 
-def test_an_interrupted_refit_leaves_the_old_model_whole(rare):
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_an_interrupted_refit_leaves_the_old_model_whole(library, rare):
     class Interrupt(xgb.callback.TrainingCallback):
         def before_iteration(self, model, epoch, evals_log):
             raise KeyboardInterrupt
 
+    def interrupt(environment):
+        raise KeyboardInterrupt
+
     X, y = rare
-    model = make("xgb", n_estimators=3).fit(X, np.where(y == 1, "b", "a"))
-    before = model.predict_proba(X)
-    model.set_params(callbacks=[Interrupt()])
+    model = make(library, n_estimators=3, pos_label="bad")
+    model.fit(X, np.where(y == 1, "bad", "good"))
+    before, labels = model.predict_proba(X), model.predict(X)
+    options = {}
+    if library == "xgb":
+        model.set_params(callbacks=[Interrupt()])
+    else:
+        options["callbacks"] = [interrupt]
+    model.set_params(pos_label=None)
     with pytest.raises(KeyboardInterrupt):
-        model.fit(X, y)
-    assert model.classes_.tolist() == ["a", "b"]
+        model.fit(X, y + (X[:, 1] > 1), **options)
+    assert model.classes_.tolist() == ["bad", "good"]
     np.testing.assert_array_equal(model.predict_proba(X), before)
+    np.testing.assert_array_equal(model.predict(X), labels)
 
 
 def test_xgboost_metrics_that_would_misread_the_focal_margin(rare):

@@ -139,6 +139,38 @@ def test_every_shape_has_a_loss(shape):
     assert float(value.detach()) == pytest.approx(raw.numel() * np.log(2.0) / 4.0)
 
 
+def test_half_precision_keeps_small_gradients():
+    raw = torch.full((100_000,), -2.0, dtype=torch.float16, requires_grad=True)
+    value = TorchFocalLoss(FocalLoss(2.0))(raw, torch.zeros(100_000))
+    (value * 65536.0).backward()
+    expected = 65536.0 / 100_000 * FocalLoss(2.0).gradient([0], [-2.0])[0]
+    torch.testing.assert_close(
+        raw.grad[:3].double(),
+        torch.full((3,), float(expected), dtype=torch.float64),
+        rtol=1e-3,
+        atol=0,
+    )
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_labels_that_are_no_class_numbers(link):
+    for y in (2.0, -1.0):
+        with pytest.raises(ValueError, match="class numbers 0 to 1"):
+            TorchFocalLoss(FocalLoss(link=link))(torch.zeros(2), torch.tensor([0.0, y]))
+    for y in (3, -1):
+        with pytest.raises(ValueError, match="class numbers 0 to 2"):
+            TorchFocalLoss(FocalLoss(link=link, n_classes=3))(
+                torch.zeros(2, 3), torch.tensor([0, y])
+            )
+    empty = TorchFocalLoss(FocalLoss(link=link, n_classes=3), "sum")(
+        torch.zeros(0, 3), torch.zeros(0)
+    )
+    assert float(empty) == 0.0
+    with pytest.raises(ValueError, match="takes no gradient"):
+        weight = torch.ones(2, requires_grad=True)
+        TorchFocalLoss(FocalLoss(link=link))(torch.zeros(2), torch.zeros(2), weight)
+
+
 def test_what_cannot_be_computed_says_so():
     with pytest.raises(ValueError, match="broadcast"):
         TorchFocalLoss(FocalLoss())(torch.zeros(3), torch.zeros(2))

@@ -253,8 +253,6 @@ def test_partial_fit_learns_over_many_calls(rare):
     assert model.n_iter_ == 24
     assert average_precision_score(y, model.predict_proba(X)[:, 1]) > 0.3
     model.partial_fit(X[:10], np.full(10, "a"))
-    again = pickle.loads(pickle.dumps(model))
-    again.partial_fit(X[:100], labels[:100])
     with pytest.raises(ValueError, match="classes must be passed on the first call"):
         make().partial_fit(X, labels)
     with pytest.raises(ValueError, match="needs rows of every class"):
@@ -379,7 +377,7 @@ def test_bad_parameters(parameters, message):
         ({"y": np.r_[np.nan, np.ones(59)]}, "row 0"),
         ({"y": np.ones(5)}, "60 rows|only one class"),
         ({"y": np.tile([0, 1], 25)}, "X has 60 rows but y has 50"),
-        ({"X": np.full((60, 2), np.inf)}, "infinity"),
+        ({"X": np.full((60, 2), np.inf)}, "column 0, row 0"),
         ({"X": pd.DataFrame({"bad": np.full(60, np.inf)})}, "'bad'"),
         ({"sample_weight": -np.ones(60)}, "negative"),
         ({"sample_weight": np.zeros(60)}, "zero in every row"),

@@ -1,4 +1,4 @@
-"""Checks of what only a booster's fit is given."""
+"""Whether a model can be gone on from."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from focaltab._inputs.labels import Classes
 from focaltab.losses import FocalLoss
 
 
-def check_continuation(previous: Any, loss: FocalLoss) -> None:
+def check_continuation(previous: Any, loss: FocalLoss, classes: Classes) -> None:
     """Refuse to continue a model whose margins mean something else than this loss's.
 
     True log-odds are the same under every gamma and alpha; focal margins are not.
@@ -17,11 +18,18 @@ def check_continuation(previous: Any, loss: FocalLoss) -> None:
     Raises
     ------
     ValueError
-        Names the parameter that differs.
+        Names the parameter that differs, or the classes.
     """
     before = getattr(previous, "loss_", None)
     if before is None:  # a booster or a file, of which only the user knows
         return
+    known = getattr(previous, "_label_order", None)
+    if known is not None and known.by_number.tolist() != classes.by_number.tolist():
+        raise ValueError(
+            f"The model to continue was trained on classes {known.by_number.tolist()} (the "
+            f"positive one last), not {classes.by_number.tolist()}: set pos_label, or the labels, "
+            "as they were."
+        )
     if before.link_name != loss.link_name:
         raise ValueError(
             f"The model to continue was trained with link={before.link_name!r}, not "
@@ -40,8 +48,3 @@ def check_continuation(previous: Any, loss: FocalLoss) -> None:
             "The model to continue was trained with another focal_alpha, and link='focal': its "
             "margins would be misread."
         )
-
-
-def own_threads(n_jobs: int | None) -> int | None:
-    """Threads for the objective under the estimator's ``n_jobs``; None for all."""
-    return n_jobs if n_jobs is not None and n_jobs > 0 else None

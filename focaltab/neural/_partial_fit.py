@@ -1,0 +1,161 @@
+"""Training by parts: what ``FocalMLPClassifier`` does in ``partial_fit``."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from focaltab import _inputs
+from focaltab.neural import _training
+from focaltab.neural._batches import ShuffledBatches
+from focaltab.neural._encoder import TableEncoder
+from focaltab.neural._parameters import check_parameters
+from focaltab.neural._training import Objective
+
+
+class PartialFit:
+    """One epoch a call, on whatever rows the call brings."""
+
+    validation_scores_: list[float] | None
+    best_validation_score_: float | None
+
+    def partial_fit(
+        self: Any,
+        X: Any,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Any:
+        """Train for one epoch on these rows, at a constant learning rate.
+
+        The first call finds scales, categories, ``focal_alpha`` and the intercept; they stay. The
+        ``sampler`` must be None and ``class_weight`` no ``"balanced"``; there is no early
+        stopping. Weights count by the scale of the first call's.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`; a call may lack a class.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will come; needed in the first call.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            As `fit`; if `classes` is missing in the first call or differs later, or the first
+            call lacks rows of a class.
+        """
+        check_parameters(self)
+        first = not hasattr(self, "network_")
+        self._check_partial(first)
+        known, codes = self._partial_codes(y, classes, first)
+        _inputs.check_rows(X, codes)
+        weight = _inputs.training_weight(
+            sample_weight, self.class_weight, None, y, codes, every_class=first
+        )
+        with _inputs.whole_or_unchanged(self), self._seeded(not first) as generator:
+            X = self._checked_features(X, reset=first)
+            X, codes, weight = _inputs.with_weight_only(X, codes, weight)
+            if first:
+                rows = self._start(X, known, codes, weight)
+            else:
+                rows = self._rows(
+                    self.encoder_, self.network_.dtype, X, codes, weight, self._mean_weight
+                )
+            # A copy, so that a call that fails leaves the network as it was.
+            network = copy.deepcopy(self.network_).to(rows.y.device)
+            optimizer = self._new_optimizer(network)
+            if self._optimizer_state is not None:
+                chosen = [dict(group) for group in optimizer.param_groups]
+                optimizer.load_state_dict(self._optimizer_state)
+                for group, values in zip(optimizer.param_groups, chosen, strict=True):
+                    group |= {k: v for k, v in values.items() if k != "params"}
+            batches = ShuffledBatches(rows, self._batch_rows(len(rows)), generator)
+            objective = Objective(self.loss_, self._label_smoothing)
+            value = _training.train_epoch(network, batches, objective, optimizer)
+            _training.check_finite(value, self._epochs_seen, self.learning_rate_init)
+            _training.check_network(network, rows, self._epochs_seen, self.learning_rate_init)
+            self.network_, self._optimizer_state = network, optimizer.state_dict()
+            self._epochs_seen += 1
+            self.n_iter_ += 1
+            self.best_iter_ = self.n_iter_
+            self.loss_curve_ = [*self.loss_curve_, value]
+            self.validation_scores_, self.best_validation_score_ = None, None
+        return self
+
+    def _check_partial(self: Any, first: bool) -> None:
+        if self.sampler is not None:
+            raise ValueError("partial_fit takes rows as they come: set sampler=None.")
+        if not first and self._log_prior_shift is not None:
+            raise ValueError(
+                "This network was trained with sampler='balanced', and its probabilities are "
+                "corrected for that: partial_fit cannot go on without it. Fit anew."
+            )
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all rows at once, which partial_fit does not see: "
+                "pass {label: weight}."
+            )
+
+    def _partial_codes(
+        self: Any, y: ArrayLike, classes: ArrayLike | None, first: bool
+    ) -> tuple[_inputs.Classes, NDArray[Any]]:
+        if not first:
+            known = self._label_order
+            if classes is not None and not np.array_equal(np.unique(classes), known.labels):
+                raise ValueError(
+                    f"classes={np.unique(classes).tolist()} differs from that of the first call, "
+                    f"{known.labels.tolist()}."
+                )
+            return known, known.encode_more(y, "y")
+        if classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        known, codes = _inputs.encode_target(y, self.pos_label)
+        announced, found = set(np.asarray(classes).tolist()), set(known.labels.tolist())
+        if announced - found:
+            raise ValueError(
+                f"The first call to partial_fit needs rows of every class, to start from their "
+                f"shares; y lacks {sorted(announced - found)}."
+            )
+        if found - announced:
+            raise ValueError(
+                f"y holds labels that are not in classes: {sorted(found - announced)}."
+            )
+        return known, codes
+
+    def _start(
+        self: Any,
+        X: Any,
+        known: _inputs.Classes,
+        codes: NDArray[Any],
+        weight: NDArray[np.float64] | None,
+    ) -> Any:
+        """Make the network that the first call trains; the call's rows."""
+        loss, prevalence = _inputs.prepare_loss(self, known, codes, weight)
+        encoder = TableEncoder().fit(X, weight)
+        self._mean_weight = 1.0 if weight is None else float(weight.mean())
+        dtype = self._precision(codes.size)
+        rows = self._rows(encoder, dtype, X, codes, weight, self._mean_weight)
+        network = self._new_network(encoder, rows, loss)
+        network.start_from(loss.intercept(prevalence))
+        self._keep(known, loss, prevalence, encoder, network, None)
+        self._optimizer_state, self._epochs_seen = None, 0
+        self.n_iter_, self.loss_curve_ = 0, []
+        return rows
+
+
+def on_cpu(state: Any) -> Any:
+    """An optimizer's state with every tensor on the CPU."""
+    if isinstance(state, torch.Tensor):
+        return state.cpu()
+    if isinstance(state, dict):
+        return {key: on_cpu(value) for key, value in state.items()}
+    return [on_cpu(value) for value in state] if isinstance(state, list) else state
