@@ -268,7 +268,7 @@ def test_warm_start_goes_on(rare):
     model = make(warm_start=True, max_iter=3, learning_rate="constant", early_stopping=False)
     first = model.fit(X, y).loss_curve_[0]
     assert model.fit(X, y).loss_curve_[0] < first
-    with pytest.raises(ValueError, match="warm_start goes on with classes"):
+    with pytest.raises(ValueError, match="trained on classes"):
         model.fit(X, np.where(y == 1, "b", "a"))
 
 
