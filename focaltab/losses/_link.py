@@ -194,7 +194,8 @@ class StepTable:
         np.clip(position, 0, self.end, out=position)
         np.copyto(index.narrow, position, casting="unsafe")
         np.copyto(index.wide, index.narrow)
-        np.take(self.values, index.wide, out=out, mode="clip")
+        # All are in range after the clip; of the modes that write to `out`, "wrap" tests least.
+        self.values.take(index.wide, out=out, mode="wrap")
 
 
 class TableIndex:
