@@ -280,9 +280,10 @@ def _binary_block(raw: Tensor, y: Tensor, loss: FocalLoss) -> tuple[Tensor, Tens
 
 def _log_slope(t: Tensor, gamma: float) -> Tensor:
     """``log G(t)``, as `focaltab.losses._margin.log_slope`."""
-    # Beyond 40 on either side p r is its limit to the last bit of a float64.
+    # p r = -log(p) p / q, and p / q = exp(t); beyond 40 on either side it is its limit, to the
+    # last bit of a float64. Not by sigmoids: some runtimes of ONNX round a small one to 0.
     near = t.clamp(-_LIMIT, _LIMIT)
-    ratio = _softplus(-near) * near.sigmoid() / near.neg().sigmoid()
+    ratio = _softplus(-near) * near.exp()
     return torch.log1p(gamma * ratio) - (gamma + 1.0) * _softplus(t)
 
 
