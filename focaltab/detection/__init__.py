@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     )
     from focaltab.detection._draw import draw_detections
     from focaltab.detection._evaluation import evaluate_detections
+    from focaltab.detection._export import export_onnx
     from focaltab.detection._model import FocalClassificationHead, focal_retinanet
     from focaltab.detection._reliability import (
         AnchorOutcomes,
@@ -33,6 +34,7 @@ __all__ = [
     "detect",
     "draw_detections",
     "evaluate_detections",
+    "export_onnx",
     "focal_retinanet",
     "read_coco_results",
     "write_coco_results",
@@ -50,6 +52,7 @@ _HOME = {
     "detect": "focaltab.detection._detect",
     "draw_detections": "focaltab.detection._draw",
     "evaluate_detections": "focaltab.detection._evaluation",
+    "export_onnx": "focaltab.detection._export",
     "focal_retinanet": "focaltab.detection._model",
     "read_coco_results": "focaltab.detection._detect",
     "write_coco_results": "focaltab.detection._detect",
