@@ -54,7 +54,9 @@ def detect(
     """Run a detector over all images of a data set.
 
     Images are read as they are: the data set's ``transforms`` belong to training and are not
-    applied. The model's modes and its device are as before when this returns.
+    applied. Images of different sizes are padded to the largest of their batch, as torchvision's
+    detectors do, which may change scores a little: a batch of 1 avoids it. The model's modes and
+    its device are as before when this returns.
 
     Parameters
     ----------
@@ -185,8 +187,8 @@ def read_coco_results(path: str | Path, dataset: CocoDataset) -> list[Detections
             raise ValueError(f"{where} is no object with image_id, category_id, bbox and score.")
         image_id, category = entry.get("image_id"), entry.get("category_id")
         where += f", image id {image_id!r}"
-        # Numbers alone: True would pass for 1, and a list cannot be looked up at all.
-        if type(image_id) is not int or image_id not in rows:
+        # True would pass for 1, and a list cannot be looked up at all.
+        if type(image_id) not in (int, str) or image_id not in rows:
             raise ValueError(f"{where}: the data set has no image of that id.")
         if type(category) is not int or category not in label_of:
             raise ValueError(

@@ -72,7 +72,6 @@ def inference(model: nn.Module, device: torch.device | str | None) -> Iterator[t
     model.eval()
     try:
         model.to(used)
-        # Not inference mode: anchors that torchvision keeps could not serve training again.
         with torch.no_grad():
             yield used
     finally:

@@ -108,7 +108,7 @@ def anchor_outcomes(
         An image of 800 x 800 pixels has 120,000 anchors for each class, so memory would
         otherwise grow with images and classes.
     random_state : int or None, default=None
-        The same number draws the same rows, for any batch size.
+        The same number draws the same rows, whatever the batch size where images are of one size.
 
     Returns
     -------
@@ -153,8 +153,7 @@ def anchor_outcomes(
             anchor, label = np.nonzero(is_object)
             margins.append(raw[anchor, label])
             labels.append(label)
-            anchor, label = np.nonzero(counts[:, None] & ~is_object)
-            background.add(raw[anchor, label], label)
+            background.add(raw, counts[:, None] & ~is_object)
     n_objects = sum(map(len, margins))
     is_kept_background = np.arange(n_objects + len(background.margin)) >= n_objects
     return AnchorOutcomes(
@@ -205,15 +204,15 @@ class _Sample:
         """How many of the rows seen a kept one stands for."""
         return self.n_seen / max(1, len(self.key))
 
-    def add(self, margin: NDArray[np.float32], label: NDArray[np.int64]) -> None:
-        """Show one image's rows."""
-        key = self.rng.random(len(margin))
-        self.n_seen += len(margin)
+    def add(self, margin: NDArray[np.float32], counts: NDArray[np.bool_]) -> None:
+        """Show the rows of one image that count; both of shape (n_anchors, n_classes)."""
+        key = self.rng.random(margin.shape)
+        self.n_seen += int(counts.sum())
         if len(self.key) == self.size:
-            low = key < self.key.max()
-            key, margin, label = key[low], margin[low], label[low]
-        self.key = np.concatenate([self.key, key])
-        self.margin = np.concatenate([self.margin, margin])
+            counts = counts & (key < self.key.max())
+        anchor, label = np.nonzero(counts)
+        self.key = np.concatenate([self.key, key[anchor, label]])
+        self.margin = np.concatenate([self.margin, margin[anchor, label]])
         self.label = np.concatenate([self.label, label])
         if len(self.key) > self.size:
             kept = np.argpartition(self.key, self.size)[: self.size]

@@ -169,16 +169,17 @@ def _copy(picture: Path, target: Path) -> tuple[int, int]:
     try:
         with Image.open(picture) as file:
             file.load()  # half an image has a size as well
-            if file.getexif().get(_ORIENTATION, 1) == 1:
-                shutil.copyfile(picture, target)
-                return file.size
-            upright = ImageOps.exif_transpose(file)
+            is_upright = file.getexif().get(_ORIENTATION, 1) == 1
+            image = file.copy() if is_upright else ImageOps.exif_transpose(file)
             options: dict[str, Any] = {"quality": 95} if file.format in ("JPEG", "WEBP") else {}
-            upright.save(target, **options)
-            return upright.size
     except (OSError, ValueError, SyntaxError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{picture} cannot be read as an image: {reason}") from None
+    if is_upright:
+        shutil.copyfile(picture, target)
+    else:
+        image.save(target, **options)
+    return image.size
 
 
 def _boxes(

@@ -88,7 +88,7 @@ def test_the_model_is_left_as_it_was(model, folder):
     with pytest.raises(ValueError, match="image id 9"):
         detect(model, data)
     assert [module.training for module in model.modules()] == modes
-    # Anchors made without gradients serve training.
+    # And can be trained on.
     boxes = {"boxes": torch.tensor([[4.0, 4.0, 20.0, 24.0]]), "labels": torch.tensor([1])}
     sum(model.train()([torch.rand(3, 96, 96)], [boxes]).values()).backward()
     model.zero_grad()
