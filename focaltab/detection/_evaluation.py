@@ -26,8 +26,10 @@ def evaluate_detections(detections: Iterable[Detections], dataset: CocoDataset) 
     Precision over recall, interpolated at 101 recalls and averaged over them, classes, and ten
     thresholds on the intersection over union from 0.50 to 0.95 (Lin et al., "Microsoft COCO:
     Common Objects in Context", ECCV 2014; computed by pycocotools' ``COCOeval``). The best 100
-    boxes of an image and class count. An image without boxes is background, where a detection is
-    a false alarm. Crowd marks are not read: such a box counts as one object.
+    boxes of an image and class count. An image without boxes is background, where a detection is a
+    false alarm. Boxes under the model's ``score_thresh`` were not found: for the whole curve let
+    it be about 0.001 with calibrated scores. Crowd marks are not read: such a box counts as one
+    object.
 
     Parameters
     ----------

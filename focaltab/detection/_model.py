@@ -156,7 +156,9 @@ def focal_retinanet(
     calibrated : bool, default=True
         Whether scores are calibrated probabilities of an anchor to be an object, rather than the
         sigmoid of the focal margin; see `FocalClassificationHead`. ``score_thresh``, 0.05 unless
-        given, then is such a probability.
+        given, then is such a probability, and stricter: at the paper's loss the sigmoid says 0.05
+        where the probability is 0.001. Average precision wants doubtful boxes too, so set
+        ``model.score_thresh`` to about that before `evaluate_detections`.
     **kwargs
         Of ``torchvision.models.detection.RetinaNet``: ``min_size``, ``score_thresh``, ...
 

@@ -117,6 +117,11 @@ def test_the_threshold_is_a_probability():
     assert not small_model(loss, calibrated=False).head.classification_head.calibrated
 
 
+def test_the_documented_threshold_is_that_of_the_papers_loss():
+    probability = FocalLoss(2.0, 0.25).inverse_link(logit(np.array([0.05])))
+    assert probability == pytest.approx(0.001, rel=0.05)
+
+
 def test_training_sees_the_margin():
     features = [torch.rand(1, 256, 4, 4)]
     model = small_model(FocalLoss(2.0, 0.25))
