@@ -1,18 +1,62 @@
-"""RetinaNet with the shared loss core, and the data it reads (torchvision)."""
+"""RetinaNet with the shared loss core, the data it reads and what it finds (torchvision)."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from focaltab.detection._coco import CocoDataset
+    from focaltab.detection._detect import (
+        Detections,
+        detect,
+        read_coco_results,
+        write_coco_results,
+    )
+    from focaltab.detection._draw import draw_detections
+    from focaltab.detection._evaluation import evaluate_detections
+    from focaltab.detection._export import export_onnx
     from focaltab.detection._model import FocalClassificationHead, focal_retinanet
+    from focaltab.detection._reliability import (
+        AnchorOutcomes,
+        BoxOutcomes,
+        anchor_outcomes,
+        box_outcomes,
+    )
+    from focaltab.detection._yolo import yolo_to_coco
 
-__all__ = ["CocoDataset", "FocalClassificationHead", "focal_retinanet"]
+__all__ = [
+    "AnchorOutcomes",
+    "BoxOutcomes",
+    "CocoDataset",
+    "Detections",
+    "FocalClassificationHead",
+    "anchor_outcomes",
+    "box_outcomes",
+    "detect",
+    "draw_detections",
+    "evaluate_detections",
+    "export_onnx",
+    "focal_retinanet",
+    "read_coco_results",
+    "write_coco_results",
+    "yolo_to_coco",
+]
 
 _HOME = {
+    "AnchorOutcomes": "focaltab.detection._reliability",
+    "BoxOutcomes": "focaltab.detection._reliability",
     "CocoDataset": "focaltab.detection._coco",
+    "Detections": "focaltab.detection._detect",
     "FocalClassificationHead": "focaltab.detection._model",
+    "anchor_outcomes": "focaltab.detection._reliability",
+    "box_outcomes": "focaltab.detection._reliability",
+    "detect": "focaltab.detection._detect",
+    "draw_detections": "focaltab.detection._draw",
+    "evaluate_detections": "focaltab.detection._evaluation",
+    "export_onnx": "focaltab.detection._export",
     "focal_retinanet": "focaltab.detection._model",
+    "read_coco_results": "focaltab.detection._detect",
+    "write_coco_results": "focaltab.detection._detect",
+    "yolo_to_coco": "focaltab.detection._yolo",
 }
 
 

@@ -37,6 +37,13 @@ class FocalClassificationHead(RetinaNetClassificationHead):
         Share of anchors that the head believes to be objects before training; its bias is
         ``loss.intercept(prior_probability)``.
     norm_layer : callable, default=None
+    calibrated : bool, default=True
+        Whether the head returns calibrated log-odds when it is not training
+        (`TorchFocalLoss.log_odds`), so that the detector's own sigmoid gives the probability of
+        an anchor to be an object. False returns the margin, whose sigmoid is the paper's score.
+        The link is increasing: neither boxes nor their order change, only the scores, and so
+        which of them pass a threshold. An attribute that may be set at any time; training always
+        sees the margin.
 
     Raises
     ------
@@ -53,6 +60,7 @@ class FocalClassificationHead(RetinaNetClassificationHead):
         loss: FocalLoss,
         prior_probability: float = 0.01,
         norm_layer: Callable[..., nn.Module] | None = None,
+        calibrated: bool = True,
     ) -> None:
         if loss.is_multiclass:
             raise ValueError(
@@ -62,7 +70,30 @@ class FocalClassificationHead(RetinaNetClassificationHead):
         intercept = loss.intercept(prior_probability)
         super().__init__(in_channels, num_anchors, num_classes, norm_layer=norm_layer)
         self.criterion = TorchFocalLoss(loss, reduction="sum")
+        self.calibrated = calibrated
         nn.init.constant_(self.cls_logits.bias, intercept)
+
+    def forward(self, x: list[Tensor]) -> Tensor:
+        """Margins (or calibrated log-odds, see ``calibrated``) of each anchor and class.
+
+        Parameters
+        ----------
+        x : list of Tensor of shape (n_images, in_channels, height, width)
+            One for each level of the pyramid.
+
+        Returns
+        -------
+        Tensor of shape (n_images, n_anchors, num_classes)
+        """
+        margins = self.margins(x)
+        if self.training or not self.calibrated:
+            return margins
+        return self.criterion.log_odds(margins)
+
+    def margins(self, x: list[Tensor]) -> Tensor:
+        """What the loss takes, in any mode: arguments and shape as of `forward`."""
+        margins: Tensor = super().forward(x)
+        return margins
 
     def compute_loss(
         self,
@@ -99,6 +130,7 @@ def focal_retinanet(
     trainable_backbone_layers: int = 5,
     anchor_sizes: Sequence[int] = (32, 64, 128, 256, 512),
     prior_probability: float = 0.01,
+    calibrated: bool = True,
     **kwargs: Any,
 ) -> RetinaNet:
     """Make a RetinaNet trained on `loss`.
@@ -121,6 +153,12 @@ def focal_retinanet(
         Side in pixels of the smallest anchor of each pyramid level; smaller for small images.
     prior_probability : float, default=0.01
         Of an anchor to be an object of a class, before training.
+    calibrated : bool, default=True
+        Whether scores are calibrated probabilities of an anchor to be an object, rather than the
+        sigmoid of the focal margin; see `FocalClassificationHead`. ``score_thresh``, 0.05 unless
+        given, then is such a probability, and stricter: at the paper's loss the sigmoid says 0.05
+        where the probability is 0.001. Average precision wants doubtful boxes too, so set
+        ``model.score_thresh`` to about that before `evaluate_detections`.
     **kwargs
         Of ``torchvision.models.detection.RetinaNet``: ``min_size``, ``score_thresh``, ...
 
@@ -167,6 +205,7 @@ def focal_retinanet(
         num_classes,
         FocalLoss(2.0, 0.25) if loss is None else loss,
         prior_probability,
+        calibrated=calibrated,
     )
     model = RetinaNet(body, num_classes, anchor_generator=anchors, head=head, **kwargs)
     if weights is not None:

@@ -27,6 +27,8 @@ from focaltab.losses._link import (
 
 Reduction = Literal["none", "sum", "mean"]
 _BLOCK_ELEMENTS = 131_072
+# exp(-40) < 2**-57: beyond this margin log-odds are their asymptote.
+_LIMIT = 40.0
 # Powers that are cheaper as products than as exp(gamma log q).
 _PRODUCTS = (0.0, 1.0, 2.0, 3.0)
 
@@ -100,6 +102,51 @@ class TorchFocalLoss(torch.nn.Module):
         return _FocalFunction.apply(
             raw_prediction, y_true, sample_weight, self.loss, self.reduction
         )
+
+    def log_odds(self, raw_prediction: Tensor) -> Tensor:
+        r"""Calibrated log-odds of the positive class at a raw prediction, for two classes.
+
+        The sigmoid of them is `FocalLoss.inverse_link`. Under ``link="focal"``, with ``G(t, g) =
+        q**g (q - g p log(p))``, ``p = sigmoid(t)`` and ``q = sigmoid(-t)``::
+
+            f(z) = log G(-z, gamma_neg) - log G(z, gamma_pos) + log((1 - alpha) / alpha)
+
+        (Charoenphakdee et al., CVPR 2021, for gamma); under ``link="logit"`` raw predictions are
+        log-odds already. Made of differentiable operations that ONNX knows, and finite for any
+        finite margin.
+
+        Parameters
+        ----------
+        raw_prediction : Tensor
+            Of any shape; float64 is computed as such, all other types in float32.
+
+        Returns
+        -------
+        Tensor
+            Of the same shape; float64 for float64, else float32.
+
+        Raises
+        ------
+        ValueError
+            If the loss is for several classes.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from focaltab.losses import FocalLoss, TorchFocalLoss
+        >>> criterion = TorchFocalLoss(FocalLoss(2.0, 0.25))
+        >>> criterion.log_odds(torch.tensor([-2.0, 0.0, 2.0])).sigmoid()
+        tensor([0.0134, 0.7500, 0.9985])
+        """
+        if self.loss.is_multiclass:
+            raise ValueError(f"log_odds: one margin a row is for two classes, got {self.loss!r}.")
+        raw = raw_prediction
+        if raw.dtype != torch.float64:
+            raw = raw.float()
+        if self.loss.link_name == "logit":
+            return raw
+        (g0, g1), (a0, a1) = self.loss._gammas, self.loss.class_weights
+        return _log_slope(-raw, g0) - _log_slope(raw, g1) + math.log(a0 / a1)
 
     def extra_repr(self) -> str:
         """What ``repr`` shows between the brackets."""
@@ -229,6 +276,20 @@ def _binary_block(raw: Tensor, y: Tensor, loss: FocalLoss) -> tuple[Tensor, Tens
     # a s q^g (g p l - q)
     p = torch.where(right, 1.0, decay).div_(denominator)
     return value, p.mul_(log_p).mul_(gamma).sub_(q).mul_(power).mul_(sign)
+
+
+def _log_slope(t: Tensor, gamma: float) -> Tensor:
+    """``log G(t)``, as `focaltab.losses._margin.log_slope`."""
+    # p r = -log(p) p / q, and p / q = exp(t); beyond 40 on either side it is its limit, to the
+    # last bit of a float64. Not by sigmoids: some runtimes of ONNX round a small one to 0.
+    near = t.clamp(-_LIMIT, _LIMIT)
+    ratio = _softplus(-near) * near.exp()
+    return torch.log1p(gamma * ratio) - (gamma + 1.0) * _softplus(t)
+
+
+def _softplus(t: Tensor) -> Tensor:
+    # torch's own threshold of 20 is a line too soon for float64.
+    return torch.nn.functional.softplus(t, threshold=_LIMIT)
 
 
 def _check_range(low: Tensor, high: Tensor, n_classes: int) -> None:

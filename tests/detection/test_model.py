@@ -1,7 +1,9 @@
 """The detector's head against torchvision's own."""
 
+import numpy as np
 import pytest
 import torch
+from scipy.special import logit
 from torchvision.models.detection.retinanet import RetinaNetClassificationHead
 
 from focaltab.detection import FocalClassificationHead, focal_retinanet
@@ -76,6 +78,65 @@ def test_trains_and_detects_at_small_sizes():
     with torch.no_grad():
         boxes = [m.eval()(images)[0]["boxes"] for m in (model, again)]
     torch.testing.assert_close(*boxes)
+
+
+def small_model(loss, **kwargs):
+    torch.manual_seed(0)
+    sizes = (8, 16, 32, 64, 128)
+    model = focal_retinanet(2, loss, min_size=64, max_size=64, anchor_sizes=sizes, **kwargs)
+    # Scores of all heights.
+    torch.nn.init.normal_(model.head.classification_head.cls_logits.weight, std=0.1)
+    return model
+
+
+def test_scores_are_calibrated_and_boxes_stay():
+    loss = FocalLoss(2.0, 0.25)
+    model = small_model(loss, score_thresh=0.0, detections_per_img=50).eval()
+    images = [torch.rand(3, 64, 64)]
+    with torch.no_grad():
+        (calibrated,) = model(images)
+        model.head.classification_head.calibrated = False
+        (plain,) = model(images)
+    torch.testing.assert_close(calibrated["boxes"], plain["boxes"])
+    assert torch.equal(calibrated["labels"], plain["labels"])
+    expected = loss.inverse_link(logit(plain["scores"].numpy().astype(float)))
+    np.testing.assert_allclose(calibrated["scores"].numpy(), expected, rtol=1e-4)
+    assert not np.allclose(calibrated["scores"], plain["scores"], rtol=0.2)
+
+
+def test_the_threshold_is_a_probability():
+    loss = FocalLoss(2.0, 0.25)
+    images = [torch.rand(3, 64, 64)]
+    every = small_model(loss, score_thresh=0.0).eval()
+    above = small_model(loss, score_thresh=0.05).eval()
+    with torch.no_grad():
+        (all_found,), (found,) = every(images), above(images)
+    kept = all_found["scores"] > 0.05
+    assert 0 < kept.sum() < len(kept)
+    assert torch.equal(found["scores"], all_found["scores"][kept])
+    assert not small_model(loss, calibrated=False).head.classification_head.calibrated
+
+
+def test_the_documented_threshold_is_that_of_the_papers_loss():
+    probability = FocalLoss(2.0, 0.25).inverse_link(logit(np.array([0.05])))
+    assert probability == pytest.approx(0.001, rel=0.05)
+
+
+def test_training_sees_the_margin():
+    features = [torch.rand(1, 256, 4, 4)]
+    model = small_model(FocalLoss(2.0, 0.25))
+    head = model.head.classification_head
+    margins = head(features)
+    assert torch.equal(margins, head.margins(features))
+    head.eval()
+    assert torch.equal(margins, head.margins(features))
+    torch.testing.assert_close(head(features), head.criterion.log_odds(margins))
+    losses = []
+    for calibrated in (True, False):
+        model = small_model(FocalLoss(2.0, 0.25), calibrated=calibrated)
+        target = {"boxes": torch.tensor([[4.0, 4.0, 20.0, 24.0]]), "labels": torch.tensor([1])}
+        losses.append(model([torch.full((3, 64, 64), 0.5)], [target])["classification"])
+    assert losses[0] == losses[1]
 
 
 @pytest.mark.parametrize(

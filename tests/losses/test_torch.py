@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import logit
 from torchvision.ops import sigmoid_focal_loss
 
 from focaltab.losses import ClassBalanced, FocalLoss, TorchFocalLoss
@@ -197,3 +198,46 @@ def test_a_gpu_gives_the_same(link):
     result.sum().backward()
     np.testing.assert_allclose(result.detach().cpu(), value, rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(on_gpu.grad.cpu(), gradient, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype, rtol", [(np.float32, 2e-6), (np.float64, 1e-13)])
+@pytest.mark.parametrize("alpha", [None, 0.25, [0.3, 2.0]], ids=str)
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("gamma", GAMMAS, ids=str)
+def test_log_odds_are_those_of_the_inverse_link(gamma, link, alpha, dtype, rtol):
+    loss = FocalLoss(gamma, alpha, link=link)
+    raw = np.linspace(-60.0, 60.0, 8001).reshape(-1, 1).astype(dtype)
+    f = TorchFocalLoss(loss).log_odds(torch.tensor(raw))
+    assert f.numpy().dtype == dtype and f.shape == raw.shape
+    # Probabilities near 1 have lost their digits; with the classes exchanged they are near 0.
+    exchanged = FocalLoss(
+        gamma[::-1] if isinstance(gamma, tuple) else gamma, loss.class_weights[::-1], link=link
+    )
+    wide = raw.astype(float)
+    low, high = logit(loss.inverse_link(wide)), -logit(exchanged.inverse_link(-wide))
+    expected = np.where(f.numpy() < 0.0, low, high)
+    np.testing.assert_allclose(f.numpy(), expected, rtol=rtol, atol=rtol * 10)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("gamma", GAMMAS, ids=str)
+def test_log_odds_increase_up_to_large_margins(gamma, dtype):
+    g_pos, g_neg = gamma if isinstance(gamma, tuple) else (gamma, gamma)
+    raw = torch.linspace(-500.0, 500.0, 2001, dtype=dtype, requires_grad=True)
+    f = TorchFocalLoss(FocalLoss(gamma, 0.25)).log_odds(raw)
+    (slope,) = torch.autograd.grad(f.sum(), raw)
+    assert (f.diff() > 0.0).all() and (slope > 0.0).all()
+    # The asymptotes.
+    low = -500.0 * (1.0 + g_neg) + np.log1p(g_neg) + np.log(3.0)
+    high = 500.0 * (1.0 + g_pos) - np.log1p(g_pos) + np.log(3.0)
+    assert f[[0, -1]].tolist() == pytest.approx([low, high], rel=1e-6)
+    assert slope[[0, -1]].tolist() == pytest.approx([1.0 + g_neg, 1.0 + g_pos], rel=1e-5)
+
+
+def test_log_odds_can_be_differentiated_and_are_for_two_classes():
+    raw = torch.linspace(-45.0, 45.0, 61, dtype=torch.float64, requires_grad=True)
+    criterion = TorchFocalLoss(FocalLoss((1.5, 3.0), 0.25))
+    assert torch.autograd.gradcheck(criterion.log_odds, (raw,))
+    assert criterion.log_odds(torch.zeros(2, dtype=torch.bfloat16)).dtype == torch.float32
+    with pytest.raises(ValueError, match="two classes"):
+        TorchFocalLoss(FocalLoss(n_classes=3)).log_odds(raw)
