@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,68 @@ class CocoDataset(Dataset[tuple[Tensor, dict[str, Any]]]):
         self.category_ids = [int(category["id"]) for category in categories]
         self.records = _records(self.source, folder, content, self.category_ids)
 
+    @classmethod
+    def of_images(
+        cls, path: str | Path, class_names: Sequence[str], category_ids: Sequence[int]
+    ) -> CocoDataset:
+        """Images of a folder without annotations, to find boxes in.
+
+        Parameters
+        ----------
+        path : path
+            Folder, whose images are numbered from 1 by the order of their names.
+        class_names : sequence of str
+        category_ids : sequence of int
+
+        Returns
+        -------
+        CocoDataset
+
+        Raises
+        ------
+        ValueError
+            If there is no such folder, no image in it, or one that cannot be read.
+        """
+        folder = Path(path)
+        suffixes = PillowImage.registered_extensions()
+        if not folder.is_dir():
+            raise ValueError(f"There is no folder {folder}.")
+        paths = sorted(one for one in folder.iterdir() if one.suffix.lower() in suffixes)
+        if not paths:
+            raise ValueError(f"There are no images in {folder}.")
+        records = [_bare_record(number, one) for number, one in enumerate(paths, 1)]
+        return cls._of(folder, list(class_names), list(category_ids), records, None)
+
+    @classmethod
+    def _of(
+        cls,
+        source: Path,
+        class_names: list[str],
+        category_ids: list[int],
+        records: list[ImageRecord],
+        transforms: Any,
+    ) -> CocoDataset:
+        dataset = cls.__new__(cls)
+        dataset.source, dataset.transforms = source, transforms
+        dataset.class_names, dataset.category_ids = class_names, category_ids
+        dataset.records = records
+        return dataset
+
+    def subset(self, indices: Sequence[int]) -> CocoDataset:
+        """Some of the images.
+
+        Parameters
+        ----------
+        indices : sequence of int
+            Numbers of `records`.
+
+        Returns
+        -------
+        CocoDataset
+        """
+        chosen = [self.records[index] for index in indices]
+        return self._of(self.source, self.class_names, self.category_ids, chosen, self.transforms)
+
     def __len__(self) -> int:
         return len(self.records)
 
@@ -124,6 +186,16 @@ def read_image(record: ImageRecord) -> Tensor:
             f"annotations say {record.width} x {record.height}."
         )
     return image
+
+
+def _bare_record(number: int, path: Path) -> ImageRecord:
+    try:
+        with PillowImage.open(path) as file:
+            width, height = file.size
+    except (OSError, ValueError, SyntaxError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{path} cannot be read as an image: {reason}") from None
+    return ImageRecord(number, path, width, height, (), ())
 
 
 def _read(source: Path) -> dict[str, Any]:

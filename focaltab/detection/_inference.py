@@ -48,7 +48,7 @@ def image_batches(
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size!r}.")
     loader = DataLoader(
-        _AsTheyAre(dataset.records), batch_size, num_workers=num_workers, collate_fn=_as_lists
+        _AsTheyAre(dataset.records), batch_size, num_workers=num_workers, collate_fn=as_lists
     )
     for images, targets in loader:
         yield (
@@ -57,7 +57,8 @@ def image_batches(
         )
 
 
-def _as_lists(pairs: list[tuple[Tensor, dict[str, Tensor]]]) -> Batch:
+def as_lists(pairs: list[tuple[Tensor, dict[str, Tensor]]]) -> Batch:
+    """Collate images, which may differ in size."""
     return [image for image, _ in pairs], [target for _, target in pairs]
 
 

@@ -7,8 +7,10 @@ number of positive ones in the batch, and its bias, the loss's own intercept at 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +18,15 @@ from torchvision.models.detection import RetinaNet
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.models.detection.retinanet import RetinaNetClassificationHead, RetinaNetHead
+from torchvision.ops import FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 from focaltab.losses import FocalLoss, TorchFocalLoss
 
+Norm = Literal["frozen", "batch", "group"]
+
 _N_LEVELS = 5
+_N_GROUPS = 32
 _RATIOS = (0.5, 1.0, 2.0)
 
 
@@ -104,20 +110,29 @@ class FocalClassificationHead(RetinaNetClassificationHead):
         """Loss of all anchors of a batch, over the number of its positive anchors.
 
         The paper normalises by the positives of the batch (section 4.1); torchvision takes each
-        image by itself, where one with few objects weighs as much as one with many.
+        image by itself, where one with few objects weighs as much as one with many. Under
+        ``torch.distributed`` the batch is that of all processes.
         """
         logits = head_outputs["cls_logits"]
-        total = logits.new_zeros(())
-        n_positive = 0
+        total = torch.zeros((), device=logits.device)
+        n_positive = torch.zeros((), dtype=torch.int64, device=logits.device)
         for target, logits_of_image, matched in zip(targets, logits, matched_idxs, strict=True):
             positive = matched >= 0
-            n_positive += int(positive.sum())
+            n_positive += positive.sum()
             is_class = torch.zeros_like(logits_of_image, dtype=torch.bool)
             is_class[positive, target["labels"][matched[positive]]] = True
             # Anchors that overlap an object neither well nor badly are left out.
             counts = (matched != self.BETWEEN_THRESHOLDS).to(torch.uint8)
             total = total + self.criterion(logits_of_image, is_class, counts[:, None])
-        return total / max(1, n_positive)
+        return total / _positives_per_process(n_positive).clamp(min=1.0)
+
+
+def _positives_per_process(n_positive: Tensor) -> Tensor:
+    """Mean over processes, since their gradients are averaged as well."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return n_positive.float()
+    torch.distributed.all_reduce(n_positive)
+    return n_positive / torch.distributed.get_world_size()
 
 
 def focal_retinanet(
@@ -126,11 +141,14 @@ def focal_retinanet(
     backbone: str = "resnet18",
     *,
     weights: Any = None,
+    new_classes: bool = False,
     weights_backbone: Any = None,
     trainable_backbone_layers: int = 5,
     anchor_sizes: Sequence[int] = (32, 64, 128, 256, 512),
     prior_probability: float = 0.01,
+    norm: Norm | None = None,
     calibrated: bool = True,
+    random_state: int | None = None,
     **kwargs: Any,
 ) -> RetinaNet:
     """Make a RetinaNet trained on `loss`.
@@ -144,7 +162,10 @@ def focal_retinanet(
     backbone : str, default="resnet18"
         A ResNet of torchvision's, by name.
     weights : dict or path, default=None
-        State dict of a whole detector, for the same backbone and number of classes.
+        State dict of a whole detector with the same backbone, from this function or torchvision's
+        ``retinanet_resnet50_fpn``.
+    new_classes : bool, default=False
+        Whether the layer that tells classes starts anew, for `weights` that know other classes.
     weights_backbone : WeightsEnum, str or None, default=None
         Pretrained weights of the backbone, as torchvision takes them.
     trainable_backbone_layers : int, default=5
@@ -153,12 +174,18 @@ def focal_retinanet(
         Side in pixels of the smallest anchor of each pyramid level; smaller for small images.
     prior_probability : float, default=0.01
         Of an anchor to be an object of a class, before training.
+    norm : {"frozen", "batch", "group"}, default=None
+        Normalisation in the backbone: fixed statistics (torchvision's, for pretrained weights),
+        those of the batch, or of groups of channels (for batches of few images). None is
+        "frozen" where weights are given, else "batch": without either nothing would be scaled.
     calibrated : bool, default=True
         Whether scores are calibrated probabilities of an anchor to be an object, rather than the
         sigmoid of the focal margin; see `FocalClassificationHead`. ``score_thresh``, 0.05 unless
         given, then is such a probability, and stricter: at the paper's loss the sigmoid says 0.05
         where the probability is 0.001. Average precision wants doubtful boxes too, so set
         ``model.score_thresh`` to about that before `evaluate_detections`.
+    random_state : int, default=None
+        Seed of the weights that start at random; None goes on from torch's global state.
     **kwargs
         Of ``torchvision.models.detection.RetinaNet``: ``min_size``, ``score_thresh``, ...
 
@@ -169,7 +196,8 @@ def focal_retinanet(
     Raises
     ------
     ValueError
-        For a number of classes, anchor sizes or a loss that cannot serve.
+        For a number of classes, anchor sizes or a loss that cannot serve, or weights of another
+        detector.
 
     Examples
     --------
@@ -187,27 +215,106 @@ def focal_retinanet(
             f"anchor_sizes must be {_N_LEVELS} positive sizes, one for each level of the pyramid, "
             f"got {tuple(anchor_sizes)!r}."
         )
-    body = resnet_fpn_backbone(
-        backbone_name=backbone,
-        weights=weights_backbone,
-        trainable_layers=trainable_backbone_layers,
-        returned_layers=[2, 3, 4],
-        extra_blocks=LastLevelP6P7(256, 256),
-    )
-    # Three scales an octave, as in the paper.
-    sizes = tuple((s, int(s * 2 ** (1 / 3)), int(s * 2 ** (2 / 3))) for s in anchor_sizes)
-    anchors = AnchorGenerator(sizes, (_RATIOS,) * _N_LEVELS)
-    n_anchors = anchors.num_anchors_per_location()[0]
-    head = RetinaNetHead(body.out_channels, n_anchors, num_classes)
-    head.classification_head = FocalClassificationHead(
-        body.out_channels,
-        n_anchors,
-        num_classes,
-        FocalLoss(2.0, 0.25) if loss is None else loss,
-        prior_probability,
-        calibrated=calibrated,
-    )
-    model = RetinaNet(body, num_classes, anchor_generator=anchors, head=head, **kwargs)
+    if norm is None:
+        norm = "batch" if weights is None and weights_backbone is None else "frozen"
+    loss = FocalLoss(2.0, 0.25) if loss is None else loss
+    with _seeded(random_state):
+        body = resnet_fpn_backbone(
+            backbone_name=backbone,
+            weights=weights_backbone,
+            norm_layer=_norm_layer(norm),
+            trainable_layers=trainable_backbone_layers,
+            returned_layers=[2, 3, 4],
+            extra_blocks=LastLevelP6P7(256, 256),
+        )
+        # Three scales an octave, as in the paper.
+        sizes = tuple((s, int(s * 2 ** (1 / 3)), int(s * 2 ** (2 / 3))) for s in anchor_sizes)
+        anchors = AnchorGenerator(sizes, (_RATIOS,) * _N_LEVELS)
+        n_anchors = anchors.num_anchors_per_location()[0]
+        head = RetinaNetHead(body.out_channels, n_anchors, num_classes)
+        head.classification_head = FocalClassificationHead(
+            body.out_channels,
+            n_anchors,
+            num_classes,
+            loss,
+            prior_probability,
+            calibrated=calibrated,
+        )
+        model = RetinaNet(body, num_classes, anchor_generator=anchors, head=head, **kwargs)
     if weights is not None:
-        model.load_state_dict(weights if isinstance(weights, dict) else torch.load(weights))
+        _load(model, weights, num_classes, new_classes)
+    # What another process needs to make the same module and load its weights into it.
+    model.recipe = {
+        "num_classes": num_classes,
+        "gamma": list(loss._gammas),
+        "alpha": [float(weight) for weight in loss.class_weights],
+        "link": loss.link_name,
+        "backbone": backbone,
+        "trainable_backbone_layers": trainable_backbone_layers,
+        "anchor_sizes": [int(size) for size in anchor_sizes],
+        "prior_probability": prior_probability,
+        "norm": norm,
+        "calibrated": calibrated,
+        **kwargs,
+    }
     return model
+
+
+@contextmanager
+def _seeded(random_state: int | None) -> Iterator[None]:
+    """Draw from a seed of its own, and leave torch's global state as it was."""
+    if random_state is None:
+        yield
+        return
+    with torch.random.fork_rng():
+        torch.manual_seed(random_state)
+        yield
+
+
+def _norm_layer(norm: Norm) -> Callable[..., nn.Module]:
+    if norm == "frozen":
+        return FrozenBatchNorm2d
+    if norm == "batch":
+        return nn.BatchNorm2d
+    if norm == "group":
+        return lambda channels: nn.GroupNorm(_N_GROUPS, channels)
+    raise ValueError(f"norm must be 'frozen', 'batch' or 'group', got {norm!r}.")
+
+
+def _load(model: RetinaNet, weights: Any, num_classes: int, new_classes: bool) -> None:
+    """Load a state dict, or say in one sentence why it does not fit."""
+    source = "weights"
+    if not isinstance(weights, dict):
+        source = str(weights)
+        if not Path(weights).is_file():
+            raise ValueError(f"weights: there is no file {source}.")
+        try:
+            weights = torch.load(weights, map_location="cpu", weights_only=True)
+        except Exception as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ValueError(f"{source} cannot be read as weights: {reason}") from None
+    own = model.state_dict()
+    output = [name for name in own if ".cls_logits." in name]
+    there = {name: value for name, value in weights.items() if not new_classes or name in own}
+    for name in output:
+        if new_classes:
+            there[name] = own[name]
+        elif name in there and there[name].shape != own[name].shape:
+            n_classes = there[name].shape[0] * num_classes // own[name].shape[0]
+            raise ValueError(
+                f"{source}: a detector of {n_classes} classes, but num_classes={num_classes}. Pass "
+                "new_classes=True to keep everything but the layer that tells classes."
+            )
+    strange = [
+        name
+        for name in sorted(own.keys() | there.keys())
+        # Counts of batches, which frozen statistics do not keep.
+        if not name.endswith("num_batches_tracked")
+        and (name not in own or name not in there or own[name].shape != there[name].shape)
+    ]
+    if strange:
+        raise ValueError(
+            f"{source} is of another detector: {len(strange)} tensors do not fit, the first is "
+            f"{strange[0]}. Backbone and norm must be the same."
+        )
+    model.load_state_dict(there, strict=False)

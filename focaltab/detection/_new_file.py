@@ -23,6 +23,18 @@ def check_new(path: Path) -> None:
 
 
 @contextmanager
+def part_of(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`; what is left under it at the end is removed."""
+    part = path.resolve().with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+    finally:
+        if part.is_dir():
+            shutil.rmtree(part)
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path` for a file or folder; renamed where nothing failed.
 
@@ -32,11 +44,6 @@ def written_whole(path: Path) -> Iterator[Path]:
         As `check_new`.
     """
     check_new(path)
-    part = path.resolve().with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with part_of(path) as part:
         yield part
         part.replace(path)
-    finally:
-        if part.is_dir():
-            shutil.rmtree(part)
-        part.unlink(missing_ok=True)

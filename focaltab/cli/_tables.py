@@ -1,4 +1,4 @@
-"""The command line: train, predict, report, simulate, demo. Thin over `focaltab.workflow`."""
+"""Commands for tables: train, predict, report, simulate, demo. Thin over `focaltab.workflow`."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import shlex
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+from focaltab.cli._console import door_errors, err, out
 
 if TYPE_CHECKING:
     from focaltab.workflow import LoadedModel, TrainConfig, TrainResult
@@ -27,8 +26,6 @@ app = typer.Typer(
 )
 simulate_app = typer.Typer(help="Write simulated data.", no_args_is_help=True)
 app.add_typer(simulate_app, name="simulate")
-out = Console()
-err = Console(stderr=True)
 
 
 class Library(StrEnum):
@@ -37,18 +34,6 @@ class Library(StrEnum):
     xgb = "xgb"
     lgbm = "lgbm"
     mlp = "mlp"
-
-
-@contextmanager
-def _door_errors() -> Iterator[None]:
-    """Show what the user can mend as one line, with exit code 2."""
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        # Libraries append stack traces of their own; their first line says what is wrong.
-        message = (str(error).splitlines() or [type(error).__name__])[0]
-        err.print(f"[bold red]Error:[/] {escape(message)}", soft_wrap=True, highlight=False)
-        raise typer.Exit(2) from None
 
 
 def _read(path: Path, **options: Any) -> Any:
@@ -134,7 +119,7 @@ def train(
     random_state: Annotated[int, typer.Option(help="Seed.")] = 0,
 ) -> None:
     """Train with focal loss and, for comparison, with cross-entropy; judge on held-out rows."""
-    with _door_errors():
+    with door_errors():
         from focaltab.workflow import TrainConfig
         from focaltab.workflow._model_dir import check_new_folder
 
@@ -247,7 +232,7 @@ def predict(
     out_file: Annotated[Path, typer.Option("--out", help="CSV or Parquet; must not exist.")],
 ) -> None:
     """Score new rows; columns are matched by name."""
-    with _door_errors():
+    with door_errors():
         from focaltab.workflow import load_model
         from focaltab.workflow._table import check_new_file, check_table_file
 
@@ -290,7 +275,7 @@ def report(
     ] = False,
 ) -> None:
     """Write one HTML page about a trained model, to open in any browser."""
-    with _door_errors():
+    with door_errors():
         from focaltab.report import write_report
 
         path = write_report(model_dir, out_file, overwrite=overwrite)
@@ -305,7 +290,7 @@ def simulate_fraud_command(
     random_state: Annotated[int, typer.Option(help="Seed.")] = 0,
 ) -> None:
     """Simulate card transactions with rare frauds."""
-    with _door_errors():
+    with door_errors():
         from focaltab.datasets import simulate_fraud
         from focaltab.workflow import write_table
         from focaltab.workflow._table import check_new_file
@@ -320,12 +305,31 @@ def simulate_fraud_command(
         )
 
 
+@simulate_app.command("defects")
+def simulate_defects_command(
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder to write; must not exist.")],
+    images: Annotated[int, typer.Option(help="Number of images.")] = 300,
+    size: Annotated[int, typer.Option(help="Side of an image in pixels.")] = 128,
+    random_state: Annotated[int, typer.Option(help="Seed.")] = 0,
+) -> None:
+    """Simulate images of a surface with rare small defects, in COCO's format."""
+    with door_errors():
+        from focaltab.datasets import make_defects
+
+        data = make_defects(images, size=size, random_state=random_state)
+        data.write_coco(out_dir)
+        n_boxes = sum(map(len, data.boxes))
+        out.print(
+            f"Wrote {images:,} images, {n_boxes:,} defects: {escape(str(out_dir))}", soft_wrap=True
+        )
+
+
 @app.command()
 def demo(
     rows: Annotated[int, typer.Option(help="Number of simulated transactions.")] = 200_000,
 ) -> None:
     """Simulate, train and predict in a temporary folder."""
-    with _door_errors(), tempfile.TemporaryDirectory() as folder:
+    with door_errors(), tempfile.TemporaryDirectory() as folder:
         from focaltab.datasets import simulate_fraud
         from focaltab.workflow import TrainConfig, load_model
 

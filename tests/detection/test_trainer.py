@@ -1,0 +1,304 @@
+"""Training: what it reaches, that it repeats, and that a kill does no harm."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from focaltab.datasets import make_defects
+from focaltab.detection import (
+    CocoDataset,
+    DetectorTrainer,
+    detect,
+    evaluate_detections,
+    focal_retinanet,
+    load_detector,
+    save_detector,
+    training_transforms,
+)
+from focaltab.losses import FocalLoss
+
+ANCHORS = (8, 16, 32, 64, 128)
+
+
+@pytest.fixture(scope="module")
+def defects(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "defects"
+    make_defects(12, size=64, random_state=0).write_coco(path)
+    return CocoDataset(path)
+
+
+def tiny(seed=0, **options):
+    return focal_retinanet(
+        3, min_size=64, max_size=64, anchor_sizes=ANCHORS, random_state=seed, **options
+    )
+
+
+def trained(dataset, model=None, validation=None, fit=None, **options):
+    model = tiny() if model is None else model
+    options = {"max_epochs": 2, "batch_size": 4, **options}
+    trainer = DetectorTrainer(model, **options)
+    return trainer.fit(dataset, validation, **(fit or {}))
+
+
+def assert_same_weights(a, b):
+    for (name, one), (_, other) in zip(a.state_dict().items(), b.state_dict().items(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0, msg=name)
+
+
+def test_a_detector_learns_to_find_defects(tmp_path):
+    for name, n_images, seed in (("train", 160, 0), ("new", 60, 1)):
+        make_defects(n_images, size=64, random_state=seed).write_coco(tmp_path / name)
+    new = CocoDataset(tmp_path / "new")
+    model = tiny(loss=FocalLoss(2.0, 0.25))
+    trainer = DetectorTrainer(model, max_epochs=24, learning_rate=1e-3, random_state=0)
+    trainer.fit(CocoDataset(tmp_path / "train"), new, validate_every=24)
+    assert trainer.history_[-1]["ap50"] >= 0.5
+    assert trainer.history_[-1]["classification"] < 0.5 * trainer.history_[0]["classification"]
+    model.score_thresh = 0.001
+    again = evaluate_detections(detect(model, new), new)
+    assert again["ap50"] == pytest.approx(trainer.history_[-1]["ap50"])
+
+
+@pytest.mark.parametrize("options", [{}, {"ema_decay": 0.9}, {"optimizer": "sgd"}], ids=str)
+def test_the_same_seed_repeats_a_run(defects, options):
+    options = {**options, "augmentation": "strong"}
+    torch.manual_seed(1)
+    first = trained(defects, **options)
+    torch.manual_seed(2)
+    before = torch.get_rng_state()
+    second = trained(defects, **options)
+    assert torch.equal(before, torch.get_rng_state())
+    assert_same_weights(first.model, second.model)
+    other = trained(defects, **options, random_state=1)
+    assert first.history_[0]["classification"] != other.history_[0]["classification"]
+
+
+@pytest.mark.parametrize("options", [{}, {"ema_decay": 0.9}], ids=str)
+def test_a_resumed_run_ends_as_an_unbroken_one(defects, tmp_path, options):
+    whole = trained(defects, fit={"checkpoint": tmp_path / "whole.pt"}, **options)
+
+    class Stop(Exception):
+        pass
+
+    def stop_in_second_epoch(image, target, calls=[0]):  # noqa: B006
+        calls[0] += 1
+        if calls[0] > len(defects) + 5:
+            raise Stop
+        return training_transforms("light")(image, target)
+
+    # The checkpoint tells one callable from another only by there being one.
+    path = tmp_path / "broken.pt"
+    with pytest.raises(Stop):
+        trained(defects, fit={"checkpoint": path}, augmentation=stop_in_second_epoch, **options)
+    with pytest.raises(ValueError, match="augmentation was"):
+        trained(defects, fit={"checkpoint": path, "resume": True}, **options)
+    resumed = trained(
+        defects,
+        tiny(seed=5),
+        fit={"checkpoint": path, "resume": True},
+        augmentation=training_transforms("light"),
+        **options,
+    )
+    assert_same_weights(whole.model, resumed.model)
+    assert [h["classification"] for h in whole.history_] == [
+        h["classification"] for h in resumed.history_
+    ]
+
+
+def test_a_killed_command_resumes_to_the_same_detector(tmp_path):
+    make_defects(16, size=64, random_state=0).write_coco(tmp_path / "data")
+
+    def command(out, *more):
+        return [
+            *(sys.executable, "-m", "focaltab", "detect", "train", "--data"),
+            *(str(tmp_path / "data"), "--out", str(tmp_path / out), "--epochs", "3"),
+            *("--batch-size", "4", "--validate-every", "9", *more),
+        ]
+
+    subprocess.run(command("whole"), check=True, capture_output=True)
+    process = subprocess.Popen(command("killed"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    checkpoint = tmp_path / "killed" / "checkpoint.pt"
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert checkpoint.exists() and not (tmp_path / "killed" / "detector.json").exists()
+    refused = subprocess.run(command("killed"), capture_output=True, text=True)
+    assert refused.returncode == 2 and "--resume" in refused.stderr
+    changed = subprocess.run(
+        command("killed", "--resume", "--learning-rate", "0.1"), capture_output=True, text=True
+    )
+    assert changed.returncode == 2 and "learning_rate was 0.0003" in changed.stderr
+    subprocess.run(command("killed", "--resume"), check=True, capture_output=True)
+    whole, killed = (load_detector(tmp_path / name) for name in ("whole", "killed"))
+    assert_same_weights(whole.model, killed.model)
+    assert (tmp_path / "whole/metrics.json").read_text() == (
+        tmp_path / "killed/metrics.json"
+    ).read_text()
+
+
+def test_two_processes_train_as_one_with_twice_the_batch(defects, tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import sys, torch\n"
+        "from focaltab.detection import CocoDataset, DetectorTrainer, focal_retinanet\n"
+        "model = focal_retinanet(3, min_size=64, max_size=64, random_state=0, norm='frozen',\n"
+        f"                        anchor_sizes={ANCHORS})\n"
+        "trainer = DetectorTrainer(model, max_epochs=1, batch_size=int(sys.argv[3]),\n"
+        "                          optimizer='sgd', learning_rate=1e-3, augmentation='none',\n"
+        "                          device='cpu')\n"
+        "trainer.fit(CocoDataset(sys.argv[1]), checkpoint=sys.argv[2])\n"
+    )
+    folder = defects.records[0].path.parent.parent
+    alone = [sys.executable, str(script), str(folder), str(tmp_path / "one.pt"), "4"]
+    together = [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
+        *(str(script), str(folder), str(tmp_path / "two.pt"), "2"),
+    ]
+    for command in (alone, together):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+    one, two = (torch.load(tmp_path / name, weights_only=True) for name in ("one.pt", "two.pt"))
+    start = tiny(norm="frozen").state_dict()
+    moved = {name for name, value in one["model"].items() if not torch.equal(value, start[name])}
+    assert any("cls_logits" in name for name in moved)
+    for name, value in one["model"].items():
+        torch.testing.assert_close(value, two["model"][name], rtol=1e-4, atol=1e-5)
+    assert two["run"]["n_processes"] == 2
+
+
+def test_what_is_saved_predicts_the_same(defects, tmp_path):
+    trainer = trained(defects, tiny(loss=FocalLoss((1.0, 2.0), None, link="logit")))
+    save_detector(trainer.model, defects, tmp_path / "detector")
+    loaded = load_detector(tmp_path / "detector")
+    assert loaded.class_names == ("scratch", "pit", "stain")
+    trainer.model.score_thresh = loaded.model.score_thresh = 0.0
+    for one, other in zip(
+        detect(trainer.model, defects), detect(loaded.model, defects), strict=True
+    ):
+        assert (one.scores == other.scores).all() and (one.boxes == other.boxes).all()
+    with pytest.raises(FileExistsError):
+        save_detector(trainer.model, defects, tmp_path / "detector")
+    (tmp_path / "detector" / "weights.pt").write_bytes(b"no weights")
+    with pytest.raises(ValueError, match=r"weights\.pt cannot be read"):
+        load_detector(tmp_path / "detector")
+
+
+def test_mixed_precision_learns_on_a_cpu(tmp_path):
+    make_defects(8, size=96, random_state=0).write_coco(tmp_path / "x")
+    data = CocoDataset(tmp_path / "x")
+    losses = []
+    for mixed in (False, True):
+        model = focal_retinanet(
+            3, min_size=96, max_size=96, anchor_sizes=ANCHORS, random_state=0, norm="group"
+        )
+        trainer = trained(data, model, mixed_precision=mixed, max_epochs=1)
+        assert next(model.parameters()).dtype == torch.float32
+        losses.append(trainer.history_[0]["classification"])
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+    with pytest.raises(ValueError, match="more than 64 pixels"):
+        trained(data, mixed_precision=True)
+
+
+def test_images_of_many_sizes_and_without_boxes(tmp_path):
+    import json
+
+    make_defects(6, size=64, random_state=0).write_coco(tmp_path / "x")
+    from PIL import Image
+
+    path = tmp_path / "x" / "annotations.json"
+    content = json.loads(path.read_text())
+    bare = content["images"][0]
+    content["annotations"] = [a for a in content["annotations"] if a["image_id"] != bare["id"]]
+    Image.new("RGB", (50, 80)).save(tmp_path / "x" / "images" / bare["file_name"])
+    bare["width"], bare["height"] = 50, 80
+    path.write_text(json.dumps(content))
+    trainer = trained(
+        CocoDataset(tmp_path / "x"), batch_size=2, augmentation="strong", num_workers=1
+    )
+    assert all(h["classification"] > 0.0 for h in trainer.history_)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_trains_on_a_gpu(defects):
+    trainer = trained(defects, tiny(norm="group"), defects)
+    assert next(trainer.model.parameters()).device.type == "cuda"
+    assert trainer.history_[-1]["classification"] > 0.0
+
+
+def test_weights_of_other_classes(tmp_path):
+    model = tiny()
+    torch.save(model.state_dict(), tmp_path / "weights.pt")
+    with pytest.raises(ValueError, match="a detector of 3 classes, but num_classes=2"):
+        focal_retinanet(2, weights=tmp_path / "weights.pt", norm="batch")
+    other = focal_retinanet(2, weights=tmp_path / "weights.pt", norm="batch", new_classes=True)
+    for name, value in other.state_dict().items():
+        if "cls_logits" not in name:
+            assert torch.equal(value, model.state_dict()[name]), name
+    with pytest.raises(ValueError, match="of another detector"):
+        focal_retinanet(3, backbone="resnet50", weights=tmp_path / "weights.pt")
+
+
+def test_torchvisions_own_weights_load():
+    from torchvision.models.detection import retinanet_resnet50_fpn
+
+    theirs = retinanet_resnet50_fpn(weights=None, weights_backbone=None)
+    ours = focal_retinanet(91, backbone="resnet50", weights=theirs.state_dict(), calibrated=False)
+    theirs.eval(), ours.eval()
+    theirs.score_thresh = ours.score_thresh = 0.0
+    image = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        a, b = theirs([image])[0], ours([image])[0]
+    torch.testing.assert_close(a["scores"], b["scores"])
+    torch.testing.assert_close(a["boxes"], b["boxes"])
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"optimizer": "adam"}, "optimizer"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"max_epochs": 0}, "max_epochs"),
+        ({"learning_rate": 0.0}, "learning_rate"),
+        ({"learning_rate": float("nan")}, "learning_rate"),
+        ({"weight_decay": -1.0}, "weight_decay"),
+        ({"warm_up": 1.0}, "warm_up"),
+        ({"max_grad_norm": 0.0}, "max_grad_norm"),
+        ({"ema_decay": 1.0}, "ema_decay"),
+        ({"augmentation": "much"}, "augmentation"),
+        ({"num_workers": -1}, "num_workers"),
+    ],
+    ids=str,
+)
+def test_bad_settings(options, message):
+    with pytest.raises(ValueError, match=message):
+        DetectorTrainer(torch.nn.Linear(1, 1), **options)
+
+
+def test_bad_data(defects, tmp_path):
+    with pytest.raises(ValueError, match="knows 2 classes"):
+        DetectorTrainer(focal_retinanet(2, min_size=64, max_size=64)).fit(defects)
+    bare = CocoDataset.of_images(
+        defects.records[0].path.parent, defects.class_names, defects.category_ids
+    )
+    with pytest.raises(ValueError, match="holds no boxes"):
+        trained(bare)
+    (tmp_path / "there.pt").write_bytes(b"x")
+    with pytest.raises(FileExistsError):
+        trained(defects, fit={"checkpoint": tmp_path / "there.pt"})
+    with pytest.raises(ValueError, match="cannot be read as a checkpoint"):
+        trained(defects, fit={"checkpoint": tmp_path / "there.pt", "resume": True})
+
+
+def test_a_rate_too_high_is_told(defects):
+    with pytest.raises(ValueError, match=r"In epoch \d+ .* learning_rate=1e\+20 is too high"):
+        trained(defects, learning_rate=1e20, optimizer="sgd", max_epochs=3)
