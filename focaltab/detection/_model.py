@@ -14,9 +14,10 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torchvision.models import resnet
 from torchvision.models.detection import RetinaNet
 from torchvision.models.detection.anchor_utils import AnchorGenerator
-from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+from torchvision.models.detection.backbone_utils import BackboneWithFPN
 from torchvision.models.detection.retinanet import RetinaNetClassificationHead, RetinaNetHead
 from torchvision.ops import FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
@@ -27,6 +28,9 @@ Norm = Literal["frozen", "batch", "group"]
 
 _N_LEVELS = 5
 _N_GROUPS = 32
+_BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+# From the output to the input, as they are frozen.
+_BODY_LAYERS = ("layer4", "layer3", "layer2", "layer1", "conv1")
 _RATIOS = (0.5, 1.0, 2.0)
 
 
@@ -145,6 +149,7 @@ def focal_retinanet(
     weights_backbone: Any = None,
     trainable_backbone_layers: int = 5,
     anchor_sizes: Sequence[int] = (32, 64, 128, 256, 512),
+    channels: int = 256,
     prior_probability: float = 0.01,
     norm: Norm | None = None,
     calibrated: bool = True,
@@ -172,12 +177,16 @@ def focal_retinanet(
         From the output; the others are frozen.
     anchor_sizes : sequence of five int, default=(32, 64, 128, 256, 512)
         Side in pixels of the smallest anchor of each pyramid level; smaller for small images.
+    channels : int, default=256
+        Width of the pyramid and of the heads' layers, a multiple of 32. The heads take most of
+        the time: 64 is several times faster, for small images or a CPU.
     prior_probability : float, default=0.01
         Of an anchor to be an object of a class, before training.
     norm : {"frozen", "batch", "group"}, default=None
         Normalisation in the backbone: fixed statistics (torchvision's, for pretrained weights),
         those of the batch, or of groups of channels (for batches of few images). None is
         "frozen" where weights are given, else "batch": without either nothing would be scaled.
+        Unless "frozen", the heads normalise groups of channels, as torchvision's second version.
     calibrated : bool, default=True
         Whether scores are calibrated probabilities of an anchor to be an object, rather than the
         sigmoid of the focal margin; see `FocalClassificationHead`. ``score_thresh``, 0.05 unless
@@ -215,29 +224,34 @@ def focal_retinanet(
             f"anchor_sizes must be {_N_LEVELS} positive sizes, one for each level of the pyramid, "
             f"got {tuple(anchor_sizes)!r}."
         )
+    if channels < _N_GROUPS or channels % _N_GROUPS:
+        raise ValueError(f"channels must be a multiple of {_N_GROUPS}, got {channels!r}.")
+    if backbone not in _BACKBONES:
+        raise ValueError(f"backbone must be one of {', '.join(_BACKBONES)}, got {backbone!r}.")
+    if not 0 <= trainable_backbone_layers <= len(_BODY_LAYERS):
+        raise ValueError(
+            f"trainable_backbone_layers must be 0 to {len(_BODY_LAYERS)}, got "
+            f"{trainable_backbone_layers!r}."
+        )
     if norm is None:
         norm = "batch" if weights is None and weights_backbone is None else "frozen"
     loss = FocalLoss(2.0, 0.25) if loss is None else loss
     with _seeded(random_state):
-        body = resnet_fpn_backbone(
-            backbone_name=backbone,
-            weights=weights_backbone,
-            norm_layer=_norm_layer(norm),
-            trainable_layers=trainable_backbone_layers,
-            returned_layers=[2, 3, 4],
-            extra_blocks=LastLevelP6P7(256, 256),
-        )
+        body = _backbone(backbone, weights_backbone, norm, trainable_backbone_layers, channels)
         # Three scales an octave, as in the paper.
         sizes = tuple((s, int(s * 2 ** (1 / 3)), int(s * 2 ** (2 / 3))) for s in anchor_sizes)
         anchors = AnchorGenerator(sizes, (_RATIOS,) * _N_LEVELS)
         n_anchors = anchors.num_anchors_per_location()[0]
-        head = RetinaNetHead(body.out_channels, n_anchors, num_classes)
+        # Weights that start from small random numbers would take long to move without.
+        head_norm = None if norm == "frozen" else _norm_layer("group")
+        head = RetinaNetHead(body.out_channels, n_anchors, num_classes, head_norm)
         head.classification_head = FocalClassificationHead(
             body.out_channels,
             n_anchors,
             num_classes,
             loss,
             prior_probability,
+            head_norm,
             calibrated=calibrated,
         )
         model = RetinaNet(body, num_classes, anchor_generator=anchors, head=head, **kwargs)
@@ -252,12 +266,33 @@ def focal_retinanet(
         "backbone": backbone,
         "trainable_backbone_layers": trainable_backbone_layers,
         "anchor_sizes": [int(size) for size in anchor_sizes],
+        "channels": channels,
         "prior_probability": prior_probability,
         "norm": norm,
         "calibrated": calibrated,
         **kwargs,
     }
     return model
+
+
+def _backbone(
+    name: str, weights: Any, norm: Norm, trainable_layers: int, channels: int
+) -> BackboneWithFPN:
+    """Torchvision's ``resnet_fpn_backbone``, which knows no width but 256."""
+    body = getattr(resnet, name)(weights=weights, norm_layer=_norm_layer(norm))
+    trained = list(_BODY_LAYERS[:trainable_layers])
+    if trainable_layers == len(_BODY_LAYERS):
+        trained.append("bn1")
+    for parameter_name, parameter in body.named_parameters():
+        if not parameter_name.startswith(tuple(trained)):
+            parameter.requires_grad_(False)
+    return BackboneWithFPN(
+        body,
+        return_layers={"layer2": "0", "layer3": "1", "layer4": "2"},
+        in_channels_list=[body.inplanes // 4, body.inplanes // 2, body.inplanes],
+        out_channels=channels,
+        extra_blocks=LastLevelP6P7(channels, channels),
+    )
 
 
 @contextmanager

@@ -1,0 +1,141 @@
+"""The commands for images, each as a user runs it, in a process of its own."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from focaltab.cli import app
+from focaltab.detection import CocoDataset, evaluate_detections, load_detector, read_coco_results
+
+SMALL = ("--epochs", 1, "--batch-size", 4)
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "focaltab", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("detect")
+    done = run("simulate", "defects", "--out", path / "data", "--images", 10, "--size", 64)
+    assert done.returncode == 0, done.stderr
+    done = run("detect", "train", "--data", path / "data", "--out", path / "model", *SMALL)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+def test_train_leaves_a_detector_and_its_figures(folder):
+    names = {path.name for path in (folder / "model").iterdir()}
+    assert names == {
+        *("checkpoint.pt", "weights.pt", "detector.json", "metrics.json", "history.json")
+    }
+    metrics = json.loads((folder / "model" / "metrics.json").read_text())
+    assert 0.0 <= metrics["average_precision"] <= metrics["ap50"] <= 1.0
+    assert set(metrics["per_class"]) == {"scratch", "pit", "stain"}
+    history = json.loads((folder / "model" / "history.json").read_text())
+    assert [epoch["epoch"] for epoch in history] == [1]
+    assert load_detector(folder / "model").model.transform.min_size == (64,)
+
+
+def test_eval_writes_figures_once(folder):
+    command = ("detect", "eval", folder / "model", "--data", folder / "data", "--out")
+    done = run(*command, folder / "figures.json")
+    assert done.returncode == 0, done.stderr
+    assert "AP50" in done.stdout and "scratch" in done.stdout
+    figures = json.loads((folder / "figures.json").read_text())
+    n_objects = sum(one["n_objects"] for one in figures["per_class"].values())
+    data = CocoDataset(folder / "data")
+    assert n_objects == sum(len(record.boxes) for record in data.records)
+    # No defect is large: COCO's figure is none, and JSON knows no NaN.
+    assert figures["ap_large"] is None
+    again = run(*command, folder / "figures.json")
+    assert again.returncode == 2 and "exists already" in again.stderr
+
+
+def test_predict_draws_and_writes_results(folder):
+    out = folder / "found"
+    done = run(
+        *("detect", "predict", folder / "model", "--data", folder / "data", "--out", out),
+        *("--threshold", 0.0),
+    )
+    assert done.returncode == 0, done.stderr
+    data = CocoDataset(folder / "data")
+    found = read_coco_results(out / "results.json", data)
+    assert sum(map(len, found)) > 0
+    assert 0.0 <= evaluate_detections(found, data)["ap50"] <= 1.0
+    drawn = sorted(path.name for path in (out / "drawn").iterdir())
+    assert drawn == [f"{k:06d}.png" for k in range(10)]
+    with Image.open(out / "drawn" / drawn[0]) as image:
+        assert np.asarray(image.convert("RGB")).std(axis=2).max() > 0  # colour on a grey surface
+    assert (
+        run(
+            *("detect", "predict", folder / "model", "--data", folder / "data", "--out", out)
+        ).returncode
+        == 2
+    )
+
+
+def test_predict_takes_images_without_annotations(folder):
+    out = folder / "bare"
+    images = folder / "data" / "images"
+    done = run("detect", "predict", folder / "model", "--data", images, "--out", out)
+    assert done.returncode == 0, done.stderr
+    names = json.loads((out / "images.json").read_text())
+    assert names[0] == {"id": 1, "file_name": "000000.png"} and len(names) == 10
+
+
+def test_yolo_labels_are_converted(folder):
+    (folder / "labels").mkdir()
+    (folder / "labels" / "000000.txt").write_text("1 0.5 0.5 0.25 0.5\n")
+    (folder / "classes.txt").write_text("scratch\npit\n")
+    done = run(
+        *("detect", "from-yolo", "--images", folder / "data" / "images"),
+        *("--labels", folder / "labels", "--classes", folder / "classes.txt"),
+        *("--out", folder / "converted"),
+    )
+    assert done.returncode == 0, done.stderr
+    records = CocoDataset(folder / "converted").records
+    assert records[0].boxes == ((24.0, 16.0, 40.0, 48.0),) and records[0].labels == (1,)
+    assert sum(len(record.boxes) for record in records) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("train", "--data", "nowhere", "--out", "x"), "cannot be read as COCO annotations"),
+        (("train", "--data", "{data}", "--out", "{model}"), "--resume goes on with its run"),
+        (("train", "--data", "{data}", "--out", "{model}", "--resume"), "is finished"),
+        (("train", "--data", "{data}", "--out", "{new}", "--resume"), "no {new}"),
+        (("train", "--data", "{data}", "--out", "{new}", "--gamma", "-1"), "gamma"),
+        (("train", "--data", "{data}", "--out", "{new}", "--alpha", "much"), "--alpha"),
+        (("train", "--data", "{data}", "--out", "{new}", "--backbone", "vgg"), "resnet18"),
+        (("train", "--data", "{data}", "--out", "{new}", "--validation-share", "0"), "share"),
+        (("train", "--data", "{data}", "--out", "{new}", "--weights", "no.pt"), "no file"),
+        (("eval", "{data}", "--data", "{data}"), "is no folder of a detector"),
+        (("predict", "{model}", "--data", "{empty}", "--out", "{new}"), "no images"),
+        (
+            ("predict", "{model}", "--data", "{data}", "--out", "{new}", "--threshold", "2"),
+            "--threshold",
+        ),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, tuple) else "",
+)
+def test_what_the_user_can_mend_is_one_line(folder, arguments, message):
+    (folder / "empty").mkdir(exist_ok=True)
+    places = {name: folder / name for name in ("data", "model", "new", "empty")}
+    given = [argument.format(**places) for argument in arguments]
+    done = CliRunner().invoke(app, ["detect", *given])
+    assert done.exit_code == 2, done.output
+    assert message.format(**places) in done.stderr.replace("\n", "")
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (folder / "new").exists()
