@@ -8,18 +8,20 @@ has its own output. Layers are those of the `tabm` and `rtdl_num_embeddings` pac
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 NumericEmbedding = Literal["piecewise_linear", "periodic"]
-ACTIVATIONS: dict[str, type[nn.Module]] = {
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "identity": nn.Identity,
     "logistic": nn.Sigmoid,
     "tanh": nn.Tanh,
-    "relu": nn.ReLU,
+    # In place: what a linear layer returns is not needed for its own gradient.
+    "relu": partial(nn.ReLU, inplace=True),
     "gelu": nn.GELU,
     "silu": nn.SiLU,
 }
