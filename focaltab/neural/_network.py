@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, Literal
 
@@ -48,6 +49,9 @@ class FocalNetwork(nn.Module):
     n_outputs : int
         1 for two classes, else one per class.
     """
+
+    # Whether hidden layers multiply in bfloat16 while they train; predictions never do.
+    mixed_precision = False
 
     def __init__(
         self,
@@ -107,8 +111,16 @@ class FocalNetwork(nn.Module):
         x = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
         if self.n_members > 1:
             x = x[:, None].expand(-1, self.n_members, -1)
-        raw: Tensor = self.output(self.hidden(x))
+        with self._hidden_precision(x.device.type):
+            x = self.hidden(x)
+        raw: Tensor = self.output(x.to(self.dtype))
         return raw if self.n_members > 1 else raw[:, None]
+
+    def _hidden_precision(self, device: str) -> AbstractContextManager[Any]:
+        if not (self.mixed_precision and self.training):
+            return nullcontext()
+        # Float32 weights are cast once a step, and their gradients come back in float32.
+        return torch.autocast(device, torch.bfloat16)
 
     @property
     def dtype(self) -> torch.dtype:
