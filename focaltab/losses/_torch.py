@@ -1,15 +1,16 @@
 """`FocalLoss` as a torch module: the same loss, analytic gradients, both links.
 
 A forward pass computes the loss and its gradient together and keeps nothing but the gradient, so
-that the backward pass is a multiplication. On the CPU the rows go through in blocks that stay in
-cache; on other devices at once. Formulas and notation are those of `focaltab.losses._margin` and
-`focaltab.losses._multiclass`, links those of `focaltab.losses._link`.
+that the backward pass is a multiplication; where no gradient is wanted, it computes the loss alone.
+On the CPU the rows go through in blocks that stay in cache; on other devices at once. Formulas and
+notation are those of `focaltab.losses._margin` and `focaltab.losses._multiclass`, links those of
+`focaltab.losses._link`.
 """
 
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -163,11 +164,12 @@ class _FocalFunction(torch.autograd.Function):
         loss: FocalLoss,
         reduction: Reduction,
     ) -> Tensor:
+        wanted = ctx.needs_input_grad[0]
         if loss.is_multiclass:
-            value, gradient = _multiclass_parts(raw, y, weight, loss)
+            value, gradient = _multiclass_parts(raw, y, weight, loss, gradient=wanted)
             n_terms = raw.shape[0]
         else:
-            value, gradient = _binary_parts(raw, y, weight, loss, reduction)
+            value, gradient = _binary_parts(raw, y, weight, loss, reduction, gradient=wanted)
             n_terms = raw.numel()
         if reduction == "none":
             ctx.by_row = loss.is_multiclass
@@ -176,7 +178,8 @@ class _FocalFunction(torch.autograd.Function):
             value = value.sum() if loss.is_multiclass else value
             if reduction == "mean":
                 value /= max(n_terms, 1)
-                gradient /= max(n_terms, 1)
+                if gradient is not None:
+                    gradient /= max(n_terms, 1)
         ctx.save_for_backward(gradient)
         ctx.dtype = raw.dtype
         return value.to(torch.float64 if raw.dtype == torch.float64 else torch.float32)
@@ -199,10 +202,34 @@ class _FocalFunction(torch.autograd.Function):
         )
 
 
+def mean_gradient(raw: Tensor, y: Tensor, weight: Tensor | None, loss: FocalLoss) -> Tensor:
+    """Gradient of the mean loss without the loss, for labels that were checked before.
+
+    Shapes are those of `TorchFocalLoss.forward`. All rows go through at once: beside the hidden
+    layers of the network that made `raw` the memory is small.
+    """
+    raw = raw.detach()
+    if loss.is_multiclass:
+        _, gradient = _multiclass_parts(raw, y, weight, loss, value=False)
+        return gradient.div_(max(raw.shape[0], 1))
+    labels = y.to(raw.dtype, copy=True).expand(raw.shape).reshape(-1)
+    _, gradient = _binary_block(raw.reshape(-1), labels, loss, value=False)
+    gradient = gradient.view(raw.shape)
+    if weight is not None:
+        gradient.mul_(weight)
+    return gradient.div_(max(raw.numel(), 1))
+
+
 def _binary_parts(
-    raw: Tensor, y: Tensor, weight: Tensor | None, loss: FocalLoss, reduction: Reduction
-) -> tuple[Tensor, Tensor]:
-    """Loss (summed unless ``reduction="none"``) and gradient, of any shape."""
+    raw: Tensor,
+    y: Tensor,
+    weight: Tensor | None,
+    loss: FocalLoss,
+    reduction: Reduction,
+    *,
+    gradient: bool,
+) -> tuple[Tensor, Any]:
+    """Loss (summed unless ``reduction="none"``) and gradient or None, of any shape."""
     work = torch.float64 if raw.dtype == torch.float64 else torch.float32
     try:
         y = y.broadcast_to(raw.shape)
@@ -213,17 +240,17 @@ def _binary_parts(
             f"{tuple(raw.shape)}, got {tuple(y.shape)}"
             + ("." if weight is None else f" and {tuple(weight.shape)}.")
         ) from None
-    gradient = torch.empty(raw.shape, dtype=work, device=raw.device)
-    every = reduction == "none"
-    values = torch.empty_like(gradient) if every else None
+    empty = partial(torch.empty, raw.shape, dtype=work, device=raw.device)
+    slopes = empty() if gradient else None
+    values = empty() if reduction == "none" else None
     total = torch.zeros((), dtype=torch.float64 if raw.device.type == "cpu" else work).to(
         raw.device
     )
     if not raw.numel():
-        return (total if values is None else values), gradient
+        return (total if values is None else values), slopes
     # Rows of the last dimension, so that labels and weights which broadcast stay views.
     width = raw.shape[-1] if raw.ndim > 1 else 1
-    rows, labels, out = (tensor.reshape(-1, width) for tensor in (raw, y, gradient))
+    rows, labels = raw.reshape(-1, width), y.reshape(-1, width)
     weights = None if weight is None else weight.reshape(-1, width)
     block = max(1, _BLOCK_ELEMENTS // max(width, 1)) if raw.device.type == "cpu" else rows.shape[0]
     for start in range(0, rows.shape[0], max(block, 1)):
@@ -231,30 +258,44 @@ def _binary_parts(
         y_part = labels[part].to(work, copy=True).reshape(-1)
         if y_part.device.type == "cpu":  # elsewhere a look at the values would wait for the device
             _check_range(*torch.aminmax(y_part), n_classes=2)
-        value, slope = _binary_block(rows[part].to(work).reshape(-1), y_part, loss)
+        value, slope = _binary_block(
+            rows[part].to(work).reshape(-1), y_part, loss, gradient=gradient
+        )
         if weights is not None:
             row_weight = weights[part].to(work).reshape(-1)
             value.mul_(row_weight)
-            slope.mul_(row_weight)
-        out[part] = slope.view(-1, width)
+            if slope is not None:
+                slope.mul_(row_weight)
+        if slopes is not None:
+            slopes.view(-1, width)[part] = slope.view(-1, width)
         if values is not None:
             values.view(-1, width)[part] = value.view(-1, width)
         else:
             total += value.sum()
-    return (total if values is None else values), gradient
+    return (total if values is None else values), slopes
 
 
-def _binary_block(raw: Tensor, y: Tensor, loss: FocalLoss) -> tuple[Tensor, Tensor]:
-    """Loss and gradient of one-dimensional tensors of one dtype; `y` may be written to."""
+def _binary_block(
+    raw: Tensor, y: Tensor, loss: FocalLoss, *, value: bool = True, gradient: bool = True
+) -> tuple[Any, Any]:
+    """Loss and gradient of one-dimensional tensors of one dtype; `y` may be written to.
+
+    What is not asked for is None, or computed where it costs little beside the other.
+    """
     dtype = np.dtype(np.float64 if raw.dtype == torch.float64 else np.float32)
     (g0, g1), (a0, a1) = loss._gammas, loss.class_weights
     gamma = g1 if g0 == g1 else _per_row(y, g0, g1)
     alpha = a1 if a0 == a1 else _per_row(y, a0, a1)
     sign = y.mul_(2.0).sub_(1.0)
+    z, slope = raw, None
     if loss.link_name == "logit":
-        f, z = raw, _read(focal_margin_table(loss._gammas, (a0, a1), dtype), raw)
-    else:
-        z = raw
+        if gradient:
+            weight = _read(canonical_weight_table(loss._gammas, (a0, a1), dtype), raw)
+            # w (sigmoid(f) - y), and the difference is -s sigmoid(-s f).
+            slope = (sign * raw).neg_().sigmoid_().mul_(weight).mul_(sign).neg_()
+        if not value:  # which is all that the margin is read for
+            return None, slope
+        z = _read(focal_margin_table(loss._gammas, (a0, a1), dtype), raw)
     t = sign * z
     decay = t.abs().neg_().exp_()
     right = t >= 0
@@ -268,14 +309,12 @@ def _binary_block(raw: Tensor, y: Tensor, loss: FocalLoss) -> tuple[Tensor, Tens
         power = log_q.mul_(gamma).exp_()
     if not (isinstance(alpha, float) and alpha == 1.0):
         power.mul_(alpha)
-    value = (power * log_p).neg_()
-    if loss.link_name == "logit":
-        weight = _read(canonical_weight_table(loss._gammas, (a0, a1), dtype), f)
-        # w (sigmoid(f) - y), and the difference is -s sigmoid(-s f).
-        return value, (sign * f).neg_().sigmoid_().mul_(weight).mul_(sign).neg_()
-    # a s q^g (g p l - q)
-    p = torch.where(right, 1.0, decay).div_(denominator)
-    return value, p.mul_(log_p).mul_(gamma).sub_(q).mul_(power).mul_(sign)
+    values = (power * log_p).neg_()
+    if gradient and slope is None:
+        # a s q^g (g p l - q)
+        p = torch.where(right, 1.0, decay).div_(denominator)
+        slope = p.mul_(log_p).mul_(gamma).sub_(q).mul_(power).mul_(sign)
+    return values, slope
 
 
 def _log_slope(t: Tensor, gamma: float) -> Tensor:
@@ -334,9 +373,15 @@ def _on_device(table: Table | StepTable, device: torch.device) -> tuple[Tensor, 
 
 
 def _multiclass_parts(
-    raw: Tensor, y: Tensor, weight: Tensor | None, loss: FocalLoss
-) -> tuple[Tensor, Tensor]:
-    """Loss of each row and gradient of shape (n_samples, n_classes)."""
+    raw: Tensor,
+    y: Tensor,
+    weight: Tensor | None,
+    loss: FocalLoss,
+    *,
+    value: bool = True,
+    gradient: bool = True,
+) -> tuple[Any, Any]:
+    """Loss of each row and gradient of shape (n_samples, n_classes); as `_binary_block`."""
     if raw.ndim != 2 or raw.shape[1] != loss.n_classes or y.shape != raw.shape[:1]:
         raise ValueError(
             f"raw_prediction must have shape (n_samples, {loss.n_classes}) and y_true "
@@ -349,13 +394,13 @@ def _multiclass_parts(
     if y.device.type == "cpu":
         _check_range(*torch.aminmax(y), n_classes=loss.n_classes)
     if loss.link_name == "logit":
-        value, gradient = _multiclass_canonical(raw.to(work), y, loss)
+        values, slopes = _multiclass_canonical(raw.to(work), y, loss, value, gradient)
     else:
-        value, gradient = _multiclass_focal(raw.to(work), y, loss)
+        values, slopes = _multiclass_focal(raw.to(work), y, loss)
     if weight is not None:
-        value = value * weight
-        gradient = gradient * weight[:, None]
-    return value, gradient
+        values = None if values is None else values * weight
+        slopes = None if slopes is None else slopes * weight[:, None]
+    return values, slopes
 
 
 def _multiclass_focal(raw: Tensor, y: Tensor, loss: FocalLoss) -> tuple[Tensor, Tensor]:
@@ -375,12 +420,18 @@ def _multiclass_focal(raw: Tensor, y: Tensor, loss: FocalLoss) -> tuple[Tensor, 
     return value, gradient.scatter_(1, own, -(slope * q)[:, None])
 
 
-def _multiclass_canonical(raw: Tensor, y: Tensor, loss: FocalLoss) -> tuple[Tensor, Tensor]:
+def _multiclass_canonical(
+    raw: Tensor, y: Tensor, loss: FocalLoss, value: bool, gradient: bool
+) -> tuple[Tensor | None, Tensor | None]:
     # Each row is the root of an equation, which the NumPy core solves.
     rows, labels = raw.detach().cpu().double().numpy(), y.cpu().numpy()
-    log_eta = rows - np.logaddexp.reduce(rows, axis=1, keepdims=True)
     gamma, weights = loss._gammas[0], np.asarray(loss.class_weights)
-    s = _multiclass.focal_log_odds(log_eta, gamma, np.log(weights))
-    value = _multiclass.row_loss(s, labels, gamma, weights)
-    gradient, _ = _multiclass.gradient_hessian_canonical(rows, labels, gamma, np.log(weights))
-    return torch.from_numpy(value).to(raw), torch.from_numpy(gradient).to(raw)
+    values = slopes = None
+    if value:
+        log_eta = rows - np.logaddexp.reduce(rows, axis=1, keepdims=True)
+        s = _multiclass.focal_log_odds(log_eta, gamma, np.log(weights))
+        values = torch.from_numpy(_multiclass.row_loss(s, labels, gamma, weights)).to(raw)
+    if gradient:
+        found, _ = _multiclass.gradient_hessian_canonical(rows, labels, gamma, np.log(weights))
+        slopes = torch.from_numpy(found).to(raw)
+    return values, slopes

@@ -45,7 +45,10 @@ class Rows:
 
 
 class ShuffledBatches:
-    """Every row once an epoch, in an order of its own."""
+    """Every row once an epoch, in an order of its own.
+
+    Rows come gathered for many batches at once, to be split into views of `batch_size` each.
+    """
 
     def __init__(self, rows: Rows, batch_size: int, generator: torch.Generator) -> None:
         self.rows = rows
@@ -62,9 +65,8 @@ class ShuffledBatches:
         yield from self._in_order()
 
     def _in_order(self) -> Iterator[Rows]:
-        # Rows are gathered for many batches at once, which are then views.
         for index in torch.split(self._order(), self.batch_size * _BATCHES_PER_GATHER):
-            yield from self.rows.take(index).split(self.batch_size)
+            yield self.rows.take(index)
 
     def _order(self) -> Tensor:
         order = torch.randperm(len(self.rows), generator=self.generator)

@@ -20,8 +20,11 @@ _CLIP = 3.0
 _HUGE = 1e100
 # Quantiles of more rows than this are found from a random sample, always the same.
 _MOST_ROWS_FOR_QUANTILES = 200_000
+_QUARTILES = np.array([0.25, 0.5, 0.75])
 # Of the bins of a piecewise linear embedding.
 _BIN_SHARES = np.linspace(0.0, 1.0, 33)
+# Numbers that are scaled at a time, so that they stay in cache between one operation and the next.
+_BLOCK_ELEMENTS = 65_536
 
 Numbers = NDArray[np.float32]
 Categories = NDArray[np.int64]
@@ -54,34 +57,37 @@ class TableEncoder:
             chosen = rng.choice(values.shape[0], _MOST_ROWS_FOR_QUANTILES, replace=False)
             sample, sample_weight = values[chosen], None if weight is None else weight[chosen]
         columns = range(values.shape[1])
-        learned = [_centre_and_scale(sample[:, k], values[:, k], sample_weight) for k in columns]
+        # Quartiles and edges of bins at once: finding them takes longer than anything else here.
+        shares = np.concatenate([_QUARTILES, _BIN_SHARES])
+        found = [_quantiles(sample[:, k], shares, sample_weight) for k in columns]
+        learned = [_centre_and_scale(found[k], values[:, k]) for k in columns]
         self.centre, self.scale = np.array(learned, dtype=np.float64).reshape(-1, 2).T
         # A constant column has nothing to say but where it is missing.
         self.moving = np.flatnonzero(self.scale > 0.0)
         self.gaps = np.flatnonzero(np.isnan(values).any(axis=0))
         self.bins = [
-            self._bins(k, sample[:, k], values[:, k], sample_weight) for k in self.moving.tolist()
+            self._bins(k, found[k][_QUARTILES.size :], values[:, k]) for k in self.moving.tolist()
         ]
         return self
 
-    def _bins(
-        self,
-        k: int,
-        sample: NDArray[Any],
-        column: NDArray[Any],
-        weight: NDArray[np.float64] | None,
-    ) -> Numbers:
+    def _bins(self, k: int, quantiles: NDArray[np.float64], column: NDArray[Any]) -> Numbers:
         """Edges of quantile bins of a scaled column, each once."""
-        edges = np.unique(self._scaled(_quantiles(sample, _BIN_SHARES, weight), k))
+        edges = np.unique(self._scaled(quantiles, k))
         if edges.size < 2:  # the sample happens to agree
             edges = self._scaled(np.array([np.nanmin(column), np.nanmax(column)]), k)
         return edges
 
     def _scaled(self, values: NDArray[Any], k: Any) -> Numbers:
         with np.errstate(over="ignore"):
-            numbers = (values - self.centre[k]) * self.scale[k]
-        numbers = np.clip(numbers, -_HUGE, _HUGE)
-        return (numbers / np.hypot(1.0, numbers / _CLIP)).astype(np.float32)
+            numbers = values - self.centre[k]
+            numbers *= self.scale[k]
+        np.clip(numbers, -_HUGE, _HUGE, out=numbers)
+        # Squares of numbers that are clipped are finite: no need of the slower hypot.
+        length = numbers / _CLIP
+        length *= length
+        length += 1.0
+        numbers /= np.sqrt(length, out=length)
+        return numbers.astype(np.float32)
 
     @property
     def n_numbers(self) -> int:
@@ -108,7 +114,7 @@ class TableEncoder:
         categories : ndarray of shape (n_samples, n_categories), int64
         """
         values = self._raw_numbers(X)
-        numbers = self._scaled(values[:, self.moving], self.moving)
+        numbers = self._moving_numbers(values)
         gaps = np.isnan(values[:, self.gaps]).astype(np.float32)
         if self.category_columns and not isinstance(X, pd.DataFrame):
             raise ValueError(
@@ -120,11 +126,19 @@ class TableEncoder:
             for position, values in self.category_columns.items()
         ]
         categories = np.column_stack(codes) if codes else np.empty((values.shape[0], 0))
-        return (
-            np.nan_to_num(numbers, copy=False, nan=0.0),
-            gaps,
-            categories.astype(np.int64),
-        )
+        return numbers, gaps, categories.astype(np.int64)
+
+    def _moving_numbers(self, values: NDArray[Any]) -> Numbers:
+        """Scaled numbers of the columns that vary, missing ones at the median."""
+        numbers = np.empty((values.shape[0], self.moving.size), dtype=np.float32)
+        every = self.moving.size == values.shape[1]
+        block = max(1, _BLOCK_ELEMENTS // max(self.moving.size, 1))
+        for start in range(0, values.shape[0], block):
+            part = values[start : start + block]
+            scaled = self._scaled(part if every else part[:, self.moving], self.moving)
+            scaled[np.isnan(scaled)] = 0.0
+            numbers[start : start + block] = scaled
+        return numbers
 
     def _raw_numbers(self, X: Any) -> NDArray[Any]:
         if isinstance(X, pd.DataFrame):
@@ -134,13 +148,14 @@ class TableEncoder:
         return np.asarray(matrix.toarray() if sparse.issparse(X) else X)
 
 
-def _centre_and_scale(
-    sample: NDArray[Any], column: NDArray[Any], weight: NDArray[np.float64] | None
-) -> tuple[float, float]:
-    """Median, and one over the interquartile range; a scale of 0 marks a constant column."""
-    if np.isnan(sample).all():
+def _centre_and_scale(quantiles: NDArray[np.float64], column: NDArray[Any]) -> tuple[float, float]:
+    """Median, and one over the interquartile range; a scale of 0 marks a constant column.
+
+    `quantiles` begin with the quartiles.
+    """
+    if np.isnan(quantiles).any():
         return 0.0, 0.0
-    low, centre, high = _quantiles(sample, np.array([0.25, 0.5, 0.75]), weight)
+    low, centre, high = quantiles[: _QUARTILES.size]
     if high > low:
         return float(centre), float(0.5 / (0.5 * high - 0.5 * low))  # the difference may overflow
     # Mostly one value: the range of the rest, which is as wide as four quartiles would be.
@@ -151,16 +166,17 @@ def _centre_and_scale(
 def _quantiles(
     sample: NDArray[Any], shares: NDArray[np.float64], weight: NDArray[np.float64] | None
 ) -> NDArray[np.float64]:
-    """Values that stand in the column, so that a row of weight two counts as two rows."""
-    present = ~np.isnan(sample)
-    return np.asarray(
-        np.quantile(
-            sample[present].astype(np.float64),
-            shares,
-            method="inverted_cdf",
-            weights=None if weight is None else weight[present],
-        )
-    )
+    """Values that stand in the column, so that a row of weight two counts as two rows.
+
+    Not a number where the column has none.
+    """
+    column = np.ascontiguousarray(sample, dtype=np.float64)
+    present = ~np.isnan(column)
+    if not present.any():
+        return np.full(shares.size, np.nan)
+    if not present.all():
+        column, weight = column[present], None if weight is None else weight[present]
+    return np.asarray(np.quantile(column, shares, method="inverted_cdf", weights=weight))
 
 
 def _categories(name: Any, column: pd.Series) -> pd.Index:

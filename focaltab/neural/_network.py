@@ -8,18 +8,21 @@ has its own output. Layers are those of the `tabm` and `rtdl_num_embeddings` pac
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 NumericEmbedding = Literal["piecewise_linear", "periodic"]
-ACTIVATIONS: dict[str, type[nn.Module]] = {
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "identity": nn.Identity,
     "logistic": nn.Sigmoid,
     "tanh": nn.Tanh,
-    "relu": nn.ReLU,
+    # In place: what a linear layer returns is not needed for its own gradient.
+    "relu": partial(nn.ReLU, inplace=True),
     "gelu": nn.GELU,
     "silu": nn.SiLU,
 }
@@ -46,6 +49,9 @@ class FocalNetwork(nn.Module):
     n_outputs : int
         1 for two classes, else one per class.
     """
+
+    # Whether hidden layers multiply in bfloat16 while they train; predictions never do.
+    mixed_precision = False
 
     def __init__(
         self,
@@ -105,8 +111,16 @@ class FocalNetwork(nn.Module):
         x = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
         if self.n_members > 1:
             x = x[:, None].expand(-1, self.n_members, -1)
-        raw: Tensor = self.output(self.hidden(x))
+        with self._hidden_precision(x.device.type):
+            x = self.hidden(x)
+        raw: Tensor = self.output(x.to(self.dtype))
         return raw if self.n_members > 1 else raw[:, None]
+
+    def _hidden_precision(self, device: str) -> AbstractContextManager[Any]:
+        if not (self.mixed_precision and self.training):
+            return nullcontext()
+        # Float32 weights are cast once a step, and their gradients come back in float32.
+        return torch.autocast(device, torch.bfloat16)
 
     @property
     def dtype(self) -> torch.dtype:

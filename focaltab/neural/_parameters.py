@@ -17,7 +17,12 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "learning_rate": ("cosine", "constant", "adaptive"),
     "sampler": (None, "balanced"),
     "early_stopping": (True, False, "auto"),
+    "mixed_precision": (True, False),
 }
+
+
+# Any of them multiplies bfloat16 faster than float32; elsewhere it is emulated, and slower.
+_BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16", "bf16")
 
 
 def check_parameters(estimator: Any) -> None:
@@ -66,6 +71,17 @@ def resolve_device(name: str) -> torch.device:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"device={name!r} cannot be used here: {reason}") from None
     return device
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 by itself, as far as torch can tell."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu":
+        return False
+    # Versions of torch that cannot tell are taken to have none.
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(unit, False) for unit in _BFLOAT16_UNITS)
 
 
 def _check_whole(name: str, value: Any) -> None:

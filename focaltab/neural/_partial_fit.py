@@ -72,6 +72,7 @@ class PartialFit:
                 )
             # A copy, so that a call that fails leaves the network as it was.
             network = copy.deepcopy(self.network_).to(rows.y.device)
+            network.mixed_precision = self._mixes_precision(network.dtype)
             optimizer = self._new_optimizer(network)
             if self._optimizer_state is not None:
                 chosen = [dict(group) for group in optimizer.param_groups]

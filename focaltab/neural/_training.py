@@ -7,12 +7,14 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from focaltab.losses import FocalLoss, TorchFocalLoss
+from focaltab.losses._torch import mean_gradient
 from focaltab.neural._batches import Rows, ShuffledBatches
 from focaltab.neural._network import FocalNetwork
 
@@ -59,29 +61,46 @@ def make_optimizer(
 
 
 class Objective:
-    """Mean loss of a batch over rows and members, smoothed labels included."""
+    """Mean loss over rows and members, smoothed labels included, and its gradient.
+
+    Apart from each other, because a step needs the gradient alone, while the loss of many batches
+    costs hardly more than that of one.
+    """
 
     def __init__(self, loss: FocalLoss, label_smoothing: float) -> None:
+        self.loss = loss
         self.criterion = TorchFocalLoss(loss)
-        self.n_classes = loss.n_classes
         self.label_smoothing = label_smoothing
 
-    def __call__(self, raw: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
+    def value(self, raw: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
         """Loss of raw predictions of shape (n_samples, n_members, n_outputs)."""
+        return self._smoothed(self.criterion, raw.detach(), y, weight)
+
+    def gradient(self, raw: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
+        """Gradient of `value` in the raw predictions, of their shape."""
+        of_loss = partial(mean_gradient, loss=self.loss)
+        return self._smoothed(of_loss, raw, y, weight).view(raw.shape)
+
+    def _smoothed(
+        self, part: Callable[..., Tensor], raw: Tensor, y: Tensor, weight: Tensor | None
+    ) -> Tensor:
         if self.label_smoothing == 0.0:
-            return self._mean(raw, y, weight)
-        share = self.label_smoothing / self.n_classes
-        total = (1.0 - self.label_smoothing) * self._mean(raw, y, weight)
-        for k in range(self.n_classes):
-            total = total + share * self._mean(raw, torch.full_like(y, k), weight)
+            return part(*self._by_member(raw, y, weight))
+        n_classes = self.loss.n_classes
+        share = self.label_smoothing / n_classes
+        total = (1.0 - self.label_smoothing) * part(*self._by_member(raw, y, weight))
+        for k in range(n_classes):
+            total += share * part(*self._by_member(raw, torch.full_like(y, k), weight))
         return total
 
-    def _mean(self, raw: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
+    def _by_member(
+        self, raw: Tensor, y: Tensor, weight: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Predictions, labels and weights in the shapes that the loss takes."""
         n_members = raw.shape[1]
-        if self.n_classes == 2:
-            by_member = None if weight is None else weight[:, None]
-            return self.criterion(raw[..., 0], y[:, None], by_member)
-        return self.criterion(
+        if not self.loss.is_multiclass:
+            return raw[..., 0], y[:, None], None if weight is None else weight[:, None]
+        return (
             raw.flatten(0, 1),
             y.repeat_interleave(n_members),
             None if weight is None else weight.repeat_interleave(n_members),
@@ -157,17 +176,20 @@ def train_epoch(
 ) -> float:
     """One pass over the rows; the mean loss of its batches."""
     network.train()
-    total, n_rows = torch.zeros((), device=batches.rows.y.device), 0
-    for rows in batches:
-        if before_step is not None:
-            before_step()
-        optimizer.zero_grad(set_to_none=True)
-        raw = network(rows.numbers, rows.gaps, rows.categories)
-        loss = objective(raw, rows.y, rows.weight)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        total += loss.detach() * len(rows)
-        n_rows += len(rows)
+    total = torch.zeros((), device=batches.rows.y.device)
+    n_rows = 0
+    for gathered in batches:
+        outputs = []
+        for rows in gathered.split(batches.batch_size):
+            if before_step is not None:
+                before_step()
+            optimizer.zero_grad(set_to_none=True)
+            raw = network(rows.numbers, rows.gaps, rows.categories)
+            raw.backward(objective.gradient(raw, rows.y, rows.weight))
+            optimizer.step()
+            outputs.append(raw.detach())
+        total += objective.value(torch.cat(outputs), gathered.y, gathered.weight) * len(gathered)
+        n_rows += len(gathered)
     return float(total) / n_rows
 
 

@@ -40,6 +40,21 @@ def test_equals_the_numpy_core(gamma, link, alpha, dtype, rtol):
     np.testing.assert_allclose(gradient, expected, rtol=rtol, atol=tiny)
 
 
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("link", LINKS)
+def test_the_loss_is_the_same_where_no_gradient_is_wanted(link, n_classes, reduction):
+    rng = np.random.default_rng(0)
+    raw = torch.tensor(rng.normal(0.0, 4.0, 300 if n_classes == 2 else (300, 3)))
+    y, weight = torch.tensor(rng.integers(0, n_classes, 300)), torch.tensor(rng.random(300))
+    criterion = TorchFocalLoss(FocalLoss(2.0, link=link, n_classes=n_classes), reduction)
+    trained = criterion(raw.clone().requires_grad_(), y, weight)
+    assert trained.requires_grad
+    assert torch.equal(criterion(raw, y, weight), trained.detach())
+    with torch.no_grad():
+        assert torch.equal(criterion(raw.clone().requires_grad_(), y, weight), trained)
+
+
 @pytest.mark.parametrize("link", LINKS)
 @pytest.mark.parametrize("gamma", [0.0, 1.0, 2.5])
 def test_gradients_pass_gradcheck(gamma, link):

@@ -14,6 +14,7 @@ QUICK = {"max_iter": 30, "learning_rate_init": 0.01, "dropout": 0.0}
     [
         FocalMLPClassifier((16,), **QUICK),
         FocalMLPClassifier((16,), link="focal", numeric_embedding=None, **QUICK),
+        FocalMLPClassifier((16,), mixed_precision=True, numeric_embedding=None, **QUICK),
     ]
 )
 def test_scikit_learn(estimator, check):
