@@ -251,21 +251,27 @@ def _binary_parts(
     # Rows of the last dimension, so that labels and weights which broadcast stay views.
     width = raw.shape[-1] if raw.ndim > 1 else 1
     rows, labels = raw.reshape(-1, width), y.reshape(-1, width)
+    # One weight a row stays one, rather than a copy for each of its elements.
+    one_a_row = weight is not None and weight.ndim > 1 and weight.stride(-1) == 0
     weights = None if weight is None else weight.reshape(-1, width)
+    if weights is not None and one_a_row:
+        weights = weights[:, :1]
     block = max(1, _BLOCK_ELEMENTS // max(width, 1)) if raw.device.type == "cpu" else rows.shape[0]
     for start in range(0, rows.shape[0], max(block, 1)):
         part = slice(start, start + block)
-        y_part = labels[part].to(work, copy=True).reshape(-1)
-        if y_part.device.type == "cpu":  # elsewhere a look at the values would wait for the device
-            _check_range(*torch.aminmax(y_part), n_classes=2)
+        y_part: Tensor | float | None = None
+        if raw.device.type == "cpu":  # elsewhere a look at the values would wait for the device
+            y_part = _only_label(labels[part])
+        if y_part is None:
+            y_part = labels[part].to(work, copy=True).reshape(-1)
         value, slope = _binary_block(
             rows[part].to(work).reshape(-1), y_part, loss, gradient=gradient
         )
         if weights is not None:
-            row_weight = weights[part].to(work).reshape(-1)
-            value.mul_(row_weight)
+            row_weight = weights[part].to(work)
+            value.view(-1, width).mul_(row_weight)
             if slope is not None:
-                slope.mul_(row_weight)
+                slope.view(-1, width).mul_(row_weight)
         if slopes is not None:
             slopes.view(-1, width)[part] = slope.view(-1, width)
         if values is not None:
@@ -276,17 +282,18 @@ def _binary_parts(
 
 
 def _binary_block(
-    raw: Tensor, y: Tensor, loss: FocalLoss, *, value: bool = True, gradient: bool = True
+    raw: Tensor, y: Tensor | float, loss: FocalLoss, *, value: bool = True, gradient: bool = True
 ) -> tuple[Any, Any]:
     """Loss and gradient of one-dimensional tensors of one dtype; `y` may be written to.
 
+    A number for `y` is the label of all elements, which saves the passes that tell them apart.
     What is not asked for is None, or computed where it costs little beside the other.
     """
     dtype = np.dtype(np.float64 if raw.dtype == torch.float64 else np.float32)
     (g0, g1), (a0, a1) = loss._gammas, loss.class_weights
     gamma = g1 if g0 == g1 else _per_row(y, g0, g1)
     alpha = a1 if a0 == a1 else _per_row(y, a0, a1)
-    sign = y.mul_(2.0).sub_(1.0)
+    sign = y.mul_(2.0).sub_(1.0) if isinstance(y, Tensor) else 2.0 * y - 1.0
     z, slope = raw, None
     if loss.link_name == "logit":
         if gradient:
@@ -301,11 +308,11 @@ def _binary_block(
     right = t >= 0
     denominator = decay + 1.0
     q = torch.where(right, decay, 1.0).div_(denominator)
-    log_p = t.clamp(max=0.0).sub_(decay.log1p())
+    log_p = t.clamp(max=0.0).sub_(_log1p(decay))
     if isinstance(gamma, float) and gamma in _PRODUCTS:
         power = q**gamma
     else:
-        log_q = t.clamp(min=0.0).neg_().sub_(decay.log1p())
+        log_q = t.clamp(min=0.0).neg_().sub_(_log1p(decay))
         power = log_q.mul_(gamma).exp_()
     if not (isinstance(alpha, float) and alpha == 1.0):
         power.mul_(alpha)
@@ -331,6 +338,26 @@ def _softplus(t: Tensor) -> Tensor:
     return torch.nn.functional.softplus(t, threshold=_LIMIT)
 
 
+def _only_label(y: Tensor) -> float | None:
+    """The label of all elements, as in most blocks where positives are rare; None for both.
+
+    Raises
+    ------
+    ValueError
+        For labels other than 0 and 1.
+    """
+    if y.dtype == torch.bool:
+        return (1.0 if bool(y.all()) else None) if bool(y.any()) else 0.0
+    low, high = torch.aminmax(y)
+    _check_range(low, high, n_classes=2)
+    return float(low) if low == high else None
+
+
+def _log1p(x: Tensor) -> Tensor:
+    """``log(1 + x)``; on the CPU by NumPy, since torch's takes one float32 at a time (8 ns)."""
+    return torch.from_numpy(np.log1p(x.numpy())) if x.device.type == "cpu" else x.log1p()
+
+
 def _check_range(low: Tensor, high: Tensor, n_classes: int) -> None:
     if not (low >= 0 and high <= n_classes - 1):
         raise ValueError(
@@ -339,8 +366,10 @@ def _check_range(low: Tensor, high: Tensor, n_classes: int) -> None:
         )
 
 
-def _per_row(y: Tensor, negative: float, positive: float) -> Tensor:
+def _per_row(y: Tensor | float, negative: float, positive: float) -> Tensor | float:
     """Value of each row's class."""
+    if not isinstance(y, Tensor):
+        return positive if y else negative
     return (y * (positive - negative)).add_(negative)
 
 
