@@ -334,7 +334,11 @@ def _load(model: RetinaNet, weights: Any, num_classes: int, new_classes: bool) -
     for name in output:
         if new_classes:
             there[name] = own[name]
-        elif name in there and there[name].shape != own[name].shape:
+        elif (
+            name in there
+            and there[name].shape[1:] == own[name].shape[1:]
+            and there[name].shape[0] != own[name].shape[0]
+        ):
             n_classes = there[name].shape[0] * num_classes // own[name].shape[0]
             raise ValueError(
                 f"{source}: a detector of {n_classes} classes, but num_classes={num_classes}. Pass "
@@ -350,6 +354,6 @@ def _load(model: RetinaNet, weights: Any, num_classes: int, new_classes: bool) -
     if strange:
         raise ValueError(
             f"{source} is of another detector: {len(strange)} tensors do not fit, the first is "
-            f"{strange[0]}. Backbone and norm must be the same."
+            f"{strange[0]}. Backbone, channels and norm must be the same."
         )
     model.load_state_dict(there, strict=False)

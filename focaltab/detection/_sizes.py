@@ -12,8 +12,10 @@ from focaltab.detection._coco import CocoDataset
 # torchvision's detectors scale the shorter side to 800 and the longer to 1333 at most.
 _LARGEST = 800
 _ASPECT = 1333 / 800
-# The pyramid's first level has a cell every 8 pixels.
-_SMALLEST_ANCHOR, _PAPERS_ANCHOR = 8, 32
+# The pyramid's first level has a cell every 8 pixels: smaller objects fall between its anchors.
+_CELL = 8
+_PAPERS_ANCHOR = 32
+_MOST_SCALE = 2.0
 
 
 def image_sizes(dataset: CocoDataset, image_size: int | None = None) -> dict[str, Any]:
@@ -23,26 +25,33 @@ def image_sizes(dataset: CocoDataset, image_size: int | None = None) -> dict[str
     ----------
     dataset : CocoDataset
     image_size : int, default=None
-        Shorter side in pixels; None takes the median of the data's, at most 800.
+        Shorter side in pixels. None takes the median of the data's, at most 800; up to twice that
+        where one object in ten is smaller than two cells of the pyramid's first level.
     """
     if image_size is None:
-        shorter = [min(record.width, record.height) for record in dataset.records]
-        image_size = min(_LARGEST, int(np.median(shorter)))
+        shorter = float(np.median([min(one.width, one.height) for one in dataset.records]))
+        scale = min(max(2 * _CELL / _small_side(dataset), 1.0), _MOST_SCALE)
+        image_size = round(min(_LARGEST, shorter * scale))
     return {"min_size": image_size, "max_size": math.ceil(image_size * _ASPECT)}
 
 
 def anchor_sizes(dataset: CocoDataset, min_size: int) -> tuple[int, ...]:
-    """Anchors of five levels, each twice the last, for the data's smaller boxes.
+    """Anchors of five levels, each twice the last, beginning with the data's small boxes.
 
-    The smallest is the largest power of two below the sides of nine boxes in ten, but not under 8
-    pixels nor over the paper's 32.
+    The first is the nearest power of two to the side that one box in ten stays below, but not
+    under 8 pixels nor over the paper's 32.
     """
+    shorter = float(np.median([min(one.width, one.height) for one in dataset.records]))
+    small = _small_side(dataset) * min_size / shorter
+    first = min(max(2 ** round(math.log2(small)), _CELL), _PAPERS_ANCHOR)
+    return tuple(first * 2**level for level in range(5))
+
+
+def _small_side(dataset: CocoDataset) -> float:
+    """Side in pixels, of a square of the box's area, that one box in ten stays below."""
     sides = [
-        math.sqrt((x1 - x0) * (y1 - y0)) * min_size / min(record.width, record.height)
+        math.sqrt((x1 - x0) * (y1 - y0))
         for record in dataset.records
         for x0, y0, x1, y1 in record.boxes
     ]
-    small = float(np.quantile(sides, 0.1)) if sides else _PAPERS_ANCHOR
-    first = 2 ** math.floor(math.log2(max(small, 1.0)))
-    first = min(max(first, _SMALLEST_ANCHOR), _PAPERS_ANCHOR)
-    return tuple(first * 2**level for level in range(5))
+    return float(np.quantile(sides, 0.1)) if sides else float(_PAPERS_ANCHOR)

@@ -33,9 +33,8 @@ def defects(tmp_path_factory):
 
 
 def tiny(seed=0, **options):
-    return focal_retinanet(
-        3, min_size=64, max_size=64, anchor_sizes=ANCHORS, random_state=seed, **options
-    )
+    sizes = {"min_size": 64, "max_size": 64, "anchor_sizes": ANCHORS, "channels": 64}
+    return focal_retinanet(3, random_state=seed, **{**sizes, **options})
 
 
 def trained(dataset, model=None, validation=None, fit=None, **options):
@@ -54,8 +53,9 @@ def test_a_detector_learns_to_find_defects(tmp_path):
     for name, n_images, seed in (("train", 160, 0), ("new", 60, 1)):
         make_defects(n_images, size=64, random_state=seed).write_coco(tmp_path / name)
     new = CocoDataset(tmp_path / "new")
-    model = tiny(loss=FocalLoss(2.0, 0.25))
-    trainer = DetectorTrainer(model, max_epochs=24, learning_rate=1e-3, random_state=0)
+    # Twice the images' size, so that defects cover some cells of the pyramid.
+    model = tiny(min_size=128, max_size=128, anchor_sizes=(16, 32, 64, 128, 256))
+    trainer = DetectorTrainer(model, max_epochs=24, batch_size=4, learning_rate=1e-3)
     trainer.fit(CocoDataset(tmp_path / "train"), new, validate_every=24)
     assert trainer.history_[-1]["ap50"] >= 0.5
     assert trainer.history_[-1]["classification"] < 0.5 * trainer.history_[0]["classification"]
@@ -117,7 +117,7 @@ def test_a_killed_command_resumes_to_the_same_detector(tmp_path):
         return [
             *(sys.executable, "-m", "focaltab", "detect", "train", "--data"),
             *(str(tmp_path / "data"), "--out", str(tmp_path / out), "--epochs", "3"),
-            *("--batch-size", "4", "--validate-every", "9", *more),
+            *("--batch-size", "4", "--validate-every", "9", "--channels", "64", *more),
         ]
 
     subprocess.run(command("whole"), check=True, capture_output=True)
@@ -150,7 +150,7 @@ def test_two_processes_train_as_one_with_twice_the_batch(defects, tmp_path):
         "import sys, torch\n"
         "from focaltab.detection import CocoDataset, DetectorTrainer, focal_retinanet\n"
         "model = focal_retinanet(3, min_size=64, max_size=64, random_state=0, norm='frozen',\n"
-        f"                        anchor_sizes={ANCHORS})\n"
+        f"                        channels=64, anchor_sizes={ANCHORS})\n"
         "trainer = DetectorTrainer(model, max_epochs=1, batch_size=int(sys.argv[3]),\n"
         "                          optimizer='sgd', learning_rate=1e-3, augmentation='none',\n"
         "                          device='cpu')\n"
@@ -239,8 +239,10 @@ def test_weights_of_other_classes(tmp_path):
     model = tiny()
     torch.save(model.state_dict(), tmp_path / "weights.pt")
     with pytest.raises(ValueError, match="a detector of 3 classes, but num_classes=2"):
-        focal_retinanet(2, weights=tmp_path / "weights.pt", norm="batch")
-    other = focal_retinanet(2, weights=tmp_path / "weights.pt", norm="batch", new_classes=True)
+        focal_retinanet(2, weights=tmp_path / "weights.pt", norm="batch", channels=64)
+    other = focal_retinanet(
+        2, weights=tmp_path / "weights.pt", norm="batch", channels=64, new_classes=True
+    )
     for name, value in other.state_dict().items():
         if "cls_logits" not in name:
             assert torch.equal(value, model.state_dict()[name]), name
