@@ -35,7 +35,7 @@ from focaltab.detection import (
 )
 from focaltab.losses import FocalLoss
 
-# Alphas are those that Table 1 finds best for each gamma (Lin et al., ICCV 2017).
+# Alpha falls as gamma grows, as in Table 1 (Lin et al., ICCV 2017).
 LOSSES: dict[str, tuple[FocalLoss, float]] = {
     "cross-entropy": (FocalLoss(0.0), 0.01),
     "cross-entropy, no prior bias": (FocalLoss(0.0), 0.5),
@@ -134,6 +134,12 @@ def reliability(model: Any, dataset: CocoDataset) -> dict[str, float]:
     return told
 
 
+def settings_of(args: argparse.Namespace) -> dict[str, Any]:
+    """What all rows of one table must share."""
+    names = ("images", "epochs", "image_size", "smallest_anchor", "mixed_precision")
+    return {name: getattr(args, name) for name in names} | {"data": str(args.data)}
+
+
 def run(
     name: str, seed: int, train: CocoDataset, new: CocoDataset, args: argparse.Namespace
 ) -> dict[str, Any]:
@@ -162,6 +168,7 @@ def run(
     return {
         "loss": name,
         "seed": seed,
+        "settings": settings_of(args),
         "average_precision": figures["average_precision"],
         "ap50": figures["ap50"],
         "per_class": {k: v["average_precision"] for k, v in figures["per_class"].items()},
@@ -226,6 +233,8 @@ def main() -> None:
     done = []
     if args.out.exists():
         done = [json.loads(line) for line in args.out.read_text().splitlines()]
+        if any(row["settings"] != settings_of(args) for row in done):
+            parser.error(f"{args.out} holds runs of other settings: choose another file.")
     with tempfile.TemporaryDirectory() as name:
         train, new = data_sets(args, Path(name))
         for seed in args.seeds:

@@ -40,6 +40,14 @@ class Augmentation(StrEnum):
     strong = "strong"
 
 
+class Norm(StrEnum):
+    """Normalisation in the backbone."""
+
+    frozen = "frozen"
+    batch = "batch"
+    group = "group"
+
+
 @detect_app.command()
 def train(
     data: Annotated[Path, typer.Option(help="Folder with annotations.json (COCO) and images.")],
@@ -59,6 +67,10 @@ def train(
     new_classes: Annotated[
         bool, typer.Option("--new-classes", help="The weights know other classes.")
     ] = False,
+    norm: Annotated[
+        Norm | None,
+        typer.Option(help="frozen, batch or group; frozen with --weights unless given."),
+    ] = None,
     image_size: Annotated[
         int | None,
         typer.Option(
@@ -107,6 +119,7 @@ def train(
             backbone,
             weights=weights,
             new_classes=new_classes,
+            norm=None if norm is None else norm.value,
             anchor_sizes=anchor_sizes(train_part, sizes["min_size"]),
             channels=channels,
             random_state=random_state,
@@ -227,18 +240,10 @@ def _evaluate(model: Any, dataset: CocoDataset, batch_size: int, device: str = "
     threshold = model.score_thresh
     model.score_thresh = min(threshold, _EVALUATION_THRESHOLD)
     try:
-        found = detect(model, dataset, batch_size=batch_size, device=_device(device), progress=True)
+        found = detect(model, dataset, batch_size=batch_size, device=device, progress=True)
     finally:
         model.score_thresh = threshold
     return evaluate_detections(found, dataset)
-
-
-def _device(name: str) -> str:
-    import torch
-
-    if name != "auto":
-        return name
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _show(figures: dict[str, Any]) -> None:
@@ -290,7 +295,7 @@ def predict(
                 detector.model,
                 dataset,
                 batch_size=batch_size,
-                device=_device(device),
+                device=device,
                 progress=True,
             )
             write_coco_results(found, dataset, part / "results.json")

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from focaltab.detection._new_file import part_of
+
+def _as_json(run: dict[str, Any]) -> str:
+    """Plain numbers and texts, whatever numbers and objects the caller used."""
+    return json.dumps(run, default=lambda value: getattr(value, "item", value.__repr__)())
 
 
 def write_checkpoint(path: Path, run: dict[str, Any], state: dict[str, Any]) -> None:
     """Replace the file in one step, so that a kill leaves the last epoch's."""
-    with part_of(path) as part:
-        torch.save({"run": run, **state}, part)
-        part.replace(path)
+    # Always the same name, so that what a kill leaves is taken up by the next epoch.
+    part = path.resolve().with_name(f".{path.name}.part")
+    torch.save({"run": _as_json(run), **state}, part)
+    part.replace(path)
 
 
 def read_checkpoint(path: Path, run: dict[str, Any]) -> dict[str, Any]:
@@ -33,11 +38,11 @@ def read_checkpoint(path: Path, run: dict[str, Any]) -> dict[str, Any]:
     """
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        written = state.pop("run")
+        written = json.loads(state.pop("run"))
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{path} cannot be read as a checkpoint: {reason}") from None
-    for key, value in run.items():
+    for key, value in json.loads(_as_json(run)).items():
         if written.get(key) != value:
             raise ValueError(
                 f"{path} is the checkpoint of another run: {key} was {written.get(key)!r} there, "

@@ -6,9 +6,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
+
+from focaltab.detection._inference import resolve_device
+
+_PATIENCE = timedelta(hours=6)
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,8 @@ def process_group(device: str | torch.device) -> Iterator[Group]:
             dist.destroy_process_group()
 
 
-def _device(device: str | torch.device) -> torch.device:
-    if device != "auto":
-        return torch.device(device)
-    if torch.cuda.is_available():
+def _device(name: str | torch.device) -> torch.device:
+    device = resolve_device(name)
+    if device.type == "cuda" and device.index is None:
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-    return torch.device("cpu")
+    return device

@@ -17,6 +17,7 @@ from focaltab.losses import FocalLoss
 
 _FACTS, _WEIGHTS = "detector.json", "weights.pt"
 _FORMAT = 1
+_SET_LATER = ("score_thresh", "nms_thresh", "detections_per_img", "topk_candidates")
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,10 @@ def save_detector(model: RetinaNet, dataset: CocoDataset, path: str | Path) -> N
     recipe = getattr(model, "recipe", None)
     if recipe is None:
         raise ValueError("save_detector: the model must come from focal_retinanet.")
+    # As the model is now, not as it was made.
+    head: Any = model.head.classification_head
+    recipe = {**recipe, "calibrated": head.calibrated}
+    recipe |= {name: getattr(model, name) for name in _SET_LATER}
     facts = {
         "format": _FORMAT,
         "class_names": list(dataset.class_names),
@@ -127,8 +132,14 @@ def load_detector(path: str | Path) -> LoadedDetector:
     try:
         model = _build(facts["model"], Path(path) / _WEIGHTS)
         names, ids = tuple(facts["class_names"]), tuple(facts["category_ids"])
-    except (KeyError, TypeError) as error:
+        n_classes = facts["model"]["num_classes"]
+    except (KeyError, TypeError, IndexError) as error:
         raise ValueError(f"{source} does not describe a detector: {error}") from None
+    if not len(names) == len(ids) == n_classes:
+        raise ValueError(
+            f"{source}: {len(names)} class names and {len(ids)} ids, but the model knows "
+            f"{n_classes} classes."
+        )
     return LoadedDetector(model.eval(), names, ids)
 
 

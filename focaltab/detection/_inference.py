@@ -62,12 +62,31 @@ def as_lists(pairs: list[tuple[Tensor, dict[str, Tensor]]]) -> Batch:
     return [image for image, _ in pairs], [target for _, target in pairs]
 
 
+def resolve_device(device: str | torch.device) -> torch.device:
+    """The device of that name; "auto" is a GPU where there is one.
+
+    Raises
+    ------
+    ValueError
+        For a name that torch does not know, or a GPU that is not there.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        used = torch.device(device)
+    except RuntimeError:
+        raise ValueError(f"device must be 'auto', 'cpu', 'cuda', ..., got {device!r}.") from None
+    if used.type == "cuda" and (used.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"device={str(device)!r}: torch finds no such CUDA device here.")
+    return used
+
+
 @contextmanager
 def inference(model: nn.Module, device: torch.device | str | None) -> Iterator[torch.device]:
     """Evaluation mode on a device (None: the model's own), without gradients; then as before."""
     first = next(model.parameters(), None)
     own = torch.device("cpu") if first is None else first.device
-    used = own if device is None else torch.device(device)
+    used = own if device is None else resolve_device(device)
     # One by one: parts of a model in training may be in evaluation mode on purpose.
     modes = [(module, module.training) for module in model.modules()]
     model.eval()

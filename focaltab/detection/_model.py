@@ -28,6 +28,8 @@ Norm = Literal["frozen", "batch", "group"]
 
 _N_LEVELS = 5
 _N_GROUPS = 32
+# Two channels a group: one alone would be the same everywhere on a level of one pixel.
+_LEAST_CHANNELS = 2 * _N_GROUPS
 _BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 # From the output to the input, as they are frozen.
 _BODY_LAYERS = ("layer4", "layer3", "layer2", "layer1", "conv1")
@@ -52,7 +54,8 @@ class FocalClassificationHead(RetinaNetClassificationHead):
         (`TorchFocalLoss.log_odds`), so that the detector's own sigmoid gives the probability of
         an anchor to be an object. False returns the margin, whose sigmoid is the paper's score.
         The link is increasing: neither boxes nor their order change, only the scores, and so
-        which of them pass a threshold. An attribute that may be set at any time; training always
+        which of them pass a threshold. (But scores round to 1 sooner: from margins of about 6 at
+        gamma 2, boxes tie in float32.) An attribute that may be set at any time; training always
         sees the margin.
 
     Raises
@@ -128,15 +131,16 @@ class FocalClassificationHead(RetinaNetClassificationHead):
             # Anchors that overlap an object neither well nor badly are left out.
             counts = (matched != self.BETWEEN_THRESHOLDS).to(torch.uint8)
             total = total + self.criterion(logits_of_image, is_class, counts[:, None])
-        return total / _positives_per_process(n_positive).clamp(min=1.0)
+        return total / _positives_per_process(n_positive)
 
 
 def _positives_per_process(n_positive: Tensor) -> Tensor:
-    """Mean over processes, since their gradients are averaged as well."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return n_positive.float()
-    torch.distributed.all_reduce(n_positive)
-    return n_positive / torch.distributed.get_world_size()
+    """All processes' positives, at least one, over their number: their gradients are averaged."""
+    n_processes = 1
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.all_reduce(n_positive)
+        n_processes = torch.distributed.get_world_size()
+    return n_positive.clamp(min=1) / n_processes
 
 
 def focal_retinanet(
@@ -178,8 +182,8 @@ def focal_retinanet(
     anchor_sizes : sequence of five int, default=(32, 64, 128, 256, 512)
         Side in pixels of the smallest anchor of each pyramid level; smaller for small images.
     channels : int, default=256
-        Width of the pyramid and of the heads' layers, a multiple of 32. The heads take most of
-        the time: 64 is several times faster, for small images or a CPU.
+        Width of the pyramid and of the heads' layers, 64 or a larger multiple of 32. The heads
+        take most of the time: 64 is several times faster, for small images or a CPU.
     prior_probability : float, default=0.01
         Of an anchor to be an object of a class, before training.
     norm : {"frozen", "batch", "group"}, default=None
@@ -224,8 +228,10 @@ def focal_retinanet(
             f"anchor_sizes must be {_N_LEVELS} positive sizes, one for each level of the pyramid, "
             f"got {tuple(anchor_sizes)!r}."
         )
-    if channels < _N_GROUPS or channels % _N_GROUPS:
-        raise ValueError(f"channels must be a multiple of {_N_GROUPS}, got {channels!r}.")
+    if channels < _LEAST_CHANNELS or channels % _N_GROUPS:
+        raise ValueError(
+            f"channels must be a multiple of {_N_GROUPS} from {_LEAST_CHANNELS}, got {channels!r}."
+        )
     if backbone not in _BACKBONES:
         raise ValueError(f"backbone must be one of {', '.join(_BACKBONES)}, got {backbone!r}.")
     if not 0 <= trainable_backbone_layers <= len(_BODY_LAYERS):
@@ -328,6 +334,8 @@ def _load(model: RetinaNet, weights: Any, num_classes: int, new_classes: bool) -
         except Exception as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise ValueError(f"{source} cannot be read as weights: {reason}") from None
+    if not isinstance(weights, dict):
+        raise ValueError(f"{source} holds no state dict, but a {type(weights).__name__}.")
     own = model.state_dict()
     output = [name for name in own if ".cls_logits." in name]
     there = {name: value for name, value in weights.items() if not new_classes or name in own}

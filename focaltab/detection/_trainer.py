@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
+from focaltab._optional import require
 from focaltab.detection._augment import Strength, Transforms, training_transforms
 from focaltab.detection._checkpoint import read_checkpoint, write_checkpoint
 from focaltab.detection._coco import CocoDataset
@@ -51,7 +53,8 @@ class DetectorTrainer:
     """Train a detector of `focal_retinanet` on a data set of images and boxes.
 
     Started by ``torchrun``, every process trains on its share of the images, on a GPU of its own
-    or with gloo on the CPU.
+    or with gloo on the CPU. Statistics of ``norm="batch"`` are then those of each process's own
+    images.
 
     Parameters
     ----------
@@ -94,8 +97,9 @@ class DetectorTrainer:
     Attributes
     ----------
     history_ : list of dict
-        For each epoch ``epoch`` (from 1), ``classification``, ``bbox_regression`` (mean losses),
-        ``seconds``, and ``average_precision`` and ``ap50`` where it was validated.
+        For each epoch ``epoch`` (from 1), ``classification``, ``bbox_regression`` (mean losses, of
+        the first process), ``seconds``, and ``average_precision`` and ``ap50`` where it was
+        validated.
 
     Raises
     ------
@@ -168,6 +172,9 @@ class DetectorTrainer:
             raise ValueError(f"weight_decay must not be negative, got {self.weight_decay!r}.")
         if not 0.0 <= self.warm_up < 1.0:
             raise ValueError(f"warm_up must be in [0, 1), got {self.warm_up!r}.")
+        seed = self.random_state
+        if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0:
+            raise ValueError(f"random_state must be a whole number from 0, got {seed!r}.")
         if self.ema_decay is not None and not 0.0 < self.ema_decay < 1.0:
             raise ValueError(f"ema_decay must be in (0, 1), got {self.ema_decay!r}.")
         self._augment: Transforms = (
@@ -207,19 +214,16 @@ class DetectorTrainer:
         Raises
         ------
         ValueError
-            For data without any box, of other classes than the model's, or a checkpoint of
-            another run; also if the loss stops being a number.
+            For data without any box (also to validate on), of other classes than the model's, or
+            a checkpoint of another run; also if the loss stops being a number.
         FileExistsError
             If the checkpoint exists and is not to be resumed.
         """
         check_classes(self.model, dataset)
-        if validation is not None and validation.class_names != dataset.class_names:
-            raise ValueError(
-                f"{validation.source} has the classes {validation.class_names}, but "
-                f"{dataset.source} has {dataset.class_names}."
-            )
         if not any(record.boxes for record in dataset.records):
             raise ValueError(f"{dataset.source} holds no boxes: there is nothing to learn.")
+        if validation is not None:
+            _check_validation(validation, dataset)
         if validate_every < 1:
             raise ValueError(f"validate_every must be at least 1, got {validate_every!r}.")
         path = None if checkpoint is None else Path(checkpoint)
@@ -257,6 +261,21 @@ class DetectorTrainer:
         run.finish()
 
 
+def _check_validation(validation: CocoDataset, dataset: CocoDataset) -> None:
+    """Refuse what could not be evaluated before an epoch is spent on it."""
+    require("pycocotools", "validation", extra="detection")
+    if validation.class_names != dataset.class_names:
+        raise ValueError(
+            f"{validation.source} has the classes {validation.class_names}, but "
+            f"{dataset.source} has {dataset.class_names}."
+        )
+    if not any(record.boxes for record in validation.records):
+        raise ValueError(
+            f"The {len(validation)} images to validate on, of {validation.source}, hold no boxes: "
+            "average precision has no value there."
+        )
+
+
 class _Run:
     """What one call of `fit` holds: the model in all its wrappings, and how far it is."""
 
@@ -281,9 +300,9 @@ class _Run:
             self.wrapped = DistributedDataParallel(
                 self.model, device_ids=[group.device] if on_gpu else None
             )
-        self.images = _Augmented(dataset, trainer._augment)
+        self.images = _Augmented(dataset, trainer._augment, trainer.random_state)
         self.sampler: DistributedSampler[Any] = DistributedSampler(
-            self.images, group.size, group.rank, seed=trainer.random_state
+            self.images, group.size, group.rank, seed=int(trainer.random_state)
         )
         self.n_batches = -(-len(self.sampler) // trainer.batch_size)
         n_steps = trainer.max_epochs * self.n_batches
@@ -307,17 +326,16 @@ class _Run:
     def train_epoch(self, epoch: int, advance: Callable[[float], None]) -> dict[str, float]:
         """Mean losses of an epoch, numbered from 0."""
         # A seed per epoch, so that a resumed run draws what an unbroken one would.
-        entropy = (self.trainer.random_state, epoch, self.group.rank)
-        seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+        seed = _seed(self.trainer.random_state, epoch, self.group.rank)
         self.sampler.set_epoch(epoch)
-        generator = torch.Generator().manual_seed(seed)
+        self.images.epoch = epoch
         loader = DataLoader(
             self.images,
             self.trainer.batch_size,
             sampler=self.sampler,
             num_workers=self.trainer.num_workers,
             collate_fn=as_lists,
-            generator=generator,
+            generator=torch.Generator().manual_seed(seed),
         )
 
         def after_step(loss: float) -> None:
@@ -330,7 +348,7 @@ class _Run:
             torch.manual_seed(seed)
             return run_epoch(
                 self.wrapped,
-                (self._on_device(batch) for batch in loader),
+                (self._on_device(batch) for batch in _in_one_line(loader)),
                 self.optimizer,
                 self.schedule.at,
                 epoch * self.n_batches,
@@ -389,21 +407,38 @@ class _Run:
 class _Augmented(Dataset[tuple[Tensor, dict[str, Tensor]]]):
     """Images and the targets that a detector trains on."""
 
-    def __init__(self, dataset: CocoDataset, augment: Transforms) -> None:
+    def __init__(self, dataset: CocoDataset, augment: Transforms, random_state: int) -> None:
         self.dataset = dataset
         self.augment = augment
+        self.random_state = random_state
+        self.epoch = 0
 
     def __len__(self) -> int:
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor]]:
-        image, target = self.dataset[index]
-        image, target = self.augment(image, target)
+        # A seed per image, so that changes do not depend on which process reads it.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(_seed(self.random_state, self.epoch, index))
+            image, target = self.augment(*self.dataset[index])
         boxes = torch.as_tensor(target["boxes"], dtype=torch.float32).reshape(-1, 4)
         return image.as_subclass(Tensor), {
             "boxes": boxes.as_subclass(Tensor),  # type: ignore[arg-type]
             "labels": target["labels"],
         }
+
+
+def _seed(*entropy: int) -> int:
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0])
+
+
+def _in_one_line(loader: DataLoader[Any]) -> Iterator[Batch]:
+    """Batches; a process that reads images reports its error in one line, as this one does."""
+    try:
+        yield from loader
+    except ValueError as error:
+        _, worker, report = str(error).partition("Original Traceback")
+        raise ValueError(report.rpartition("ValueError: ")[2]) if worker else error from None
 
 
 @contextmanager

@@ -212,7 +212,8 @@ def mean_gradient(raw: Tensor, y: Tensor, weight: Tensor | None, loss: FocalLoss
     if loss.is_multiclass:
         _, gradient = _multiclass_parts(raw, y, weight, loss, value=False)
         return gradient.div_(max(raw.shape[0], 1))
-    labels = y.to(raw.dtype, copy=True).expand(raw.shape).reshape(-1)
+    # Copied after the expansion: one label of several members is written to for each.
+    labels = y.expand(raw.shape).to(raw.dtype, copy=True).reshape(-1)
     _, gradient = _binary_block(raw.reshape(-1), labels, loss, value=False)
     gradient = gradient.view(raw.shape)
     if weight is not None:
@@ -350,6 +351,8 @@ def _only_label(y: Tensor) -> float | None:
         return (1.0 if bool(y.all()) else None) if bool(y.any()) else 0.0
     low, high = torch.aminmax(y)
     _check_range(low, high, n_classes=2)
+    if y.is_floating_point() and bool(((y != 0) & (y != 1)).any()):
+        raise ValueError("y_true must be 0 or 1, but holds a number between.")
     return float(low) if low == high else None
 
 

@@ -419,3 +419,14 @@ def test_without_torch_focaltab_imports_and_says_what_to_install():
             raise AssertionError("no error")
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
+
+
+@pytest.mark.parametrize("link", ["logit", "focal"])
+def test_a_last_batch_of_one_row_and_several_members(link):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(65, 3))
+    y = (X[:, 0] + rng.normal(size=65) > 1.0).astype(int)
+    model = FocalMLPClassifier(
+        (8,), n_members=4, batch_size=64, max_iter=2, early_stopping=False, link=link
+    )
+    assert np.isfinite(model.fit(X, y).predict_proba(X)).all()
