@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -274,7 +275,7 @@ def predict(
     data: Annotated[Path, typer.Option(help="Folder of images, with annotations.json or not.")],
     out_dir: Annotated[Path, typer.Option("--out", help="Folder to write; must not exist.")],
     threshold: Annotated[
-        float, typer.Option(help="Boxes of at least this score are drawn and written.")
+        float, typer.Option(help="Boxes of scores above this are drawn and written.")
     ] = 0.3,
     batch_size: Annotated[int, typer.Option(help="Images at a time.")] = 8,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
@@ -300,13 +301,14 @@ def predict(
             )
             write_coco_results(found, dataset, part / "results.json")
             names = [
-                {"id": record.image_id, "file_name": record.path.name} for record in dataset.records
+                {"id": record.image_id, "file_name": _name_in(data, record.path)}
+                for record in dataset.records
             ]
             _write_json(part / "images.json", names)
             _draw(dataset, found, part / "drawn", threshold)
         n_boxes = sum(map(len, found))
         _say(
-            f"{n_boxes:,} boxes of score {threshold:g} or more in {len(dataset):,} images. Written "
+            f"{n_boxes:,} boxes of scores above {threshold:g} in {len(dataset):,} images. Written "
             f"to {out_dir}: results.json, images.json, drawn/"
         )
 
@@ -326,9 +328,28 @@ def _draw(dataset: CocoDataset, found: list[Any], folder: Path, threshold: float
     from focaltab.detection._coco import read_image
 
     folder.mkdir()
-    for record, one in zip(dataset.records, found, strict=True):
+    names = _drawn_names(dataset)
+    for record, one, name in zip(dataset.records, found, names, strict=True):
         drawn = draw_detections(read_image(record), one, dataset.class_names, threshold=threshold)
-        drawn.save(folder / f"{record.path.stem}.png")
+        drawn.save(folder / f"{name}.png")
+
+
+def _drawn_names(dataset: CocoDataset) -> list[str]:
+    """The images' names without suffix, and with their ids where several share one."""
+    stems = [record.path.stem for record in dataset.records]
+    count = Counter(stems)
+    taken, names = set(stems), []
+    for record, stem in zip(dataset.records, stems, strict=True):
+        name = stem
+        while count[stem] > 1 and name in taken:
+            name += f"_{record.image_id}".replace("/", "-")  # ids may be text
+        taken.add(name)
+        names.append(name)
+    return names
+
+
+def _name_in(folder: Path, path: Path) -> str:
+    return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
 
 
 @detect_app.command("from-yolo")

@@ -7,12 +7,14 @@ from typing import Any, Literal
 
 import torch
 from torchvision.transforms import v2
+from torchvision.tv_tensors import wrap
 
 Strength = Literal["none", "light", "strong"]
 Transforms = Callable[[Any, Any], tuple[Any, Any]]
 # A zoomed-out image is surrounded by grey.
 _GREY = 128
 _MOST_ZOOM = 2.0
+_OF_EACH_BOX = ("boxes", "labels", "masks")
 
 
 def training_transforms(strength: Strength = "light") -> Transforms:
@@ -28,8 +30,8 @@ def training_transforms(strength: Strength = "light") -> Transforms:
     Returns
     -------
     callable
-        Of an image and its target, with torch's global random state. Boxes that a crop leaves
-        empty are taken out.
+        Of an image (bytes, or floats in [0, 1]) and its target, with torch's global random state.
+        Boxes outside a crop are taken out.
 
     Raises
     ------
@@ -53,6 +55,7 @@ def training_transforms(strength: Strength = "light") -> Transforms:
     steps: list[Any] = []
     if strength == "strong":
         steps += [
+            v2.ToDtype(torch.uint8, scale=True),  # the fill's scale, whatever came before
             v2.RandomPhotometricDistort(),
             v2.RandomZoomOut(fill=_GREY, side_range=(1.0, _MOST_ZOOM)),
             v2.RandomIoUCrop(),
@@ -64,7 +67,20 @@ def training_transforms(strength: Strength = "light") -> Transforms:
     steps += [
         v2.ToDtype(torch.float32, scale=True),
         v2.ClampBoundingBoxes(),
-        v2.SanitizeBoundingBoxes(min_size=1.0),
+        _without_empty,
     ]
     transforms: Transforms = v2.Compose(steps)
     return transforms
+
+
+def _without_empty(image: Any, target: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Take out boxes of no area: `RandomIoUCrop` makes those of zeros whose centre it cuts off.
+
+    `SanitizeBoundingBoxes` would take thin ones, below a pixel, along with them.
+    """
+    x0, y0, x1, y1 = target["boxes"].as_subclass(torch.Tensor).unbind(-1)
+    kept = (x1 > x0) & (y1 > y0)
+    return image, {
+        key: wrap(value[kept], like=value) if key in _OF_EACH_BOX else value
+        for key, value in target.items()
+    }

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 
+from focaltab.detection._coco import as_rgb
 from focaltab.detection._detect import Detections
 
 # Small images are enlarged until text of this size covers little of them.
@@ -59,7 +60,7 @@ def draw_detections(
     Raises
     ------
     ValueError
-        If a class number has no name.
+        If a class number has no name, or for an image of 32-bit values.
 
     Examples
     --------
@@ -75,7 +76,7 @@ def draw_detections(
     factor = max(1, math.ceil(_SHORTEST_SIDE / min(picture.size)))
     size = (picture.width * factor, picture.height * factor)
     # Pixels stay squares: smoothing would hide what the detector saw.
-    picture = picture.convert("RGB").resize(size, Image.Resampling.NEAREST)
+    picture = as_rgb(picture).resize(size, Image.Resampling.NEAREST)
     pen = ImageDraw.Draw(picture)
     texts: list[tuple[NDArray[Any], str, Colour, bool]] = []
     if truth is not None:

@@ -16,6 +16,7 @@ _ASPECT = 1333 / 800
 _CELL = 8
 _PAPERS_ANCHOR = 32
 _MOST_SCALE = 2.0
+_SMALLEST = 32
 
 
 def image_sizes(dataset: CocoDataset, image_size: int | None = None) -> dict[str, Any]:
@@ -27,7 +28,14 @@ def image_sizes(dataset: CocoDataset, image_size: int | None = None) -> dict[str
     image_size : int, default=None
         Shorter side in pixels. None takes the median of the data's, at most 800; up to twice that
         where one object in ten is smaller than two cells of the pyramid's first level.
+
+    Raises
+    ------
+    ValueError
+        For an `image_size` below 32.
     """
+    if image_size is not None and image_size < _SMALLEST:
+        raise ValueError(f"image_size must be at least {_SMALLEST} pixels, got {image_size}.")
     if image_size is None:
         shorter = float(np.median([min(one.width, one.height) for one in dataset.records]))
         scale = min(max(2 * _CELL / _small_side(dataset), 1.0), _MOST_SCALE)

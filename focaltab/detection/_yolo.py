@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import ImageOps
 
-from focaltab.detection._coco import CocoDataset
+from focaltab.detection._coco import IMAGE_SUFFIXES, CocoDataset, opened
 from focaltab.detection._new_file import check_new, written_whole
 
-_IMAGES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 _FIELDS = "class, centre x, centre y, width, height"
 # Written by labelling tools beside the labels: it is none.
 _NAMES_FILE = "classes.txt"
@@ -57,8 +56,8 @@ def yolo_to_coco(
         If `out` exists (FileNotFoundError where its parent does not).
     ValueError
         For a folder that is none, without images, or with two images of one name; an image that
-        cannot be read; labels without an image; the first line that is no box of the image, with
-        its file and number; class names that cannot be read or stand twice.
+        cannot be read; labels without an image, or none at all; the first line that is no box of
+        the image, with its file and number; class names that cannot be read or stand twice.
 
     Examples
     --------
@@ -140,7 +139,7 @@ def _pictures(folder: Path) -> dict[str, Path]:
         raise ValueError(f"{folder} is no folder of images.")
     pictures: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in _IMAGES:
+        if path.suffix.lower() not in IMAGE_SUFFIXES:
             continue
         if path.stem in pictures:
             raise ValueError(
@@ -148,7 +147,7 @@ def _pictures(folder: Path) -> dict[str, Path]:
             )
         pictures[path.stem] = path
     if not pictures:
-        raise ValueError(f"{folder} holds no images ({', '.join(sorted(_IMAGES))}).")
+        raise ValueError(f"{folder} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}).")
     return pictures
 
 
@@ -161,20 +160,18 @@ def _texts(folder: Path, pictures: dict[str, Path]) -> dict[str, Path]:
             texts[path.stem] = path
         elif path.name != _NAMES_FILE:
             raise ValueError(f"{path} has no image of its name in the folder of images.")
+    if not texts:
+        raise ValueError(f"{folder} holds no labels (.txt) of any of the images.")
     return texts
 
 
 def _copy(picture: Path, target: Path) -> tuple[int, int]:
     """Copy an image, upright; its width and height."""
-    try:
-        with Image.open(picture) as file:
-            file.load()  # half an image has a size as well
-            is_upright = file.getexif().get(_ORIENTATION, 1) == 1
-            image = file.copy() if is_upright else ImageOps.exif_transpose(file)
-            options: dict[str, Any] = {"quality": 95} if file.format in ("JPEG", "WEBP") else {}
-    except (OSError, ValueError, SyntaxError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"{picture} cannot be read as an image: {reason}") from None
+    with opened(picture) as file:
+        file.load()  # half an image has a size as well
+        is_upright = file.getexif().get(_ORIENTATION, 1) == 1
+        image = file.copy() if is_upright else ImageOps.exif_transpose(file)
+        options: dict[str, Any] = {"quality": 95} if file.format in ("JPEG", "WEBP") else {}
     if is_upright:
         shutil.copyfile(picture, target)
     else:

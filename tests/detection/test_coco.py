@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torchvision.transforms import v2
 
 from focaltab.datasets import make_defects
-from focaltab.detection import CocoDataset
+from focaltab.detection import CocoDataset, Detections, draw_detections
 
 
 @pytest.fixture
@@ -70,6 +71,10 @@ def image(**values):
     return lambda content: content["images"][2].update(values)
 
 
+def category(value):
+    return lambda content: content["categories"].__setitem__(1, value)
+
+
 @pytest.mark.parametrize(
     "edit, message",
     [
@@ -78,6 +83,37 @@ def image(**values):
         (note(bbox=[60, 1, 10, 5]), "annotation id 1, .*beyond the image of 64 x 64"),
         (note(bbox=[float("nan"), 1, 2, 2]), "annotation id 1, .*no number"),
         (note(bbox=[1, 2, 3]), "annotation id 1, .*must be"),
+        (note(bbox=[64.5, 0, 0.4, 5]), "annotation id 1, .*empty or inverted inside the image"),
+        (note(bbox=[-0.9, 0, 0.5, 5]), "annotation id 1, .*empty or inverted inside the image"),
+        (note(bbox=[64, 0, 0.5, 5]), "annotation id 1, .*empty or inverted inside the image"),
+        (note(bbox=[50, 0, 1e-9, 5]), "annotation id 1, .*empty or inverted inside the image"),
+        (note(bbox=[None, 1, 2, 2]), "annotation id 1, .*no number"),
+        (note(bbox=["1", 1, 2, 2]), "annotation id 1, .*no number"),
+        (note(bbox=[True, 1, 2, 2]), "annotation id 1, .*no number"),
+        (note(bbox=[10**400, 1, 2, 2]), "annotation id 1, .*no number"),
+        (note(category_id=[1]), r"annotation id 1, .*category_id \[1\] is not among"),
+        (note(category_id=True), "annotation id 1, .*category_id True is not among"),
+        (note(image_id=[1]), r"annotation id 1, image id \[1\]: there is no image"),
+        (note(image_id=True), "annotation id 1, image id True: there is no image"),
+        (lambda content: content["annotations"].insert(1, None), "annotation number 1 is no obj"),
+        (
+            lambda content: content["images"].insert(1, None),
+            "image number 1 is no object, got None",
+        ),
+        (lambda content: content["images"].insert(1, [3]), r"image number 1 is no object, got \[3"),
+        (lambda content: content["images"].clear(), "names no images"),
+        (image(id=[2]), r"image id \[2\] must be"),
+        (image(id=None), "image id None must be"),
+        (image(width="64"), "image id 2: its size is '64' x 64 .* whole numbers"),
+        (image(height=64.5), "image id 2: its size is 64 x 64.5 .* whole numbers"),
+        (image(height=None), "image id 2: its size is 64 x None .* whole numbers"),
+        (image(file_name=7), "image id 2: file_name must be text, got 7"),
+        (category(None), "category number 1 is no object with id and name, got None"),
+        (category({"name": "pit"}), r"category id None \(name 'pit'\): the id must be"),
+        (category({"id": [2], "name": "pit"}), r"category id \[2\] .*the id must be"),
+        (category({"id": 2}), "category id 2 .*there must be a name"),
+        (category({"id": 1, "name": "pit"}), "category id 1 .*the id stands twice"),
+        (category({"id": 2, "name": "scratch"}), "category id 2 .*the name stands twice"),
         (note(category_id=9), r"annotation id 1, .*category_id 9 is not among \[1, 2, 3\]"),
         (note(image_id=77), "annotation id 1, image id 77: there is no image"),
         (image(width=0), "image id 2: its size is 0 x 64"),
@@ -89,8 +125,64 @@ def image(**values):
 )
 def test_bad_annotations_are_named(folder, edit, message):
     change(folder, edit)
+    with pytest.raises(ValueError, match=rf"annotations\.json.*{message}"):
+        CocoDataset(folder)
+
+
+@pytest.mark.parametrize("name, mode", [("a.png", "I;16"), ("a.tif", "I;16B")])
+def test_sixteen_bits_are_scaled(tmp_path, name, mode):
+    values = np.array([[0, 257, 1000], [32768, 65534, 65535]], np.uint16)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    if mode == "I;16B":
+        Image.frombytes(mode, (3, 2), values.astype(">u2").tobytes()).save(tmp_path / name)
+        (tmp_path / "a.png").unlink()
+    pixels, _ = CocoDataset.of_images(tmp_path, ["pit"], [1])[0]
+    assert pixels.tolist() == 3 * [[[0, 1, 4], [128, 255, 255]]]
+    none = Detections(1, np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0))
+    with Image.open(tmp_path / name) as file:
+        drawn = np.asarray(draw_detections(file, none, ["pit"]))
+    assert sorted(set(drawn.ravel().tolist())) == [0, 1, 4, 128, 255]
+
+
+@pytest.mark.parametrize("dtype, mode", [(np.int32, "I"), (np.float32, "F")])
+def test_images_of_unknown_range_are_refused(folder, dtype, mode):
+    Image.fromarray(np.zeros((64, 64), dtype)).save(folder / "images" / "x.tif")
+    message = rf"x\.tif.*mode {mode}\).*8 or 16 bits"
+    with pytest.raises(ValueError, match=message):
+        CocoDataset.of_images(folder / "images", ["pit"], [1])
+    change(folder, image(file_name="x.tif"))
     with pytest.raises(ValueError, match=message):
         CocoDataset(folder)
+
+
+def test_image_files_are_looked_at_before_any_is_trained_on(folder):
+    path = folder / "images" / "000003.png"
+    Image.new("L", (64, 32)).save(path)
+    with pytest.raises(ValueError, match=r"000003.png \(image id 3\) is 64 x 32 pixels"):
+        CocoDataset(folder)
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"000003.png \(image id 3\) cannot be read"):
+        CocoDataset(folder)
+
+
+def test_images_too_large_for_pillow_are_named(folder, monkeypatch):
+    data = CocoDataset(folder)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    for read in (
+        lambda: data[0],
+        lambda: CocoDataset(folder),
+        lambda: CocoDataset.of_images(folder / "images", ["pit"], [1]),
+    ):
+        with pytest.raises(ValueError, match=r"000000.png.* cannot be read as an image: .*4096"):
+            read()
+
+
+def test_only_images_are_taken_from_a_folder(tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "a.PNG")
+    for name in ("paper.pdf", "data.h5", "notes.txt"):
+        (tmp_path / name).write_bytes(b"no image")
+    data = CocoDataset.of_images(tmp_path, ["pit"], [1])
+    assert [record.path.name for record in data.records] == ["a.PNG"]
 
 
 def test_bad_files_are_named(folder, tmp_path):

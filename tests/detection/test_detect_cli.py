@@ -92,6 +92,37 @@ def test_predict_takes_images_without_annotations(folder):
     assert names[0] == {"id": 1, "file_name": "000000.png"} and len(names) == 10
 
 
+def test_predict_keeps_apart_images_of_one_name(folder):
+    data = folder / "shared"
+    content = {"images": [], "annotations": []}
+    source = json.loads((folder / "data" / "annotations.json").read_text())
+    content["categories"] = source["categories"]
+    names = ["train/1.png", "val/1.png", "val/1_5.png", "b.png"]
+    for image_id, name in enumerate(names, start=5):
+        (data / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (64, 64), 20 * image_id).save(data / name)
+        entry = {"id": image_id, "file_name": name, "width": 64, "height": 64}
+        content["images"].append(entry)
+    (data / "annotations.json").write_text(json.dumps(content))
+    out = folder / "apart"
+    predict = ("detect", "predict", folder / "model", "--data", data, "--out", out)
+    done = run(*predict, "--threshold", 1.0)
+    assert done.exit_code == 0, done.stderr
+    assert "of scores above 1 in" in done.stdout
+    written = json.loads((out / "images.json").read_text())
+    assert [one["file_name"] for one in written] == names
+    drawn = sorted(path.stem for path in (out / "drawn").iterdir())
+    assert drawn == ["1_5", "1_5_5", "1_6", "b"]
+    for stem, image_id in (("1_5_5", 5), ("1_6", 6), ("1_5", 7), ("b", 8)):
+        with Image.open(out / "drawn" / f"{stem}.png") as image:
+            assert (np.asarray(image) == 20 * image_id).all()
+
+
+def test_predict_says_which_scores_are_kept():
+    help_text = run("detect", "predict", "--help").stdout
+    assert "above" in help_text and "at least" not in help_text
+
+
 def test_yolo_labels_are_converted(folder):
     (folder / "labels").mkdir()
     (folder / "labels" / "000000.txt").write_text("1 0.5 0.5 0.25 0.5\n")
@@ -119,6 +150,17 @@ def test_yolo_labels_are_converted(folder):
         (("train", "--data", "{data}", "--out", "{new}", "--backbone", "vgg"), "resnet18"),
         (("train", "--data", "{data}", "--out", "{new}", "--validation-share", "0"), "share"),
         (("train", "--data", "{data}", "--out", "{new}", "--weights", "no.pt"), "no file"),
+        (
+            ("train", "--data", "{data}", "--out", "{new}", "--image-size", "31"),
+            "image_size must be at least 32 pixels",
+        ),
+        (
+            (
+                *("from-yolo", "--images", "{images}", "--labels", "{empty}"),
+                *("--classes", "{names}", "--out", "{new}"),
+            ),
+            "no labels",
+        ),
         (("eval", "{data}", "--data", "{data}"), "is no folder of a detector"),
         (("predict", "{model}", "--data", "{empty}", "--out", "{new}"), "no images"),
         (
@@ -130,7 +172,9 @@ def test_yolo_labels_are_converted(folder):
 )
 def test_what_the_user_can_mend_is_one_line(folder, arguments, message):
     (folder / "empty").mkdir(exist_ok=True)
-    places = {name: folder / name for name in ("data", "model", "new", "empty")}
+    (folder / "names").write_text("scratch\npit\n")
+    places = {name: folder / name for name in ("data", "model", "new", "empty", "names")}
+    places["images"] = folder / "data" / "images"
     given = [argument.format(**places) for argument in arguments]
     done = CliRunner().invoke(app, ["detect", *given])
     assert done.exit_code == 2, done.output

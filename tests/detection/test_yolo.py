@@ -133,7 +133,23 @@ def test_bad_files_are_named(folders, tmp_path):
         yolo_to_coco(labels, labels, NAMES, out)
     with pytest.raises(ValueError, match="no folder of labels"):
         yolo_to_coco(images, tmp_path / "none", NAMES, out)
+    for path in labels.iterdir():
+        path.unlink()
+    (images / "cut.jpg").unlink()
+    (labels / "classes.txt").write_text("scratch\n")
+    with pytest.raises(ValueError, match=r"labels holds no labels \(.txt\) of any of the images"):
+        yolo_to_coco(images, labels, NAMES, out)
     assert not out.exists()
+
+
+def test_images_too_large_or_of_unknown_range_are_named(folders, tmp_path, monkeypatch):
+    Image.fromarray(np.zeros((8, 8), np.float32)).save(folders[0] / "deep.tif")
+    with pytest.raises(ValueError, match=r"images/deep.tif.*8 or 16 bits"):
+        yolo_to_coco(*folders, NAMES, tmp_path / "coco")
+    (folders[0] / "deep.tif").unlink()
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(ValueError, match=r"images/part 00.png cannot be read as an image: .*4096"):
+        yolo_to_coco(*folders, NAMES, tmp_path / "coco")
 
 
 @pytest.mark.parametrize(
