@@ -45,6 +45,7 @@ def model():
     torch.manual_seed(0)
     model = focal_retinanet(
         3,
+        norm="frozen",
         min_size=64,
         max_size=96,
         anchor_sizes=(8, 16, 32, 64, 128),

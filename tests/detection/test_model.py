@@ -88,9 +88,10 @@ def test_trains_and_detects_at_small_sizes():
 def small_model(loss, **kwargs):
     torch.manual_seed(0)
     sizes = (8, 16, 32, 64, 128)
-    model = focal_retinanet(2, loss, min_size=64, max_size=64, anchor_sizes=sizes, **kwargs)
+    kwargs = {"min_size": 64, "max_size": 64, "anchor_sizes": sizes, "norm": "frozen", **kwargs}
+    model = focal_retinanet(2, loss, **kwargs)
     # Scores of all heights.
-    torch.nn.init.normal_(model.head.classification_head.cls_logits.weight, std=0.03)
+    torch.nn.init.normal_(model.head.classification_head.cls_logits.weight, std=0.1)
     return model
 
 
