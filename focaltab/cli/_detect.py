@@ -161,7 +161,7 @@ def train(
             _write_json(out_dir / "history.json", trainer.history_)
             _write_json(out_dir / "metrics.json", figures)
             save_detector(model, train_part, out_dir)
-            _show(figures)
+            _show(figures, "the images held out")
             _say(f"Written to {out_dir}: weights.pt, detector.json, metrics.json, history.json")
 
 
@@ -229,7 +229,7 @@ def evaluate(
         dataset = CocoDataset(data)
         detector.check(dataset)
         figures = _evaluate(detector.model, dataset, batch_size, device)
-        _show(figures)
+        _show(figures, f"{len(dataset):,} images")
         if out_file is not None:
             _write_json(out_file, figures)
             _say(f"Written to {out_file}")
@@ -247,8 +247,8 @@ def _evaluate(model: Any, dataset: CocoDataset, batch_size: int, device: str = "
     return evaluate_detections(found, dataset)
 
 
-def _show(figures: dict[str, Any]) -> None:
-    table = Table(title="Held-out average precision")
+def _show(figures: dict[str, Any], of: str) -> None:
+    table = Table(title=f"Average precision on {of}")
     for head in ("", "AP", "AP50", "objects"):
         table.add_column(head, justify="left" if not head else "right")
     n_objects = sum(one["n_objects"] for one in figures["per_class"].values())

@@ -126,7 +126,9 @@ def anchor_outcomes(
     >>> from focaltab.calibration import calibration_table
     >>> from focaltab.datasets import make_defects
     >>> from focaltab.detection import CocoDataset, anchor_outcomes, focal_retinanet
-    >>> model = focal_retinanet(3, min_size=64, max_size=64, prior_probability=0.001)
+    >>> model = focal_retinanet(
+    ...     3, min_size=64, max_size=64, norm="frozen", prior_probability=0.001
+    ... )
     >>> with TemporaryDirectory() as folder:
     ...     make_defects(2, size=64, random_state=0).write_coco(f"{folder}/defects")
     ...     seen = anchor_outcomes(model, CocoDataset(f"{folder}/defects"), random_state=0)
