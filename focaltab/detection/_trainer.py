@@ -293,7 +293,11 @@ class _Run:
             None if trainer.ema_decay is None else make_average(self.model, trainer.ema_decay)
         )
         self.optimizer = make_optimizer(
-            trainer.optimizer, self.model, trainer.learning_rate, trainer.weight_decay
+            trainer.optimizer,
+            self.model,
+            # Numbers of NumPy would stand in the checkpoint, which reads back plain ones only.
+            float(trainer.learning_rate),
+            float(trainer.weight_decay),
         )
         self.wrapped: nn.Module = self.model
         if group.size > 1:
@@ -306,7 +310,7 @@ class _Run:
         )
         self.n_batches = -(-len(self.sampler) // trainer.batch_size)
         n_steps = trainer.max_epochs * self.n_batches
-        self.schedule = Schedule(trainer.learning_rate, n_steps, trainer.warm_up)
+        self.schedule = Schedule(float(trainer.learning_rate), n_steps, float(trainer.warm_up))
         self.facts = self._facts(dataset, mixed)
 
     def _facts(self, dataset: CocoDataset, mixed: bool) -> dict[str, Any]:
