@@ -44,7 +44,8 @@ def process_group(device: str | torch.device) -> Iterator[Group]:
     if size > 1 and not dist.is_initialized():
         if used.type == "cuda":
             torch.cuda.set_device(used)
-        dist.init_process_group("nccl" if used.type == "cuda" else "gloo")
+        # The first process evaluates while the others wait for it.
+        dist.init_process_group("nccl" if used.type == "cuda" else "gloo", timeout=_PATIENCE)
         begun = True
     try:
         yield Group(rank, size, used)
