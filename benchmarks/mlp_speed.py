@@ -28,6 +28,7 @@ from benchmarks._pairs import (
 )
 from focaltab import FocalMLPClassifier
 from focaltab.losses import FocalLoss, TorchFocalLoss
+from focaltab.neural._parameters import BFLOAT16_UNITS
 
 N_ROWS, N_FEATURES, N_PREDICTED = 200_000, 30, 1_000_000
 HIDDEN, N_EPOCHS = (256, 128), 5
@@ -110,7 +111,7 @@ Peak memory of the two passes, less what is resident before them (logits and lab
 def _bfloat16() -> str:
     """What this CPU says of bfloat16."""
     found = torch.cpu.get_capabilities()
-    units = [name for name in ("avx512_bf16", "amx_bf16", "bf16") if found.get(name)]
+    units = [name for name in BFLOAT16_UNITS if found.get(name)]
     return f"this CPU does by {', '.join(units)}" if units else "this CPU cannot"
 
 

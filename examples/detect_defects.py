@@ -24,6 +24,7 @@ from torch import Tensor
 
 from focaltab.datasets import make_defects
 from focaltab.detection import (
+    AnchorOutcomes,
     CocoDataset,
     DetectorTrainer,
     FocalClassificationHead,
@@ -47,6 +48,7 @@ LOSSES: dict[str, tuple[FocalLoss, float]] = {
 }
 MINING = "hard example mining, 1:3"
 HARD_PER_OBJECT = 3
+SHARES = ("background_share_before", "background_share")
 # Edges of the confidence histogram.
 EDGES = (0.0, 0.001, 0.01, 0.1, 0.3, 0.5, 1.0)
 
@@ -94,17 +96,15 @@ def make_model(name: str, n_classes: int, seed: int, size: dict[str, Any]) -> An
     return model
 
 
-def background_share(model: Any, dataset: CocoDataset) -> float:
+def background_share(outcomes: AnchorOutcomes) -> float:
     """Share of the classification loss that anchors without an object take."""
-    outcomes = anchor_outcomes(model, dataset, random_state=0)
     loss = outcomes.loss.loss(outcomes.is_object, outcomes.margin.astype(np.float64))
     loss = loss * outcomes.sample_weight
     return float(loss[~outcomes.is_object].sum() / loss.sum())
 
 
-def histogram(model: Any, dataset: CocoDataset) -> dict[str, list[float]]:
+def histogram(outcomes: AnchorOutcomes) -> dict[str, list[float]]:
     """Shares of anchors by calibrated confidence, objects and background apart."""
-    outcomes = anchor_outcomes(model, dataset, random_state=0)
     shares = {}
     for kind, chosen in (("object", outcomes.is_object), ("background", ~outcomes.is_object)):
         counts, _ = np.histogram(
@@ -114,9 +114,8 @@ def histogram(model: Any, dataset: CocoDataset) -> dict[str, list[float]]:
     return shares
 
 
-def reliability(model: Any, dataset: CocoDataset) -> dict[str, float]:
+def reliability(model: Any, dataset: CocoDataset, outcomes: AnchorOutcomes) -> dict[str, float]:
     """What anchors and final boxes state, and what comes true."""
-    outcomes = anchor_outcomes(model, dataset, random_state=0)
     weight = outcomes.sample_weight
     told = {"anchors_observed": float(np.average(outcomes.is_object, weights=weight))}
     for calibrated, name in ((True, "inverse_link"), (False, "sigmoid")):
@@ -150,7 +149,7 @@ def run(
         "channels": 64,
     }
     model = make_model(name, len(train.class_names), seed, size)
-    before = background_share(model, new)
+    before = background_share(anchor_outcomes(model, new, random_state=0))
     trainer = DetectorTrainer(
         model,
         learning_rate=1e-3,
@@ -165,6 +164,7 @@ def run(
     seconds = time.perf_counter() - start
     model.score_thresh = 0.001
     figures = evaluate_detections(detect(model, new), new)
+    outcomes = anchor_outcomes(model, new, random_state=0)
     return {
         "loss": name,
         "seed": seed,
@@ -173,11 +173,11 @@ def run(
         "ap50": figures["ap50"],
         "per_class": {k: v["average_precision"] for k, v in figures["per_class"].items()},
         "background_share_before": before,
-        "background_share": background_share(model, new),
+        "background_share": background_share(outcomes),
         "last_loss": trainer.history_[-1]["classification"],
         "seconds": seconds,
-        "histogram": histogram(model, new),
-        "reliability": reliability(model, new),
+        "histogram": histogram(outcomes),
+        "reliability": reliability(model, new, outcomes),
     }
 
 
@@ -202,9 +202,6 @@ def table(rows: list[dict[str, Any]]) -> str:
             f"{np.mean(ap50):.1f} | {told} |"
         )
     return "\n".join(lines)
-
-
-SHARES = ("background_share_before", "background_share")
 
 
 def data_sets(args: argparse.Namespace, folder: Path) -> tuple[CocoDataset, CocoDataset]:

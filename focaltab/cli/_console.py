@@ -9,6 +9,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from focaltab._errors import first_line
+
 out = Console()
 err = Console(stderr=True)
 
@@ -20,6 +22,6 @@ def door_errors() -> Iterator[None]:
         yield
     except (ValueError, OSError, ImportError) as error:
         # Libraries append stack traces of their own; their first line says what is wrong.
-        message = (str(error).splitlines() or [type(error).__name__])[0]
+        message = first_line(error)
         err.print(f"[bold red]Error:[/] {escape(message)}", soft_wrap=True, highlight=False)
         raise typer.Exit(2) from None

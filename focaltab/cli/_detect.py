@@ -22,9 +22,6 @@ detect_app = typer.Typer(
     help="Find rare objects in images: RetinaNet on the same loss.", no_args_is_help=True
 )
 
-# Average precision is of all boxes, the doubtful ones too.
-_EVALUATION_THRESHOLD = 0.001
-
 
 class Optimizer(StrEnum):
     """How weights follow the gradient."""
@@ -220,8 +217,8 @@ def evaluate(
 ) -> None:
     """Average precision as COCO defines it, over classes and by size."""
     with door_errors():
+        from focaltab._new_file import check_new
         from focaltab.detection import CocoDataset, load_detector
-        from focaltab.detection._new_file import check_new
 
         if out_file is not None:
             check_new(out_file)
@@ -236,15 +233,9 @@ def evaluate(
 
 
 def _evaluate(model: Any, dataset: CocoDataset, batch_size: int, device: str = "auto") -> Any:
-    from focaltab.detection import detect, evaluate_detections
+    from focaltab.detection._evaluation import evaluate_detector
 
-    threshold = model.score_thresh
-    model.score_thresh = min(threshold, _EVALUATION_THRESHOLD)
-    try:
-        found = detect(model, dataset, batch_size=batch_size, device=device, progress=True)
-    finally:
-        model.score_thresh = threshold
-    return evaluate_detections(found, dataset)
+    return evaluate_detector(model, dataset, batch_size=batch_size, device=device, progress=True)
 
 
 def _show(figures: dict[str, Any], of: str) -> None:
@@ -282,8 +273,8 @@ def predict(
 ) -> None:
     """Draw boxes on images, and write them as COCO results."""
     with door_errors():
+        from focaltab._new_file import written_whole
         from focaltab.detection import detect, load_detector, write_coco_results
-        from focaltab.detection._new_file import written_whole
 
         if not 0.0 <= threshold <= 1.0:
             raise ValueError(f"--threshold must be in [0, 1], got {threshold}.")
@@ -373,7 +364,7 @@ def _say(text: str) -> None:
 
 
 def _write_json(path: Path, content: Any) -> None:
-    from focaltab.detection._new_file import written_whole
+    from focaltab._new_file import written_whole
 
     with written_whole(path) as part:
         # NaN, where there is no object to find, is no JSON.

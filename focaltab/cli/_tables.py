@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from focaltab._errors import first_line
 from focaltab.cli._console import door_errors, err, out
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def _write_report(model_dir: Path) -> bool:
         write_report(model_dir)
     except Exception as error:
         # Whatever fails in a drawing library, the model is trained and saved.
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         err.print(
             f"[yellow]Warning:[/] the report could not be written ({escape(reason)}): the model is "
             "whole; try focaltab report.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+
+from focaltab._new_file import part_of
 
 DEFECT_KINDS = ("scratch", "pit", "stain")
 _MOST_DEFECTS = 3
@@ -55,32 +56,31 @@ class DefectImages:
         path = Path(path)
         if path.exists():
             raise FileExistsError(f"{path} exists already: choose another folder or remove it.")
-        part = path.resolve().with_name(f".{path.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        (part / "images").mkdir(parents=True)
-        images: list[dict[str, Any]] = []
-        annotations: list[dict[str, Any]] = []
-        for k, image in enumerate(self.images):
-            name = f"{k:06d}.png"
-            Image.fromarray(image).save(part / "images" / name)
-            height, width = image.shape
-            images.append({"id": k, "file_name": name, "width": width, "height": height})
-            for box, label in zip(self.boxes[k].tolist(), self.labels[k].tolist(), strict=True):
-                x0, y0, x1, y1 = box
-                annotations.append(
-                    {
-                        "id": len(annotations) + 1,
-                        "image_id": k,
-                        "category_id": label + 1,
-                        "bbox": [x0, y0, x1 - x0, y1 - y0],
-                        "area": (x1 - x0) * (y1 - y0),
-                        "iscrowd": 0,
-                    }
-                )
-        categories = [{"id": k + 1, "name": name} for k, name in enumerate(DEFECT_KINDS)]
-        content = {"images": images, "annotations": annotations, "categories": categories}
-        (part / "annotations.json").write_text(json.dumps(content), encoding="utf-8")
-        part.replace(path)
+        with part_of(path) as part:
+            (part / "images").mkdir(parents=True)
+            images: list[dict[str, Any]] = []
+            annotations: list[dict[str, Any]] = []
+            for k, image in enumerate(self.images):
+                name = f"{k:06d}.png"
+                Image.fromarray(image).save(part / "images" / name)
+                height, width = image.shape
+                images.append({"id": k, "file_name": name, "width": width, "height": height})
+                for box, label in zip(self.boxes[k].tolist(), self.labels[k].tolist(), strict=True):
+                    x0, y0, x1, y1 = box
+                    annotations.append(
+                        {
+                            "id": len(annotations) + 1,
+                            "image_id": k,
+                            "category_id": label + 1,
+                            "bbox": [x0, y0, x1 - x0, y1 - y0],
+                            "area": (x1 - x0) * (y1 - y0),
+                            "iscrowd": 0,
+                        }
+                    )
+            categories = [{"id": k + 1, "name": name} for k, name in enumerate(DEFECT_KINDS)]
+            content = {"images": images, "annotations": annotations, "categories": categories}
+            (part / "annotations.json").write_text(json.dumps(content), encoding="utf-8")
+            part.replace(path)
 
 
 def make_defects(

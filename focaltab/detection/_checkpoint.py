@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from focaltab._errors import first_line
+
 
 def _as_json(run: dict[str, Any]) -> str:
     """Plain numbers and texts, whatever numbers and objects the caller used."""
@@ -40,7 +42,7 @@ def read_checkpoint(path: Path, run: dict[str, Any]) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         written = json.loads(state.pop("run"))
     except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise ValueError(f"{path} cannot be read as a checkpoint: {reason}") from None
     for key, value in json.loads(_as_json(run)).items():
         if written.get(key) != value:

@@ -18,8 +18,10 @@ from torch.utils.data import Dataset
 from torchvision.transforms.v2.functional import pil_to_tensor
 from torchvision.tv_tensors import BoundingBoxes, BoundingBoxFormat, Image
 
+from focaltab._errors import first_line
+
 # Boxes drawn by hand may end a fraction of a pixel beyond the image; they are cut there.
-_SLACK = 1.0
+SLACK = 1.0
 # Of files taken from a folder: Pillow also opens documents and data that are no photographs.
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 # 65535 = 255 * 257: white stays white.
@@ -203,7 +205,7 @@ def opened(path: Path, which: str = "") -> Iterator[PillowImage.Image]:
             _check_mode(file)
             yield file
     except (OSError, ValueError, SyntaxError, PillowImage.DecompressionBombError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise ValueError(f"{path}{which} cannot be read as an image: {reason}") from None
 
 
@@ -376,7 +378,7 @@ def _box(where: str, bbox: Any, image: dict[str, Any]) -> tuple[float, float, fl
     if width <= 0.0 or height <= 0.0:
         raise ValueError(f"{where}: bbox {bbox} is empty or inverted.")
     right, bottom = image["width"], image["height"]
-    if min(x, y) < -_SLACK or x + width > right + _SLACK or y + height > bottom + _SLACK:
+    if min(x, y) < -SLACK or x + width > right + SLACK or y + height > bottom + SLACK:
         raise ValueError(
             f"{where}: bbox {bbox} reaches beyond the image of {right} x {bottom} pixels."
         )

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from focaltab._new_file import written_whole
 from focaltab.detection._coco import CocoDataset
 from focaltab.detection._inference import check_classes, image_batches, inference, progress_bar
-from focaltab.detection._new_file import written_whole
 
 
 @dataclass(frozen=True, eq=False)

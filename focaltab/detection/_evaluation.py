@@ -12,12 +12,28 @@ from numpy.typing import NDArray
 
 from focaltab._optional import require
 from focaltab.detection._coco import CocoDataset
-from focaltab.detection._detect import Detections, in_order
+from focaltab.detection._detect import Detections, detect, in_order
 
 # Places of COCOeval's arrays: size of objects, and at most 100 boxes an image and class.
 _SIZES = {"all": 0, "small": 1, "medium": 2, "large": 3}
 _AT_MOST_100 = 2
 _IOU_50, _IOU_75 = 0, 5
+# Average precision is of all boxes; so low because scores are calibrated.
+_THRESHOLD = 0.001
+
+
+def evaluate_detector(model: Any, dataset: CocoDataset, **options: Any) -> dict[str, Any]:
+    """`evaluate_detections` of all that a model finds, its doubtful boxes too.
+
+    `options` are those of `detect`. The model's ``score_thresh`` is as before when this returns.
+    """
+    threshold = model.score_thresh
+    model.score_thresh = min(threshold, _THRESHOLD)
+    try:
+        found = detect(model, dataset, **options)
+    finally:
+        model.score_thresh = threshold
+    return evaluate_detections(found, dataset)
 
 
 def evaluate_detections(detections: Iterable[Detections], dataset: CocoDataset) -> dict[str, Any]:

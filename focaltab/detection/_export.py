@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import clip_boxes_to_image, nms
 
+from focaltab._new_file import check_new, written_whole
 from focaltab._optional import require
-from focaltab.detection._new_file import check_new, written_whole
 
 
 def export_onnx(model: Any, path: str | Path, *, image_size: int | tuple[int, int]) -> None:

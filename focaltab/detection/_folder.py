@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torchvision.models.detection import RetinaNet
 
+from focaltab._new_file import written_whole
 from focaltab.detection._coco import CocoDataset
 from focaltab.detection._model import focal_retinanet
-from focaltab.detection._new_file import written_whole
 from focaltab.losses import FocalLoss
 
 _FACTS, _WEIGHTS = "detector.json", "weights.pt"

@@ -22,6 +22,7 @@ from torchvision.models.detection.retinanet import RetinaNetClassificationHead, 
 from torchvision.ops import FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
+from focaltab._errors import first_line
 from focaltab.losses import FocalLoss, TorchFocalLoss
 
 Norm = Literal["frozen", "batch", "group"]
@@ -332,7 +333,7 @@ def _load(model: RetinaNet, weights: Any, num_classes: int, new_classes: bool) -
         try:
             weights = torch.load(weights, map_location="cpu", weights_only=True)
         except Exception as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            reason = first_line(error)
             raise ValueError(f"{source} cannot be read as weights: {reason}") from None
     if not isinstance(weights, dict):
         raise ValueError(f"{source} holds no state dict, but a {type(weights).__name__}.")

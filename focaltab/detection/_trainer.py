@@ -16,15 +16,14 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
+from focaltab._new_file import check_new
 from focaltab._optional import require
 from focaltab.detection._augment import Strength, Transforms, training_transforms
 from focaltab.detection._checkpoint import read_checkpoint, write_checkpoint
 from focaltab.detection._coco import CocoDataset
-from focaltab.detection._detect import detect
 from focaltab.detection._distributed import Group, process_group
-from focaltab.detection._evaluation import evaluate_detections
+from focaltab.detection._evaluation import evaluate_detector
 from focaltab.detection._inference import Batch, as_lists, check_classes
-from focaltab.detection._new_file import check_new
 from focaltab.detection._steps import (
     Precision,
     Schedule,
@@ -33,8 +32,6 @@ from focaltab.detection._steps import (
     run_epoch,
 )
 
-# Average precision wants the doubtful boxes too; scores are calibrated, hence so low.
-_EVALUATION_THRESHOLD = 0.001
 # Settings that a resumed run must share with the one it goes on with.
 _DECISIVE = (
     "optimizer",
@@ -374,13 +371,7 @@ class _Run:
         if not self.group.is_first:
             return {}
         model: Any = self.model if self.average is None else self.average.module
-        threshold = model.score_thresh
-        model.score_thresh = min(threshold, _EVALUATION_THRESHOLD)
-        try:
-            found = detect(model, dataset, batch_size=self.trainer.batch_size)
-        finally:
-            model.score_thresh = threshold
-        figures = evaluate_detections(found, dataset)
+        figures = evaluate_detector(model, dataset, batch_size=self.trainer.batch_size)
         return {name: figures[name] for name in ("average_precision", "ap50")}
 
     def state(self) -> dict[str, Any]:

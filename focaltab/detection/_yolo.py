@@ -11,16 +11,14 @@ from typing import Any
 
 from PIL import ImageOps
 
-from focaltab.detection._coco import IMAGE_SUFFIXES, CocoDataset, opened
-from focaltab.detection._new_file import check_new, written_whole
+from focaltab._new_file import check_new, written_whole
+from focaltab.detection._coco import IMAGE_SUFFIXES, SLACK, CocoDataset, opened
 
 _FIELDS = "class, centre x, centre y, width, height"
 # Written by labelling tools beside the labels: it is none.
 _NAMES_FILE = "classes.txt"
 # EXIF's number for "turned in some way": 1 is upright.
 _ORIENTATION = 0x0112
-# Boxes may end a pixel beyond the image, as in `CocoDataset`: they are cut there.
-_SLACK = 1.0
 
 
 def yolo_to_coco(
@@ -210,7 +208,7 @@ def _box(
         raise ValueError(f"{where}: a box of width {w:g} and height {h:g} is empty.")
     left, right = (x - w / 2) * width, (x + w / 2) * width
     top, bottom = (y - h / 2) * height, (y + h / 2) * height
-    if min(left, top) < -_SLACK or right > width + _SLACK or bottom > height + _SLACK:
+    if min(left, top) < -SLACK or right > width + SLACK or bottom > height + SLACK:
         raise ValueError(
             f"{where}: the box reaches beyond the image; its values must be shares of the "
             f"image's width and height."

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from focaltab._errors import first_line
 from focaltab.neural._network import ACTIVATIONS
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
@@ -22,7 +23,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
 
 
 # Any of them multiplies bfloat16 faster than float32; elsewhere it is emulated, and slower.
-_BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16", "bf16")
+BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16", "bf16")
 
 
 def check_parameters(estimator: Any) -> None:
@@ -68,7 +69,7 @@ def resolve_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, TypeError, AssertionError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise ValueError(f"device={name!r} cannot be used here: {reason}") from None
     return device
 
@@ -81,7 +82,7 @@ def multiplies_bfloat16(device: torch.device) -> bool:
         return False
     # Versions of torch that cannot tell are taken to have none.
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(capabilities.get(unit, False) for unit in _BFLOAT16_UNITS)
+    return any(capabilities.get(unit, False) for unit in BFLOAT16_UNITS)
 
 
 def _check_whole(name: str, value: Any) -> None:

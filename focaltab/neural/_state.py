@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from focaltab._errors import first_line
 from focaltab._inputs import Classes
 from focaltab.losses import ClassBalanced, FocalLoss
 from focaltab.neural._encoder import TableEncoder
@@ -98,7 +99,7 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> FocalMLPClassifier:
             raise ValueError(f"format {state['format']} is not {_FORMAT}")
         return _rebuilt(state, arrays)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise ValueError(f"the arrays are no whole FocalMLPClassifier: {reason}") from error
 
 

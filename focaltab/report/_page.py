@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 
+from focaltab._new_file import part_of
 from focaltab.report._content import Content
 from focaltab.report._figures import figures
 from focaltab.report._html import table
@@ -55,12 +55,9 @@ def write_report(
         raise UserError(f"{path} exists already: choose another --out, or pass --overwrite.")
     if not path.resolve().parent.is_dir():
         raise UserError(f"There is no folder {path.resolve().parent}.")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with part_of(path) as part:
         part.write_text(_page(content), encoding="utf-8")
         part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from focaltab import __version__
+from focaltab._new_file import part_of
 from focaltab.workflow import _model_file
 from focaltab.workflow._config import require_library
 from focaltab.workflow._errors import UserError
@@ -51,9 +50,8 @@ def save_model(result: TrainResult, path: str | Path, *, source: str | None = No
     path = Path(path)
     check_new_folder(path)
     # Written beside its place and renamed, so that a folder of that name is always whole.
-    part = path.resolve().with_name(f".{path.name}.{os.getpid()}.part")
-    part.mkdir()
-    try:
+    with part_of(path) as part:
+        part.mkdir()
         _model_file.write(result.config.model, result.estimator, part)
         schema = {
             "focaltab": __version__,
@@ -88,8 +86,6 @@ def save_model(result: TrainResult, path: str | Path, *, source: str | None = No
         result.predictions.to_csv(part / "predictions.csv", index=False)
         result.top_rows.to_csv(part / "top_rows.csv", index=False)
         part.replace(path)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from focaltab._new_file import part_of
 from focaltab.workflow._csv import check_unique, is_number, read_csv
 from focaltab.workflow._errors import UserError
 from focaltab.workflow._features import FEW_VALUES
@@ -155,15 +155,12 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
     """
     path = Path(path)
     check_new_file(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with part_of(path) as part:
         if path.suffix.lower() in _PARQUET:
             table.to_parquet(part, index=False)
         else:
             table.to_csv(part, index=False)
         part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def check_new_file(path: Path) -> None:

@@ -25,7 +25,7 @@ def check_new(path: Path) -> None:
 @contextmanager
 def part_of(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; what is left under it at the end is removed."""
-    part = path.resolve().with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.absolute().with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield part
     finally:
