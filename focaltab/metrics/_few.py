@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,10 +19,10 @@ class FewRowsWarning(UserWarning):
 
 def warn_of_few_rows(y: NDArray[np.bool_], groups: ArrayLike | None) -> None:
     """Warn the caller of an interval if a class has few rows, or few groups that hold any."""
-    unit: NDArray[Any] = np.arange(y.size) if groups is None else np.asarray(groups)
     what = "rows" if groups is None else "groups with rows"
     for is_positive, name in ((True, "positive"), (False, "negative")):
-        n = np.unique(unit[y == is_positive]).size
+        of_class = y == is_positive
+        n = of_class.sum() if groups is None else np.unique(np.asarray(groups)[of_class]).size
         if 0 < n < ENOUGH_ROWS:
             warnings.warn(
                 f"There are only {n} {what} of the {name} class: resamples of so few vary too "
