@@ -44,7 +44,7 @@ from focaltab.model_selection._search_given import (
     report_failures,
     scored,
 )
-from focaltab.model_selection._search_journal import fingerprint_of, opened_journal
+from focaltab.model_selection._search_journal import described, fingerprint_of, opened_journal
 from focaltab.model_selection._search_proposals import sampled_by_halving, sampled_by_optuna
 from focaltab.model_selection._search_space import (
     SearchSpace,
@@ -87,7 +87,8 @@ class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
         without focal loss, else one of the smallest gamma. Otherwise the best, and for
         estimators without focal loss always.
     timeout : float, default=None
-        Seconds after which no candidate is begun. What is found then depends on the machine.
+        Seconds after which no candidate is begun (with Optuna alone). What is found then depends
+        on the machine.
     storage : str or path, default=None
         Journal file (Optuna's format). A search that was killed goes on where it was, to the very
         result of an unbroken one; one that is done can be given more `n_trials`.
@@ -324,10 +325,10 @@ class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
             evaluator.y,
             groups,
             evaluator.folds,
-            repr(space.description()),
-            repr(evaluator.scorer),
+            described(space.description()),
+            described(evaluator.scorer),
             type(self.estimator).__qualname__,
-            repr(sorted(self.estimator.get_params(deep=True).items())),
+            described(sorted(self.estimator.get_params(deep=True).items())),
             *[(name, value) for name, value in sorted(evaluator.fit_params.items())],
             self.random_state,
             self.n_jobs,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from joblib import hash as joblib_hash  # type: ignore[import-untyped]
 from focaltab.model_selection._search_evaluation import Candidate
 
 _STUDY = "focaltab"
+_FIRST_BYTES = b'{"op_code"'
 
 
 class Journal:
@@ -105,6 +107,11 @@ def fingerprint_of(*parts: Any) -> str:
     return str(joblib_hash([_hashable(part) for part in parts], hash_name="sha1"))
 
 
+def described(value: Any) -> str:
+    """A ``repr`` without the addresses in memory that those of functions hold."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+
+
 def _hashable(part: Any) -> Any:
     # Pandas' own hash: its objects pickle differently for equal values.
     if isinstance(part, pd.DataFrame):
@@ -151,7 +158,8 @@ def _drop_torn_line(file: Path) -> None:
     if not file.exists():
         return
     content = file.read_bytes()
-    if content and not content.endswith(b"\n"):
+    # Another's file, given by mistake, is not ours to cut.
+    if content.startswith(_FIRST_BYTES) and not content.endswith(b"\n"):
         with open(file, "rb+") as handle:
             handle.truncate(content.rfind(b"\n") + 1)
             handle.flush()
