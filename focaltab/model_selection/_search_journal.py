@@ -79,7 +79,7 @@ def opened_journal(path: Any, fingerprint: str) -> Iterator[Journal]:
     file = Path(path)
     if not file.absolute().parent.is_dir():
         raise ValueError(f"storage: there is no folder {file.absolute().parent}.")
-    with _alone(file):
+    with _alone(file), quiet_optuna():
         _drop_torn_line(file)
         backend = JournalFileBackend(str(file), lock_obj=_Unlocked())  # type: ignore[arg-type]
         try:
@@ -126,6 +126,19 @@ def _hashable(part: Any) -> Any:
     if isinstance(part, np.ndarray) and part.dtype == object:
         return "objects", [repr(v) for v in part.ravel().tolist()]
     return part
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Keep Optuna's tale of studies off stderr, which is for a progress bar that was asked for."""
+    import optuna
+
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(level)
 
 
 class _Unlocked:

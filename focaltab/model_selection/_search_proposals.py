@@ -10,7 +10,7 @@ from joblib import effective_n_jobs  # type: ignore[import-untyped]
 from sklearn.base import clone
 
 from focaltab.model_selection._search_evaluation import Candidate, Evaluator
-from focaltab.model_selection._search_journal import Journal
+from focaltab.model_selection._search_journal import Journal, quiet_optuna
 from focaltab.model_selection._search_space import SearchSpace
 
 # Positives a fold should keep when halving starts on a part of the rows.
@@ -36,9 +36,7 @@ def sampled_by_optuna(
     import optuna
 
     optuna_space = space.to_optuna()
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
+    with quiet_optuna():
         study = optuna.create_study(direction="maximize")
         done: list[Candidate] = []
         batch_size = effective_n_jobs(evaluator.n_jobs)
@@ -64,8 +62,6 @@ def sampled_by_optuna(
             done.extend(batch)
             advance(len(batch))
         return done
-    finally:
-        optuna.logging.set_verbosity(level)
 
 
 def _tell(study: Any, trial: Any, candidate: Candidate) -> None:

@@ -382,8 +382,9 @@ def test_without_optuna_halving_proposes():
     assert 'pip install "focaltab[tune]"' in out, errors
 
 
-def test_progress_is_shown_on_stderr_only_when_asked(rows, capfd):
-    FocalSearchCV(lgbm(), TINY, n_trials=2, cv=2).fit(*rows)
+def test_progress_is_shown_on_stderr_only_when_asked(rows, tmp_path, capfd):
+    stored = {"storage": tmp_path / "search.journal", "random_state": 0}
+    FocalSearchCV(lgbm(), TINY, n_trials=4, cv=2, **stored).fit(*rows)
     assert capfd.readouterr() == ("", "")
     FocalSearchCV(lgbm(), TINY, n_trials=2, cv=2, verbose=1).fit(*rows)
     out, err = capfd.readouterr()
