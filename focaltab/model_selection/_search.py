@@ -38,6 +38,7 @@ from focaltab.model_selection._search_evaluation import (
 )
 from focaltab.model_selection._search_given import (
     are_same,
+    best_has,
     first_candidates,
     missing_seeds,
     pos_label_of,
@@ -53,10 +54,6 @@ from focaltab.model_selection._search_space import (
     focus,
     plain_twin,
 )
-
-
-def _best_has(name: str) -> Callable[[Any], bool]:
-    return lambda search: hasattr(getattr(search, "best_estimator_", search.estimator), name)
 
 
 class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
@@ -320,6 +317,7 @@ class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
         return params, {"sample_weight": weight} if weighs else {}
 
     def _fingerprint(self, evaluator: Evaluator, space: SearchSpace, groups: Any) -> str:
+        fit_params = evaluator.fit_params
         return fingerprint_of(
             evaluator.X,
             evaluator.y,
@@ -329,7 +327,7 @@ class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
             described(evaluator.scorer),
             type(self.estimator).__qualname__,
             described(sorted(self.estimator.get_params(deep=True).items())),
-            *[(name, value) for name, value in sorted(evaluator.fit_params.items())],
+            *[part for name in sorted(fit_params) for part in (name, fit_params[name])],
             self.random_state,
             self.n_jobs,
         )
@@ -342,7 +340,7 @@ class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
         from rich.console import Console
         from rich.progress import Progress
 
-        with Progress(console=Console(stderr=True), transient=False) as progress:
+        with Progress(console=Console(stderr=True)) as progress:
             task = progress.add_task("candidates", total=self.n_trials)
             yield lambda n: progress.advance(task, n)
 
@@ -359,17 +357,17 @@ class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
             )
         return self.best_estimator_
 
-    @available_if(_best_has("predict"))  # type: ignore[untyped-decorator]
+    @available_if(best_has("predict"))  # type: ignore[untyped-decorator]
     def predict(self, X: Any) -> NDArray[Any]:
         """Labels by the best estimator, shape (n_samples,)."""
         return self._best().predict(X)
 
-    @available_if(_best_has("predict_proba"))  # type: ignore[untyped-decorator]
+    @available_if(best_has("predict_proba"))  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Probabilities by the best estimator, shape (n_samples, 2)."""
         return self._best().predict_proba(X)
 
-    @available_if(_best_has("decision_function"))  # type: ignore[untyped-decorator]
+    @available_if(best_has("decision_function"))  # type: ignore[untyped-decorator]
     def decision_function(self, X: Any) -> NDArray[Any]:
         """Decision values by the best estimator, shape (n_samples,)."""
         return self._best().decision_function(X)

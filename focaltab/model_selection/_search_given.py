@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,11 @@ from sklearn.exceptions import FitFailedWarning
 from focaltab.model_selection._search_evaluation import Candidate, Evaluator
 from focaltab.model_selection._search_journal import Journal
 from focaltab.model_selection._search_space import SearchSpace, plain_twin
+
+
+def best_has(name: str) -> Callable[[Any], bool]:
+    """Whether a search's best estimator, or before `fit` the given one, has a method."""
+    return lambda search: hasattr(getattr(search, "best_estimator_", search.estimator), name)
 
 
 def pos_label_of(estimator: Any) -> Any:
