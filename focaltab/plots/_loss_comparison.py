@@ -125,6 +125,7 @@ class LossComparisonDisplay:
             )
         names = [str(loss).replace("_", " ") for loss in rows["loss"]]
         self.ax_.set_yticks(place, names)
+        self.ax_.set_ylim(place.min() - 0.7, place.max() + 0.7)
         better = "higher" if HIGHER_IS_BETTER.get(self.metric, True) else "lower"
         metric = self.metric.replace("_", " ")
         self.ax_.set_xlabel(f"difference in {metric} to cross-entropy ({better} is better)")
