@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from focaltab.metrics._few import ENOUGH_ROWS
 from focaltab.model_selection._comparison_candidates import FOCAL, REFERENCE
 from focaltab.model_selection._paired import corrected_difference
 
@@ -62,13 +63,20 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     return corrected
 
 
-def verdict(apart: pd.DataFrame, models: Sequence[str], failures: dict[str, str]) -> str:
+def verdict(
+    apart: pd.DataFrame, models: Sequence[str], failures: dict[str, str], fewest_positives: int
+) -> str:
     """Which loss, if any, beats cross-entropy beyond noise for each model."""
     judged = apart[apart["metric"] == JUDGED_BY]
     sentences = [_about(model, judged[judged["model"] == model]) for model in models]
     focal = judged[judged["loss"].isin(FOCAL)]
     if len(focal) and not _won(focal).any():
         sentences.append("Focal loss won nothing on these data.")
+    if fewest_positives < ENOUGH_ROWS:
+        sentences.append(
+            f"Folds with as few as {fewest_positives} positives to judge by show large differences "
+            "alone."
+        )
     if failures:
         sentences.append(f"Left out, since they failed: {', '.join(failures)}.")
     return "\n".join(sentences)
@@ -86,7 +94,7 @@ def _about(model: str, rows: pd.DataFrame) -> str:
     if won.empty:
         best = next(rows.nlargest(1, "value").itertuples())
         told.append(
-            f"no loss beats cross_entropy beyond noise; the highest is {best.loss}, by "
+            f"no loss beats cross_entropy beyond noise; the highest is {best.loss}, at "
             f"{_interval(best)}"
         )
     lost = rows[(rows["p_value_holm"] < _LEVEL) & (rows["value"] < 0)].sort_values("value")

@@ -28,8 +28,14 @@ def column_kind(name: str, column: pd.Series, max_categories: int) -> tuple[Kind
     ValueError
         If the values are lists or records.
     """
-    if column.isna().all():
+    absent = column.isna().to_numpy()
+    if absent.all():
         return None, "always missing"
+    kind = _kind_by_type(column)
+    if kind is not None:
+        # Compared with the first value: counting all of them would take longer than any model.
+        constant = not absent.any() and bool((column == column.iloc[0]).all())
+        return (None, "constant") if constant else (kind, "")
     try:
         distinct = column.nunique()
     except TypeError:
@@ -37,12 +43,9 @@ def column_kind(name: str, column: pd.Series, max_categories: int) -> tuple[Kind
             f"Column {name!r} holds lists or records: flatten it into columns of its own, or drop "
             "it."
         ) from None
-    if distinct < 2 and not column.isna().any():
+    if distinct < 2 and not absent.any():
         return None, "constant"
-    kind = _kind_by_type(column)
-    if kind is not None:
-        return kind, ""
-    if distinct > FEW_VALUES and distinct > _IDENTIFIER_SHARE * int(column.notna().sum()):
+    if distinct > FEW_VALUES and distinct > _IDENTIFIER_SHARE * int((~absent).sum()):
         return None, "text that hardly repeats (an identifier?)"
     return ("category" if distinct <= max_categories else "text"), ""
 
@@ -135,6 +138,13 @@ def as_text(column: pd.Series) -> pd.Series:
     codes, values = pd.factorize(column)
     names = np.array([*map(_written, values), np.nan], dtype=object)
     return pd.Series(names[codes], index=column.index, name=column.name, dtype=object)
+
+
+def places(column: pd.Series, known: pd.Index) -> NDArray[np.intp]:
+    """Where in `known` each value stands; -1 for missing ones and strangers."""
+    codes, values = pd.factorize(column)
+    found = known.get_indexer(pd.Index([_written(value) for value in values], dtype=str))
+    return np.append(found, -1)[codes]
 
 
 def _written(value: Any) -> str:

@@ -41,6 +41,8 @@ def innermost(estimator: Any) -> Any:
 
 def encoding_for(estimator: Any) -> Encoding:
     """The encoding of `TableFeatures` that a model needs."""
+    if len(getattr(estimator, "steps", ())) > 1:
+        return "scaled"  # whatever its own first step takes, it takes plain numbers
     model = innermost(estimator)
     if _is_a(model, _NATIVE):
         return "native"

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 
-from focaltab.pipeline._kinds import as_dates, as_numbers, as_text
+from focaltab.pipeline._kinds import as_dates, as_numbers, as_text, places
 
 
 class _OneToOne(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -49,9 +49,7 @@ class KnownCategories(_OneToOne):
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
         columns = {
-            name: pd.Categorical.from_codes(
-                known.get_indexer(pd.Index(as_text(X[name]))), categories=known
-            )
+            name: pd.Categorical.from_codes(places(X[name], known), categories=known)
             for name, known in self.categories_.items()
         }
         return pd.DataFrame(columns, index=X.index)

@@ -6,6 +6,7 @@ from typing import Any
 
 from sklearn import get_config
 from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import UNUSED
 
 
@@ -42,3 +43,13 @@ class TabularPipeline(Pipeline):  # type: ignore[misc]
             else:
                 params[f"{self.steps[-1][0]}__sample_weight"] = sample_weight
         return super().fit(X, y, **params)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        first = self.steps[0][1]
+        if hasattr(first, "fit"):
+            # What comes in meets the first step; scikit-learn asks all steps for one tag alone.
+            given = get_tags(first).input_tags
+            for name in ("allow_nan", "string", "categorical"):
+                setattr(tags.input_tags, name, getattr(given, name))
+        return tags

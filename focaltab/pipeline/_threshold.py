@@ -20,6 +20,7 @@ from sklearn.model_selection import (
     StratifiedKFold,
     TunedThresholdClassifierCV,
 )
+from sklearn.utils.metadata_routing import UNUSED
 
 from focaltab.metrics import expected_cost, savings_score
 from focaltab.model_selection import CostThresholdClassifier
@@ -36,9 +37,7 @@ _METRICS: dict[str, tuple[Any, bool, bool]] = {
 }
 # scikit-learn spreads thresholds evenly over the scores, of which nearly all are close to 0 where
 # positives are rare: half of these are below 0.1, by equal factors.
-_THRESHOLDS = np.concatenate(
-    [np.geomspace(1e-5, 0.1, 100, endpoint=False), np.linspace(0.1, 1, 91)]
-)
+_THRESHOLDS = np.concatenate([np.geomspace(1e-5, 0.1, 50, endpoint=False), np.linspace(0.1, 1, 46)])
 
 
 def with_threshold(
@@ -96,6 +95,9 @@ def with_threshold(
 
 class _TakesWeights:
     """``fit(X, y, sample_weight=w)`` without routing being switched on, as estimators have it."""
+
+    # They are routers: what the estimator requests is what counts.
+    __metadata_request__fit = {"sample_weight": UNUSED}  # noqa: RUF012
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> Any:
         """Fit the classifier; see scikit-learn's class.

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -115,7 +116,9 @@ def test_noise_wins_nothing():
     y = (rng.random(600) < 0.1).astype(int)
     done = compare_losses(X, y, models=LGBM, losses=["focal", "over_sampling"], cv=3)
     assert "no loss beats cross_entropy beyond noise" in done.verdict
-    assert done.verdict.endswith("Focal loss won nothing on these data.")
+    lines = done.verdict.splitlines()
+    assert lines[1] == "Focal loss won nothing on these data."
+    assert re.match(r"Folds with as few as \d+ positives .* large differences alone", lines[2])
     assert "Focal loss won nothing" in repr(done)
     assert "Focal loss won nothing" in done._repr_html_()
 
@@ -309,6 +312,15 @@ def test_too_few_positives_and_folds_without_weight(payments):
     y = np.arange(len(X)) % 10 == 0
     with pytest.raises(ValueError, match="zero in every positive row of the"):
         compare_losses(X, y, models=LGBM, cv=2, sample_weight=1.0 - y)
+
+
+@pytest.mark.parametrize("value, message", [(np.inf, "column 'amount', row 0"), ([], "lists")])
+def test_a_table_that_no_model_can_use_is_refused_before_any_fit(payments, value, message):
+    X, y = payments
+    X = X.assign(amount=pd.Series([value, *X["amount"][1:]], dtype=object))
+    with pytest.raises(ValueError, match=message) as refused:
+        compare_losses(X, y, models=LGBM)
+    assert "every candidate" not in str(refused.value)
 
 
 def test_holm():

@@ -412,3 +412,23 @@ def test_import_loads_no_framework():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@parametrize_with_checks(
+    [make_pipeline(LogisticRegression(), random_state=0)],
+    # The first two as of scikit-learn's own Pipeline.
+    expected_failed_checks=lambda estimator: {
+        "check_dont_overwrite_parameters": "a pipeline fits the steps it is given",
+        "check_estimators_overwrite_params": "a pipeline fits the steps it is given",
+        "check_sample_weight_equivalence_on_dense_data": "scaling counts rows, not weights",
+    },
+)
+def test_scikit_learn_on_the_whole(estimator, check):
+    check(estimator)
+
+
+def test_a_pipeline_of_ones_own_is_given_plain_numbers(payments):
+    X, y = payments
+    own = Pipeline([("pick", FunctionTransformer()), ("model", MODELS["focal lgbm"])])
+    model = make_pipeline(own).fit(X, y)
+    assert not model[0].transform(X).isna().any().any()
