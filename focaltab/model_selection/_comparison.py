@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from focaltab.plots import LossComparisonDisplay
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LossComparison:
     """Figures of several losses on the same folds; what `compare_losses` returns.
 

@@ -36,6 +36,7 @@ _LOSSES: dict[str, tuple[dict[str, Any], str | None]] = {
     "under_sampling": ({"focal_gamma": 0.0}, "under"),
 }
 _MODELS = ("xgb", "lgbm", "mlp")
+_FOREST_MODEL = "forest"
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def candidates(
             made.append(Candidate(model, loss, pipeline))
     if FOREST in chosen:
         forest = make_pipeline(_balanced_forest(random_state), random_state=random_state)
-        made.append(Candidate("forest", FOREST, forest))
+        made.append(Candidate(_FOREST_MODEL, FOREST, forest))
     return made
 
 
@@ -110,6 +111,10 @@ def _chosen_models(models: Iterable[str] | Mapping[str, Any], random_state: int)
                     f"models[{name!r}] must be one of focaltab's classifiers, whose loss can be "
                     f"set, got {type(estimator).__name__}."
                 )
+        if _FOREST_MODEL in models:
+            raise ValueError(
+                f"models: the name {_FOREST_MODEL!r} is that of {FOREST}; choose another."
+            )
         chosen = {str(name): estimator for name, estimator in models.items()}
     else:
         given = [models] if isinstance(models, str) else list(models)

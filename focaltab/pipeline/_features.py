@@ -39,7 +39,7 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     - *Numbers*, truth values and durations become floats.
     - *Dates* (also ISO dates as text) become days since 1970, and month, weekday and hour where
-      these differ in training.
+      these differ in training; all in UTC, which times without a zone are taken to be in.
     - *Categories* have at most `max_categories` different values. A value that training rows
       did not have is taken as missing.
     - *Text* of more values is encoded as the mean target of its value, shrunk to the overall mean

@@ -45,9 +45,24 @@ def column_kind(name: str, column: pd.Series, max_categories: int) -> tuple[Kind
         ) from None
     if distinct < 2 and not absent.any():
         return None, "constant"
+    if distinct > FEW_VALUES and not isinstance(column.dtype, pd.CategoricalDtype):
+        _check_not_mixed(name, column)
     if distinct > FEW_VALUES and distinct > _IDENTIFIER_SHARE * int((~absent).sum()):
         return None, "text that hardly repeats (an identifier?)"
     return ("category" if distinct <= max_categories else "text"), ""
+
+
+def _check_not_mixed(name: str, column: pd.Series) -> None:
+    """Refuse numbers with a stray word among them, which would all be names without an order."""
+    values = pd.Series(column.dropna().unique(), dtype=object)
+    strange = pd.to_numeric(values, errors="coerce").isna()
+    if strange.any() and strange.mean() <= 0.5:
+        stray = values[strange].iloc[0]
+        row = int(np.flatnonzero((column == stray).to_numpy(dtype=bool, na_value=False))[0])
+        raise ValueError(
+            f"Column {name!r} mixes numbers and text (for example {stray!r} in row {row}): turn "
+            "such values into missing ones, or the column into pandas categories."
+        )
 
 
 def _kind_by_type(column: pd.Series) -> Kind | None:
@@ -121,6 +136,10 @@ def as_dates(name: str, column: pd.Series) -> pd.Series:
     """
     if isinstance(column.dtype, pd.PeriodDtype):
         column = column.dt.to_timestamp()
+    elif isinstance(column.dtype, pd.ArrowDtype):
+        # Arrow's own arithmetic of times refuses to round nanoseconds.
+        plain = column.astype(object).where(column.notna(), None)
+        column = pd.Series(pd.to_datetime(plain, utc=True), index=column.index, name=column.name)
     if pd.api.types.is_numeric_dtype(column.dtype) and column.notna().any():
         raise ValueError(f"Column {name!r} held dates in training, but numbers here.")
     try:

@@ -65,7 +65,9 @@ class ResampledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  
 
     Notes
     -----
-    Class weights inside the estimator are not corrected: resample or reweight, not both.
+    Class weights inside the estimator are not corrected: resample or reweight, not both. An
+    estimator that stops early holds out part of the resampled rows, where repeated (or made up)
+    positives stand on both sides: give it a fixed number of rounds.
 
     Examples
     --------

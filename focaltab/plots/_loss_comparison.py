@@ -40,8 +40,9 @@ class LossComparisonDisplay:
     >>> from focaltab.plots import LossComparisonDisplay
     >>> rows = pd.DataFrame({"model": ["xgb"], "loss": ["focal"],
     ...                      "value": [0.01], "low": [-0.01], "high": [0.03]})
-    >>> LossComparisonDisplay(rows).plot().ax_.get_xlabel()
-    'difference in average precision to cross-entropy (higher is better)'
+    >>> print(LossComparisonDisplay(rows).plot().ax_.get_xlabel())
+    difference in average precision to cross-entropy
+    (higher is better)
     """
 
     def __init__(self, differences: pd.DataFrame, *, metric: str = "average_precision") -> None:
@@ -128,7 +129,7 @@ class LossComparisonDisplay:
         self.ax_.set_ylim(place.min() - 0.7, place.max() + 0.7)
         better = "higher" if HIGHER_IS_BETTER.get(self.metric, True) else "lower"
         metric = self.metric.replace("_", " ")
-        self.ax_.set_xlabel(f"difference in {metric} to cross-entropy ({better} is better)")
+        self.ax_.set_xlabel(f"difference in {metric} to cross-entropy\n({better} is better)")
         if len(models) > 1:
             self.ax_.legend(loc="best")
         return self

@@ -286,6 +286,7 @@ def test_progress_is_shown_on_stderr_when_asked(payments, capfd):
         ({"losses": ["focall"]}, "unknown loss 'focall': there are .*Did you mean 'focal'"),
         ({"models": ["xgboost"]}, "unknown model 'xgboost': there are xgb, lgbm, mlp"),
         ({"models": {"own": object()}}, "must be one of focaltab's classifiers"),
+        ({"models": {"forest": LGBM["lgbm"]}}, "is that of balanced_random_forest"),
         ({"models": []}, "models is empty"),
         ({"losses": []}, "losses is empty"),
         ({"budgets": [5]}, r"budgets must be shares of rows in \(0, 1\), got 5"),

@@ -168,6 +168,19 @@ def test_kinds_are_told_by_type_and_values():
     )
 
 
+def test_columns_of_arrow_and_an_index_that_repeats(payments):
+    X, y = payments
+    arrow = X.assign(
+        when=X["when"].astype("timestamp[ns, tz=UTC][pyarrow]"),
+        age=X["age"].astype("int64[pyarrow]"),
+        merchant=X["merchant"].astype("string[pyarrow]"),
+    ).set_index(np.zeros(len(X), int))
+    plain, other = (make_pipeline(MODELS["focal lgbm"], random_state=0) for _ in range(2))
+    np.testing.assert_array_equal(
+        plain.fit(X, y).predict_proba(X), other.fit(arrow, y).predict_proba(arrow)
+    )
+
+
 def test_one_hot_columns_of_one_name_stay_apart():
     X = pd.DataFrame({"a": ["b", "c"] * 10, "a_b": np.arange(20.0)})
     names = TableFeatures("numbers").fit(X).get_feature_names_out().tolist()
@@ -196,12 +209,16 @@ def test_rows_that_do_not_fit_training_are_refused(payments, change, message):
         (pd.DataFrame({"a": [[1], [2]]}), "Column 'a' holds lists or records"),
         (pd.DataFrame({"a": [np.nan] * 2, "b": [1, 1]}), "'a' is always missing; 'b' is constant"),
         (pd.DataFrame([[1, 2], [3, 4]], columns=["a", "a"]), "Column name 'a' stands more than"),
+        (
+            pd.DataFrame({"a": [*range(50), "unknown"] * 2}),
+            "Column 'a' mixes numbers and text .for example 'unknown' in row 50",
+        ),
         (pd.DataFrame({"a": [1.0, np.inf]}), "Infinite value .* column 'a', row 1"),
     ],
 )
 def test_tables_that_cannot_be_learned_from(X, message):
     with pytest.raises(ValueError, match=message):
-        make_pipeline(LogisticRegression()).fit(X, [0, 1])
+        make_pipeline(LogisticRegression()).fit(X, [0, 1] * (len(X) // 2))
 
 
 def test_arrays_and_sparse_matrices(payments):
