@@ -93,10 +93,24 @@ def test_later_rows_are_judged_by_earlier_ones(folder, monkeypatch):
     assert done.exit_code == 0, done.output
     folds = pd.read_csv(folder / "timed" / "folds.csv")
     plain = folds[folds["loss"] == "focal"]
-    # Each fold trains on more of the past than the one before.
-    assert plain["n_train"].is_monotonic_increasing and len(plain) == 3
+    # A row an hour and 1500 // 4 rows a test part: each fold trains on more of the past, but for
+    # the last 48 hours before its test part.
+    assert plain["n_test"].tolist() == [375] * 3
+    assert plain["n_train"].tolist() == pytest.approx([327, 702, 1077], abs=1)
     stored = json.loads((folder / "timed" / "comparison.json").read_text())
     assert "when" not in stored["features"] and stored["gap"] == "2D"
+
+
+def test_groups_that_come_back_later_are_not_trained_on(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    table = pd.read_csv("pay.csv")
+    table["customer"] = np.arange(len(table)) % 1200  # the first ones come back in the end
+    table.to_csv("back.csv", index=False)
+    options = ["back.csv", "--target", "fraud", "--time-column", "when"]
+    done = invoke(*options, "--group-column", "customer", *FEW, "--out", "back")
+    assert done.exit_code == 0, done.output
+    plain = pd.read_csv(folder / "back" / "folds.csv").query("loss == 'focal'")
+    assert plain["n_train"].tolist() == [375, 750, 1125 - 300]
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def compare(
         X, y, labels, groups = _features(
             table, target, positive, group_column, time_column, tuple(drop or ())
         )
-        folds = cv if time_column is None else _folds_in_time(table, y, time_column, cv, gap)
+        folds = cv if time_column is None else _in_time(table, y, time_column, cv, gap, groups)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             comparison = compare_losses(
@@ -159,8 +159,10 @@ def _features(
     return X, y, (negative, positive), groups
 
 
-def _folds_in_time(table: Any, y: Any, name: str, n_splits: int, gap: str | None) -> list[Any]:
-    """Rows to train on and later ones to judge by."""
+def _in_time(
+    table: Any, y: Any, name: str, n_splits: int, gap: str | None, groups: Any
+) -> list[Any]:
+    """Rows to train on and later ones to judge by; of other groups, where there are any."""
     import pandas as pd
 
     from focaltab.model_selection import TimeGapSplit
@@ -177,8 +179,8 @@ def _folds_in_time(table: Any, y: Any, name: str, n_splits: int, gap: str | None
             raise ValueError(
                 f"--gap must be a number, as column {name!r} holds numbers, got {gap!r}."
             ) from None
-    splitter = TimeGapSplit(n_splits, time=name, gap=length)
-    return list(splitter.split(pd.DataFrame({name: when}), y))
+    splitter = TimeGapSplit(n_splits, time=name, gap=length, purge_groups=groups is not None)
+    return list(splitter.split(pd.DataFrame({name: when}), y, groups))
 
 
 def _show(comparison: LossComparison, told: dict[str, Any]) -> None:

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
-from sklearn.model_selection import StratifiedKFold, TimeSeriesSplit
+from sklearn.model_selection import StratifiedKFold
 
 from focaltab import FocalLGBMClassifier, FocalMLPClassifier, FocalXGBClassifier
 from focaltab.metrics import average_precision, recall_at_k
-from focaltab.model_selection import compare_losses
+from focaltab.model_selection import TimeGapSplit, compare_losses
 from focaltab.model_selection._comparison_verdict import holm
 from focaltab.pipeline import make_pipeline
 from focaltab.plots import LossComparisonDisplay
@@ -199,7 +199,7 @@ def test_a_comparison_goes_on_where_it_was_cut_off(payments, tmp_path):
 SCRIPT = """
 import sys, numpy as np
 from focaltab import FocalLGBMClassifier
-from focaltab.model_selection import compare_losses
+from focaltab.model_selection import TimeGapSplit, compare_losses
 rng = np.random.default_rng(0)
 X = rng.normal(size=(3000, 5)); y = (X[:, 0] + rng.normal(size=3000) > 2).astype(int)
 model = FocalLGBMClassifier(n_estimators=80, n_jobs=1, verbosity=-1)
@@ -233,8 +233,9 @@ def test_groups_weights_time_and_sparse_rows(payments):
     plain = compare_losses(X, y, **options, groups=X["customer"])
     assert not np.allclose(weighted.table["log_loss"], plain.table["log_loss"])
     assert weighted.table["recall_at_5%"].between(0.05, 1.0).all()
-    by_time = compare_losses(X, y, **{**options, "cv": TimeSeriesSplit(3), "n_repeats": 5})
-    assert len(by_time.folds) == 6
+    later = {**options, "cv": TimeGapSplit(3, time="day", gap=5), "n_repeats": 5}
+    by_time = compare_losses(X.assign(day=np.arange(len(X)) // 10), y, **later)
+    assert by_time.folds["n_train"].tolist()[:3] == [330, 710, 1080]
     numbers = X[["amount", "customer"]].fillna(0.0).to_numpy()
     dense = compare_losses(numbers, y, **options)
     thin = compare_losses(sparse.csr_array(numbers), y, **options)
