@@ -41,7 +41,8 @@ class LossComparison:
     table : DataFrame
         One row per candidate, by model and loss: the mean of each figure over folds, and of
         average precision the difference to the same model's cross-entropy with its interval
-        (95%), its p-value, and the p-value corrected for all comparisons.
+        (95%), its p-value, and the p-value corrected for all comparisons. ``fit_time`` is in
+        seconds on one thread, encoding included.
     differences : DataFrame
         The same differences for every figure: one row per model, loss and metric.
     folds : DataFrame
@@ -141,7 +142,9 @@ def compare_losses(
           the prior of the probabilities put right (`focaltab.pipeline.ResampledClassifier`).
         - "balanced_random_forest": imbalanced-learn's, once, whatever the models.
     cv : int, splitter or iterable of (train, test), default=5
-        A number makes stratified, shuffled folds, of whole groups where `groups` are given.
+        A number makes stratified, shuffled folds, of whole groups where `groups` are given. A
+        column that a splitter reads (``TimeGapSplit(time="day")``) stays a feature, unless you
+        split beforehand and pass the rows.
     n_repeats : int, default=2
         How often a number of folds is dealt anew; other `cv` are used once.
     budgets : float or sequence of float in (0, 1), default=(0.01, 0.05)

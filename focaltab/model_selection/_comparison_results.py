@@ -40,7 +40,7 @@ class StoredResults:
         if self.path.exists() and self.path.stat().st_size:
             self._read(fingerprint)
         else:
-            self._append({_HEAD: 1, "fingerprint": fingerprint})
+            self.path.write_text(_first_line(fingerprint), encoding="utf-8")
 
     def figures(self, candidate: Candidate, fold: int) -> dict[str, float] | None:
         """What the file holds of a fit, if it does."""
@@ -58,11 +58,15 @@ class StoredResults:
             file.write(json.dumps(row) + "\n")
 
     def _read(self, fingerprint: str) -> None:
-        text = self.path.read_text(encoding="utf-8")
-        whole = text[: text.rfind("\n") + 1]
-        lines = whole.splitlines()
+        written = self.path.read_bytes()
+        # A kill may cut off the last line, even if it is the first.
+        n_whole = written.rfind(b"\n") + 1
+        start = _first_line(fingerprint).encode()
+        if n_whole == 0 and start.startswith(written):
+            self.path.write_bytes(start)
+            return
         try:
-            rows = [json.loads(line) for line in lines]
+            rows = [json.loads(line) for line in written[:n_whole].splitlines()]
             head = rows[0] if rows else {}
             if head.get(_HEAD) != 1:
                 raise ValueError
@@ -80,10 +84,14 @@ class StoredResults:
                 f"{self.path} holds results of other data, folds or settings: choose another name "
                 "or remove it."
             )
-        if len(whole) < len(text):
+        if n_whole < len(written):
             with self.path.open("r+b") as file:
-                file.truncate(len(whole.encode("utf-8")))
+                file.truncate(n_whole)
         self.done = done
+
+
+def _first_line(fingerprint: str) -> str:
+    return json.dumps({_HEAD: 1, "fingerprint": fingerprint}) + "\n"
 
 
 def fingerprint(

@@ -190,6 +190,10 @@ def test_a_comparison_goes_on_where_it_was_cut_off(payments, tmp_path):
     for data in ((X.assign(amount=X["amount"] + 1.0), y), (X, y[::-1])):
         with pytest.raises(ValueError, match="results of other data, folds or settings"):
             compare_losses(*data, **options, results=path)
+    path.write_text(lines[0][:25])
+    pd.testing.assert_frame_equal(
+        figures(compare_losses(X, y, **options, results=path)), figures(whole)
+    )
     (tmp_path / "notes.txt").write_text("my notes\n")
     with pytest.raises(ValueError, match="holds no results of a comparison"):
         compare_losses(X, y, **options, results=tmp_path / "notes.txt")
@@ -201,8 +205,8 @@ import sys, numpy as np
 from focaltab import FocalLGBMClassifier
 from focaltab.model_selection import TimeGapSplit, compare_losses
 rng = np.random.default_rng(0)
-X = rng.normal(size=(3000, 5)); y = (X[:, 0] + rng.normal(size=3000) > 2).astype(int)
-model = FocalLGBMClassifier(n_estimators=80, n_jobs=1, verbosity=-1)
+X = rng.normal(size=(2000, 5)); y = (X[:, 0] + rng.normal(size=2000) > 2).astype(int)
+model = FocalLGBMClassifier(n_estimators=60, n_jobs=1, verbosity=-1)
 done = compare_losses(X, y, models={"m": model}, losses=["focal"], cv=5, n_repeats=2,
                       results=sys.argv[1] if len(sys.argv) > 1 else None)
 print(done.table.drop(columns="fit_time").to_csv())
@@ -341,3 +345,21 @@ def test_the_plot_shows_every_difference(comparison):
     assert "lower is better" in comparison.plot("log_loss").ax_.get_xlabel()
     with pytest.raises(ValueError, match="unknown metric 'auc'"):
         comparison.plot("auc")
+
+
+def test_one_fold_says_nothing_about_noise(payments):
+    X, y = payments
+    rows = np.arange(len(X))
+    done = compare_losses(X, y, models=LGBM, losses=["focal"], cv=[(rows[::2], rows[1::2])])
+    assert "lgbm: one fold says nothing about noise" in done.verdict
+    assert np.isnan(done.table["p_value"]["lgbm", "focal"])
+    assert len(done.plot().errorbars_) == 1
+
+
+def test_the_reference_alone_can_be_measured_but_not_drawn(payments):
+    X, y = payments
+    done = compare_losses(X, y, models=LGBM, losses=["cross_entropy"], cv=2, n_repeats=1)
+    assert done.table.index.tolist() == [("lgbm", "cross_entropy")]
+    assert done.verdict.startswith("lgbm: nothing to compare")
+    with pytest.raises(ValueError, match="no difference to draw"):
+        done.plot()

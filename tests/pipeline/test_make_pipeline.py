@@ -46,7 +46,7 @@ MODELS = {
 }
 
 
-@parametrize_with_checks([TableFeatures(), TableFeatures("numbers"), TableFeatures("scaled")])
+@parametrize_with_checks([TableFeatures(), TableFeatures("scaled")])
 def test_scikit_learn(estimator, check):
     check(estimator)
 
