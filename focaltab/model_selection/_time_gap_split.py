@@ -195,7 +195,11 @@ class TimeGapSplit(BaseCrossValidator):  # type: ignore[misc]
         if pd.api.types.is_datetime64_any_dtype(column.dtype):
             return _nanoseconds(column), self._timedelta()
         if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column):
-            if not isinstance(self.gap, Real) or isinstance(self.gap, bool) or not self.gap >= 0:
+            if (
+                not isinstance(self.gap, Real)
+                or isinstance(self.gap, bool)
+                or not float(self.gap) >= 0
+            ):
                 raise ValueError(
                     f"gap={self.gap!r} must be a number of at least 0, as column {self.time!r} "
                     "holds numbers."

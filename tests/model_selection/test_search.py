@@ -1,0 +1,387 @@
+"""A search over real boosters: resumed, honest about focal loss, and safe on bad candidates."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from lightgbm import LGBMClassifier
+from scipy import sparse, stats
+from sklearn.exceptions import FitFailedWarning, UnsetMetadataPassedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, log_loss
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from focaltab import FocalLGBMClassifier, FocalMLPClassifier, FocalXGBClassifier
+from focaltab.metrics import get_scorer
+from focaltab.model_selection import FocalSearchCV, TimeGapSplit, default_param_distributions
+
+pytest.importorskip("optuna")
+TINY = {"focal_gamma": [0.5, 1.0, 2.0], "num_leaves": [3, 5, 7], "learning_rate": [0.05, 0.1, 0.3]}
+
+
+def lgbm(**params):
+    return FocalLGBMClassifier(**{"n_estimators": 8, "n_jobs": 1, "verbosity": -1, **params})
+
+
+@pytest.fixture(scope="module")
+def rows():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, 4))
+    return X, (X[:, 0] + 0.5 * X[:, 1] ** 2 + rng.normal(size=500) > 2.3).astype(int)
+
+
+@pytest.mark.filterwarnings("ignore")
+@parametrize_with_checks(
+    [
+        FocalSearchCV(
+            FocalXGBClassifier(n_estimators=5, n_jobs=1),
+            {"focal_gamma": [0.5, 1.0], "max_depth": [2, 3]},
+            n_trials=2,
+            cv=2,
+            random_state=0,
+        )
+    ]
+)
+def test_scikit_learn(estimator, check):
+    check(estimator)
+
+
+def test_scores_are_those_of_the_candidates_on_the_same_folds(rows):
+    X, y = rows
+    search = FocalSearchCV(lgbm(), TINY, n_trials=6, cv=3, random_state=0).fit(X, y)
+    table = pd.DataFrame(search.cv_results_)
+    assert table["params"][0]["focal_gamma"] == 0 and table["params"][1]["focal_gamma"] == 2.0
+    assert {"mean_fit_time", "std_test_score", "param_num_leaves", "state"} <= set(table)
+    assert search.best_params_ == table["params"][search.best_index_]
+    seeded = search.best_estimator_.random_state  # the search seeds what has no seed
+    for k in (0, len(table) - 1):
+        for fold, (train, test) in enumerate(search.folds_):
+            model = lgbm(random_state=seeded).set_params(**table["params"][k])
+            score = model.fit(X[train], y[train]).predict_proba(X[test])[:, 1]
+            expected = average_precision_score(y[test], score)
+            assert table[f"split{fold}_test_score"][k] == pytest.approx(expected)
+    assert (
+        table["mean_test_score"].max()
+        == table.query("rank_test_score == 1")["mean_test_score"].iloc[0]
+    )
+    assert np.array_equal(search.predict(X), search.best_estimator_.predict(X))
+
+
+def test_it_repeats_exactly_also_with_two_workers(rows):
+    def scores(**options):
+        search = FocalSearchCV(lgbm(), TINY, n_trials=8, cv=3, refit=False, **options).fit(*rows)
+        return search.cv_results_["params"], search.cv_results_["mean_test_score"]
+
+    for n_jobs in (None, 2):
+        first, again = (scores(random_state=0, n_jobs=n_jobs) for _ in range(2))
+        assert first[0] == again[0]
+        np.testing.assert_array_equal(first[1], again[1])
+    assert scores(random_state=1)[0] != first[0]
+
+
+def test_the_best_focal_candidate_has_a_twin_without_focal_loss(rows):
+    search = FocalSearchCV(lgbm(), TINY, n_trials=7, cv=3, random_state=0).fit(*rows)
+    table = pd.DataFrame(search.cv_results_)
+    means = table["mean_test_score"].where(table["param_focal_gamma"].astype(float) > 0)
+    twin = {**table["params"][means.idxmax()], "focal_gamma": 0.0, "focal_alpha": None}
+    assert twin in table["params"].tolist()
+    plain = table["mean_test_score"].where(table["param_focal_gamma"].astype(float) == 0)
+    assert search.focal_gain_.value == pytest.approx(means.max() - plain.max())
+
+
+def test_where_focal_loss_cannot_help_none_is_taken():
+    # Labels by chance: nothing can be learnt, so that no loss is better than another.
+    rng = np.random.default_rng(3)
+    X, y = rng.normal(size=(400, 3)), rng.permutation(np.r_[np.ones(40, int), np.zeros(360, int)])
+    options = {"n_trials": 8, "cv": 5, "random_state": 1}
+    search = FocalSearchCV(lgbm(), TINY, **options).fit(X, y)
+    assert search.best_params_["focal_gamma"] == 0
+    assert "won nothing" in search.verdict_
+    assert search.focal_gain_.low < 0 < search.focal_gain_.high
+    greedy = FocalSearchCV(lgbm(), TINY, one_standard_error=False, **options).fit(X, y)
+    assert greedy.best_score_ == np.nanmax(greedy.cv_results_["mean_test_score"])
+    assert greedy.best_score_ >= search.best_score_
+
+
+def test_string_labels_categories_and_missing_values(rows):
+    X, y = rows
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    frame["kind"] = pd.Categorical(np.where(X[:, 3] > 0, "card", "cash"))
+    frame.loc[::7, ["a", "kind"]] = None
+    labels = np.where(y == 1, "fraud", "good")  # the rare label comes first in the alphabet
+    options = {"n_trials": 3, "cv": 3, "random_state": 0}
+    for scoring in (
+        "average_precision",
+        "log_loss",
+        "f1",
+        "roc_auc",
+        get_scorer("lift_at_k", k=20),
+    ):
+        search = FocalSearchCV(lgbm(pos_label="fraud"), TINY, scoring=scoring, **options)
+        search.fit(frame, labels)
+        assert search.classes_.tolist() == ["fraud", "good"]
+        assert search.feature_names_in_.tolist() == list(frame.columns)
+        train, test = search.folds_[0]
+        model = lgbm(pos_label="fraud", random_state=search.best_estimator_.random_state)
+        model.set_params(**search.cv_results_["params"][0]).fit(frame.iloc[train], labels[train])
+        p = model.predict_proba(frame.iloc[test])
+        first = search.cv_results_["split0_test_score"][0]
+        if scoring == "average_precision":
+            expected = average_precision_score(labels[test] == "fraud", p[:, 0])
+            assert first == pytest.approx(expected)
+        if scoring == "log_loss":
+            assert first == pytest.approx(-log_loss(labels[test], p))
+
+
+def test_sparse_rows_and_weights_in_fit_and_score(rows):
+    X, y = rows
+    weight = np.random.default_rng(0).gamma(1.0, 1.0, y.size)
+    search = FocalSearchCV(lgbm(), TINY, n_trials=3, cv=2, random_state=0)
+    search.fit(sparse.coo_matrix(X), y, sample_weight=weight)
+    train, test = search.folds_[1]
+    model = lgbm(random_state=search.best_estimator_.random_state)
+    model.set_params(**search.cv_results_["params"][0])
+    model.fit(sparse.csr_matrix(X[train]), y[train], sample_weight=weight[train])
+    p = model.predict_proba(X[test])[:, 1]
+    expected = average_precision_score(y[test], p, sample_weight=weight[test])
+    assert search.cv_results_["split1_test_score"][0] == pytest.approx(expected)
+    assert expected != pytest.approx(average_precision_score(y[test], p))
+
+
+def test_metadata_routing_and_pipelines(rows):
+    X, y = rows
+    weight = np.random.default_rng(0).gamma(1.0, 1.0, y.size)
+    space = {"focallgbmclassifier__focal_gamma": [1.0, 2.0]}
+    pipe = make_pipeline(StandardScaler(), lgbm())
+    options = {"n_trials": 3, "cv": 2, "random_state": 0}
+    plain = FocalSearchCV(pipe, space, **options).fit(X, y, sample_weight=weight)
+    assert plain.best_params_.keys() >= {"focallgbmclassifier__focal_gamma"}
+    with sklearn.config_context(enable_metadata_routing=True):
+        scale = StandardScaler().set_fit_request(sample_weight=False)
+        asking = lgbm().set_fit_request(sample_weight=True)
+        scorer = get_scorer("average_precision", pos_label=1).set_score_request(sample_weight=True)
+        routed = FocalSearchCV(make_pipeline(scale, asking), space, scoring=scorer, **options).fit(
+            X, y, sample_weight=weight
+        )
+        with pytest.raises(UnsetMetadataPassedError):
+            FocalSearchCV(lgbm(), TINY, **options).fit(X, y, sample_weight=weight)
+    np.testing.assert_allclose(
+        routed.cv_results_["mean_test_score"], plain.cv_results_["mean_test_score"]
+    )
+
+
+def test_groups_and_times_make_the_folds(rows):
+    X, y = rows
+    customers = np.random.default_rng(0).integers(0, 60, y.size)
+    search = FocalSearchCV(lgbm(), TINY, n_trials=2, cv=3, random_state=0)
+    search.fit(X, y, groups=customers)
+    assert all(not set(customers[a]) & set(customers[b]) for a, b in search.folds_)
+    timed = FocalSearchCV(lgbm(), TINY, n_trials=2, cv=TimeGapSplit(2, gap=20)).fit(X, y)
+    assert all(train.max() + 20 < test.min() for train, test in timed.folds_)
+
+
+def test_any_other_classifier(rows):
+    X, y = rows
+    search = FocalSearchCV(
+        LGBMClassifier(n_estimators=8, n_jobs=1, verbosity=-1),
+        {"num_leaves": stats.randint(2, 9), "learning_rate": stats.loguniform(0.01, 0.5)},
+        n_trials=5,
+        cv=StratifiedKFold(3),
+        random_state=0,
+    ).fit(X, y)
+    assert search.focal_gain_ is None and search.best_score_ == np.nanmax(
+        search.cv_results_["mean_test_score"]
+    )
+    values = pd.DataFrame(search.cv_results_["params"])[1:]
+    assert values["num_leaves"].between(2, 8).all()
+    assert values["learning_rate"].between(0.01, 0.5).all()
+
+
+@pytest.mark.parametrize("model", [FocalXGBClassifier(), lgbm(), FocalMLPClassifier()])
+def test_defaults_are_parameters_of_the_model(model):
+    space = default_param_distributions(make_pipeline(StandardScaler(), model))
+    names = {name.split("__")[1] for name in space}
+    assert {"focal_gamma", "focal_alpha"} < names
+    model.set_params(**{n.split("__")[1]: s[0] for n, s in space.items() if isinstance(s, list)})
+    with pytest.raises(ValueError, match="no default distributions for LogisticRegression"):
+        default_param_distributions(LogisticRegression())
+
+
+def test_slow_starters_are_pruned_and_ranked_last(rows):
+    X, y = rows
+    space = {"n_estimators": [1, 2, 20, 40, 60, 80], "learning_rate": stats.loguniform(1e-4, 0.3)}
+    search = FocalSearchCV(lgbm(), space, n_trials=25, cv=4, random_state=0).fit(X, y)
+    table = pd.DataFrame(search.cv_results_)
+    pruned = table[table["state"] == "pruned"]
+    assert len(pruned) > 0 and pruned["mean_test_score"].isna().all()
+    assert pruned["split3_test_score"].isna().all() and pruned["split0_test_score"].notna().all()
+    assert (
+        pruned["rank_test_score"].min()
+        > table.query("state == 'complete'")["rank_test_score"].max()
+    )
+
+
+def test_candidates_that_fail_are_reported_and_the_search_goes_on(rows):
+    X, y = rows
+    space = {"focal_gamma": [1.0, -3.0], "num_leaves": [3, 5]}
+    search = FocalSearchCV(lgbm(), space, n_trials=10, cv=2, random_state=0)
+    with pytest.warns(FitFailedWarning, match=r"\d of 1\d candidates failed; candidate \d+ with V"):
+        search.fit(X, y)
+    table = pd.DataFrame(search.cv_results_)
+    failed = table[table["param_focal_gamma"] == -3.0]
+    assert (failed["state"] == "failed").all() and failed["error"].str.contains("gamma").all()
+    assert search.best_params_["focal_gamma"] >= 0
+    X = X.copy()
+    X[3, 2] = np.inf
+    with pytest.raises(ValueError, match=r"all \d candidates failed; the first with .*[Ii]nf.*"):
+        FocalSearchCV(lgbm(), TINY, n_trials=2, cv=2).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"param_distributions": {"focal_gamma": stats.norm(0, 1)}},
+            r"'focal_gamma' must be a list.*",
+        ),
+        ({"param_distributions": {"focal_gamma": []}}, "empty list"),
+        ({"param_distributions": {}}, "at least one parameter"),
+        ({"scoring": "fame"}, "no scorer named 'fame'"),
+        ({"n_trials": 0}, "n_trials"),
+        ({"timeout": -1}, "timeout"),
+        ({"cv": 300}, "fewer than 300 folds"),
+        ({"storage": "x"}, "storage needs random_state"),
+        ({"storage": "/nowhere/x", "random_state": 0}, "there is no folder /nowhere"),
+    ],
+)
+def test_settings_that_cannot_be_used(rows, options, message):
+    with pytest.raises(ValueError, match=message):
+        FocalSearchCV(lgbm(), **{"param_distributions": TINY, "n_trials": 2, **options}).fit(*rows)
+
+
+def test_an_unknown_parameter_is_named(rows):
+    with pytest.raises(ValueError, match="has no parameter 'depth'"):
+        FocalSearchCV(LogisticRegression(), {"depth": [1]}).fit(*rows)
+
+
+SCRIPT = """
+import sys, time
+import numpy as np
+from focaltab import FocalLGBMClassifier
+from focaltab.model_selection import FocalSearchCV
+from focaltab.model_selection import _search_journal as journal
+path, pause, n_jobs = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
+
+class Slow(FocalLGBMClassifier):
+    def fit(self, X, y, **params):
+        time.sleep(pause)
+        return super().fit(X, y, **params)
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(300, 3)); y = (X[:, 0] + rng.normal(size=300) > 1.5).astype(int)
+search = FocalSearchCV(
+    Slow(n_estimators=5, n_jobs=1, verbosity=-1),
+    {"focal_gamma": [0.5, 1.0, 2.0], "num_leaves": [3, 5, 7], "learning_rate": [0.05, 0.1, 0.3]},
+    n_trials=15, cv=2, random_state=0, n_jobs=n_jobs, storage=None if path == "-" else path,
+).fit(X, y)
+for params, score, state in zip(search.cv_results_["params"], search.cv_results_["mean_test_score"],
+                                search.cv_results_["state"]):
+    print(sorted(params.items(), key=str), score, state)
+print(search.best_index_, search.focal_gain_)
+"""
+
+
+def run(*arguments, script=SCRIPT):
+    command = [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
+    )
+
+
+@pytest.mark.parametrize("n_jobs", [1])
+def test_a_killed_search_ends_as_an_unbroken_one(tmp_path, n_jobs):
+    unbroken = run("-", 0, n_jobs)
+    path = tmp_path / "search.journal"
+    killed = run(path, 0.1, n_jobs)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and (
+        not path.exists() or path.read_bytes().count(b'"candidate"') < 5
+    ):
+        time.sleep(0.02)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    found = path.read_bytes()
+    assert 5 <= found.count(b'"candidate"') < 15
+    path.write_bytes(found + b'{"op_code": 4, "work')  # a line that the kill tore
+    resumed = run(path, 0, n_jobs)
+    (expected, errors), (out, more_errors) = unbroken.communicate(), resumed.communicate()
+    assert expected and out == expected, errors + more_errors
+    assert path.read_bytes().startswith(found)  # finished candidates were not evaluated again
+
+
+def test_a_journal_of_another_search_is_refused_and_one_can_be_extended(rows, tmp_path):
+    X, y = rows
+    path = tmp_path / "search.journal"
+    options = {"cv": 2, "random_state": 0, "storage": path}
+    FocalSearchCV(lgbm(), TINY, n_trials=3, **options).fit(X, y)
+    more = FocalSearchCV(lgbm(), TINY, n_trials=6, **options).fit(X, y)
+    whole = FocalSearchCV(lgbm(), TINY, n_trials=6, cv=2, random_state=0).fit(X, y)
+    assert more.cv_results_["params"] == whole.cv_results_["params"]
+    for other in (
+        lambda: FocalSearchCV(lgbm(), TINY, **options).fit(X + 1, y),
+        lambda: FocalSearchCV(lgbm(max_depth=2), TINY, **options).fit(X, y),
+        lambda: FocalSearchCV(lgbm(), TINY, scoring="log_loss", **options).fit(X, y),
+        lambda: FocalSearchCV(lgbm(), {**TINY, "num_leaves": [3]}, **options).fit(X, y),
+    ):
+        with pytest.raises(ValueError, match="holds another search"):
+            other()
+    strange = tmp_path / "notes.txt"
+    strange.write_text("dear diary\nno journal\n")
+    with pytest.raises(ValueError, match="no journal"):
+        FocalSearchCV(lgbm(), TINY, **{**options, "storage": strange}).fit(X, y)
+    assert strange.read_text() == "dear diary\nno journal\n"
+
+
+def test_without_optuna_halving_proposes():
+    script = """
+    import sys
+    sys.modules["optuna"] = None
+    import numpy as np
+    from focaltab import FocalLGBMClassifier
+    from focaltab.model_selection import FocalSearchCV
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(900, 3)); y = np.where(X[:, 0] + rng.normal(size=900) > 1, "a", "b")
+    model = FocalLGBMClassifier(n_estimators=5, n_jobs=1, verbosity=-1, pos_label="a")
+    space = {"focal_gamma": [0.5, 1.0, 2.0], "num_leaves": [3, 5, 7]}
+    search = FocalSearchCV(model, space, n_trials=8, cv=3, random_state=0).fit(X, y)
+    assert search.cv_results_["params"][0]["focal_gamma"] == 0
+    assert search.focal_gain_ is not None and search.predict_proba(X).shape == (900, 2)
+    assert len(search.cv_results_["params"]) < 8 + 1  # thinned
+    again = FocalSearchCV(model, space, n_trials=8, cv=3, random_state=0).fit(X, y)
+    assert again.best_params_ == search.best_params_
+    try:
+        FocalSearchCV(model, space, storage="x", random_state=0).fit(X, y)
+    except ImportError as error:
+        print(error)
+    """
+    process = run(script=script)
+    out, errors = process.communicate()
+    assert 'pip install "focaltab[tune]"' in out, errors
+
+
+def test_progress_is_shown_on_stderr_only_when_asked(rows, capfd):
+    FocalSearchCV(lgbm(), TINY, n_trials=2, cv=2).fit(*rows)
+    assert capfd.readouterr() == ("", "")
+    FocalSearchCV(lgbm(), TINY, n_trials=2, cv=2, verbose=1).fit(*rows)
+    out, err = capfd.readouterr()
+    assert out == "" and "candidates" in err
