@@ -201,12 +201,18 @@ def test_a_comparison_goes_on_where_it_was_cut_off(payments, tmp_path):
 
 
 SCRIPT = """
-import sys, numpy as np
+import os, sys, time, numpy as np
 from focaltab import FocalLGBMClassifier
-from focaltab.model_selection import TimeGapSplit, compare_losses
+from focaltab.model_selection import compare_losses
+
+class Slow(FocalLGBMClassifier):
+    def fit(self, X, y, **options):
+        time.sleep(float(os.environ.get("PAUSE", 0)))
+        return super().fit(X, y, **options)
+
 rng = np.random.default_rng(0)
 X = rng.normal(size=(2000, 5)); y = (X[:, 0] + rng.normal(size=2000) > 2).astype(int)
-model = FocalLGBMClassifier(n_estimators=60, n_jobs=1, verbosity=-1)
+model = Slow(n_estimators=8, n_jobs=1, verbosity=-1)
 done = compare_losses(X, y, models={"m": model}, losses=["focal"], cv=5, n_repeats=2,
                       results=sys.argv[1] if len(sys.argv) > 1 else None)
 print(done.table.drop(columns="fit_time").to_csv())
@@ -216,7 +222,8 @@ print(done.table.drop(columns="fit_time").to_csv())
 def test_a_killed_process_resumes_to_the_same_table(tmp_path):
     path = tmp_path / "done.jsonl"
     command = [sys.executable, "-c", SCRIPT]
-    first = subprocess.Popen([*command, str(path)], stdout=subprocess.DEVNULL)
+    slowly = {**os.environ, "PAUSE": "0.2"}
+    first = subprocess.Popen([*command, str(path)], stdout=subprocess.DEVNULL, env=slowly)
     end = time.monotonic() + 60
     while time.monotonic() < end and not (path.exists() and path.read_text().count("\n") > 3):
         time.sleep(0.01)
