@@ -1,8 +1,10 @@
 """The command line."""
 
+from focaltab.cli._compare import compare
 from focaltab.cli._detect import detect_app
 from focaltab.cli._tables import app
 
+app.command("compare")(compare)
 app.add_typer(detect_app, name="detect")
 
 __all__ = ["app"]

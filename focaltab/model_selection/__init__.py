@@ -1,6 +1,7 @@
-"""Folds for rare positives, a search that doubts focal loss, and decisions from probabilities."""
+"""Folds for rare positives, searches and comparisons on them, and decisions from probabilities."""
 
 from focaltab.model_selection._alert_budget import AlertBudgetClassifier
+from focaltab.model_selection._comparison import LossComparison, compare_losses
 from focaltab.model_selection._cost_threshold import CostThresholdClassifier
 from focaltab.model_selection._group_split import GroupPrevalenceKFold
 from focaltab.model_selection._search import FocalSearchCV
@@ -12,6 +13,8 @@ __all__ = [
     "CostThresholdClassifier",
     "FocalSearchCV",
     "GroupPrevalenceKFold",
+    "LossComparison",
     "TimeGapSplit",
+    "compare_losses",
     "default_param_distributions",
 ]

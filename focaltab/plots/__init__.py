@@ -6,6 +6,7 @@ Matplotlib is imported when something is drawn, not before: ``pip install "focal
 from focaltab.plots._alert_budget import AlertBudgetDisplay
 from focaltab.plots._cost import CostDisplay
 from focaltab.plots._focal_loss import FocalLossDisplay
+from focaltab.plots._loss_comparison import LossComparisonDisplay
 from focaltab.plots._pr_gain import PRGainDisplay
 from focaltab.plots._precision_recall import PrecisionRecallDisplay
 from focaltab.plots._reliability import ReliabilityDisplay
@@ -15,6 +16,7 @@ __all__ = [
     "AlertBudgetDisplay",
     "CostDisplay",
     "FocalLossDisplay",
+    "LossComparisonDisplay",
     "PRGainDisplay",
     "PrecisionRecallDisplay",
     "ReliabilityDisplay",

@@ -1,0 +1,310 @@
+"""``TableFeatures``: from a mixed table to what a model can be fed with."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from inspect import signature
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn import config_context
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
+from sklearn.utils import check_array
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
+
+from focaltab.pipeline._kinds import column_kind
+from focaltab.pipeline._needs import Encoding
+from focaltab.pipeline._parts import DateParts, KnownCategories, Numbers, Text
+
+_ENCODINGS = ("native", "numbers", "scaled")
+# What XGBoost or LightGBM refuses in a feature's name, or replaces on its own.
+_REFUSED = re.compile(r'[\[\]<>{}",:\s]')
+
+
+class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Numbers, dates, categories and text of a table as columns for one kind of model.
+
+    What each column is, is found in the training rows (`kinds_`). A frame comes out, whatever
+    goes in, except for a sparse matrix, which passes as it is.
+
+    - *Numbers*, truth values and durations become floats.
+    - *Dates* (also ISO dates as text) become days since 1970, and month, weekday and hour where
+      these differ in training; all in UTC, which times without a zone are taken to be in.
+    - *Categories* have at most `max_categories` different values. A value that training rows
+      did not have is taken as missing.
+    - *Text* of more values is encoded as the mean target of its value, shrunk to the overall mean
+      where it is rare (``sklearn.preprocessing.TargetEncoder``): one column instead of thousands,
+      and unlike an ordinal number it says something. Training rows are encoded from folds that
+      they are not in, since a rare positive would else tell its own label.
+    - Text that hardly repeats is an identifier and left out with a warning; so are, without one,
+      columns that are constant or always missing. `left_out_` says why.
+
+    Parameters
+    ----------
+    encoding : {"native", "numbers", "scaled"}, default="native"
+        "native" keeps NaN and pandas categories, for boosters and `FocalMLPClassifier`. "numbers"
+        replaces missing numbers by the median, flags them in a column of their own, and gives each
+        category one column of 0 and 1. "scaled" also brings numbers to mean 0 and variance 1, for
+        models that sum or measure distances.
+    max_categories : int, default=40
+    plain_names : bool, default=False
+        Replace characters by ``_`` that XGBoost or LightGBM refuse in names.
+    random_state : int, default=None
+        Deals the folds of the target encoding.
+
+    Attributes
+    ----------
+    kinds_ : dict of str to str
+        "number", "date", "category" or "text" of every column that is used.
+    left_out_ : dict of str to str
+        Columns that are not used, each with the reason.
+    feature_names_in_ : ndarray of str
+        Of a frame.
+    n_features_in_ : int
+    transformer_ : ColumnTransformer
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from focaltab.pipeline import TableFeatures
+    >>> X = pd.DataFrame({"amount": [5.0, None, 80.0], "city": ["Rome", None, "Oslo"],
+    ...                   "when": pd.to_datetime(["2025-01-01", "2025-01-02", "2025-01-02"])})
+    >>> TableFeatures().fit(X, [0, 1, 0]).get_feature_names_out().tolist()
+    ['amount', 'when_days', 'when_weekday', 'city']
+    >>> TableFeatures("numbers").fit(X, [0, 1, 0]).transform(X).columns.tolist()
+    ['amount', 'missing_amount', 'when_days', 'when_weekday', 'city_Oslo', 'city_Rome', 'city_nan']
+    """
+
+    kinds_: dict[str, str]
+    left_out_: dict[str, str]
+    transformer_: ColumnTransformer | None
+    _names: list[str]
+
+    def __init__(
+        self,
+        encoding: Encoding = "native",
+        *,
+        max_categories: int = 40,
+        plain_names: bool = False,
+        random_state: int | None = None,
+    ) -> None:
+        self.encoding = encoding
+        self.max_categories = max_categories
+        self.plain_names = plain_names
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> TableFeatures:
+        """Find the kinds of columns and learn their encoding.
+
+        Parameters
+        ----------
+        X : DataFrame, array-like or sparse matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,), default=None
+            Needed where a column of text has many values.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For infinite numbers, columns of lists, a name that stands twice, parameters that are
+            unknown, or where no column is left.
+        """
+        self._learn(X, y)
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None) -> Any:
+        """Fit, and encode the training rows; text of many values from folds they are not in.
+
+        Parameters
+        ----------
+        X, y
+            As in `fit`.
+
+        Returns
+        -------
+        DataFrame or sparse matrix of shape (n_samples, n_features_out)
+        """
+        return self._learn(X, y)
+
+    def transform(self, X: Any) -> Any:
+        """Encode rows.
+
+        Parameters
+        ----------
+        X : DataFrame, array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        DataFrame or sparse matrix of shape (n_samples, n_features_out)
+
+        Raises
+        ------
+        ValueError
+            For columns that are missing or hold other kinds of values than in training.
+        """
+        check_is_fitted(self)
+        table = self._table(X, reset=False)
+        if self.transformer_ is None:
+            return table
+        if not isinstance(table, pd.DataFrame):
+            table = pd.DataFrame(table.toarray(), columns=self._given_names())
+        return self._named(self.transformer_.transform(table))
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+        """Names of the columns that come out.
+
+        Returns
+        -------
+        ndarray of str
+        """
+        check_is_fitted(self)
+        names = _check_feature_names_in(self, input_features)
+        return names if self.transformer_ is None else np.asarray(self._names, dtype=object)
+
+    def _learn(self, X: Any, y: Any) -> Any:
+        if self.encoding not in _ENCODINGS:
+            raise ValueError(f"encoding must be one of {_ENCODINGS}, got {self.encoding!r}.")
+        if not isinstance(self.max_categories, Integral) or self.max_categories < 1:
+            raise ValueError(
+                f"max_categories must be a whole number of at least 1, got {self.max_categories!r}."
+            )
+        table = self._table(X, reset=True)
+        if sparse.issparse(table):
+            self.kinds_, self.left_out_ = {}, {}
+            self.transformer_ = None
+            return table
+        self._find_kinds(table)
+        if y is None and "text" in self.kinds_.values():
+            raise ValueError(
+                "requires y to be passed, but the target y is None: text of many values is encoded "
+                "by the target."
+            )
+        transformer = self._columns()
+        # Nothing is routed to these parts, and the target encoder of scikit-learn 1.9 fails with a
+        # KeyError under routing where its splitter is given no groups.
+        with config_context(enable_metadata_routing=False), warnings.catch_warnings():
+            # A class of fewer rows than folds: some folds then encode without it.
+            warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+            encoded = transformer.fit_transform(table, y)
+        self.transformer_ = transformer
+        self._names = self._output_names(encoded.columns)
+        return self._named(encoded)
+
+    def _find_kinds(self, table: pd.DataFrame) -> None:
+        self.kinds_, self.left_out_ = {}, {}
+        for name in table.columns:
+            kind, reason = column_kind(name, table[name], int(self.max_categories))
+            if kind is not None:
+                self.kinds_[name] = kind
+                continue
+            self.left_out_[name] = reason
+            if reason.startswith("text"):
+                warnings.warn(
+                    f"Column {name!r} is left out: {reason}. Make features of it, or drop it.",
+                    UserWarning,
+                    stacklevel=4,
+                )
+        if not self.kinds_:
+            raise ValueError(
+                f"No column is left to learn from (n_samples={len(table)}): "
+                + "; ".join(f"{name!r} is {why}" for name, why in self.left_out_.items())
+                + "."
+            )
+
+    def _columns(self) -> ColumnTransformer:
+        dense = [] if self.encoding == "native" else [("impute", _imputer())]
+        if self.encoding == "scaled":
+            dense.append(("scale", StandardScaler()))
+        one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+        steps: dict[str, list[tuple[str, Any]]] = {
+            "number": [("read", Numbers()), *dense],
+            "date": [("read", DateParts()), *dense],
+            "category": [("read", KnownCategories())]
+            + ([] if self.encoding == "native" else [("encode", one_hot)]),
+            # An unseen or missing value has the overall mean: no gap is left to impute.
+            "text": [("read", Text()), ("encode", _target_encoder(self.random_state)), *dense[1:]],
+        }
+        used = {kind: [n for n, k in self.kinds_.items() if k == kind] for kind in steps}
+        parts = [(kind, Pipeline(steps[kind]), used[kind]) for kind in steps if used[kind]]
+        # With the kind before every name, so that two parts may make columns of one name.
+        return ColumnTransformer(parts, verbose_feature_names_out=True).set_output(
+            transform="pandas"
+        )
+
+    def _table(self, X: Any, *, reset: bool) -> Any:
+        """The input as a frame with text for names; a sparse matrix as it is."""
+        if isinstance(X, pd.DataFrame):
+            names = [str(name) for name in X.columns]
+            twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+            if twice:
+                raise ValueError(
+                    f"Column name {twice[0]!r} stands more than once: rename or drop one."
+                )
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            if X.shape[0] == 0 or X.shape[1] == 0:
+                what = "sample(s)" if X.shape[0] == 0 else "feature(s)"
+                raise ValueError(
+                    f"Found array with 0 {what} (shape={X.shape}) while a minimum of 1 is required."
+                )
+            return X.set_axis(names, axis=1)
+        if sparse.issparse(X):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            missing = "allow-nan" if self.encoding == "native" else True
+            # No index type is changed: what cannot be sliced by row can be no training set.
+            return check_array(X, accept_sparse=("csr", "csc"), ensure_all_finite=missing)
+        array = validate_data(
+            self, X, reset=reset, dtype=None, ensure_all_finite=False, ensure_min_samples=1
+        )
+        if array.dtype.kind == "c":
+            raise ValueError(f"Complex data not supported: {array.dtype}.")
+        return pd.DataFrame(array, columns=self._given_names()).infer_objects()
+
+    def _given_names(self) -> NDArray[Any]:
+        return np.asarray(_check_feature_names_in(self), dtype=object)
+
+    def _named(self, encoded: pd.DataFrame) -> pd.DataFrame:
+        return encoded.set_axis(self._names, axis=1)
+
+    def _output_names(self, columns: Any) -> list[str]:
+        names: dict[str, None] = {}
+        for column in columns:
+            name = str(column).partition("__")[2].replace("missingindicator_", "missing_", 1)
+            if self.plain_names:
+                name = _REFUSED.sub("_", name)
+            while name in names:
+                name += "_"
+            names[name] = None
+        return list(names)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def _imputer() -> SimpleImputer:
+    return SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+
+
+def _target_encoder(random_state: int | None) -> TargetEncoder:
+    # scikit-learn 1.9 asks for a splitter where earlier ones took a seed.
+    if signature(TargetEncoder).parameters["random_state"].default == "deprecated":
+        return TargetEncoder(cv=StratifiedKFold(5, shuffle=True, random_state=random_state))
+    return TargetEncoder(random_state=random_state)

@@ -1,0 +1,173 @@
+"""What a column of a table is, found from its type and its values."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Kind = Literal["number", "date", "category", "text"]
+
+# So few different values are categories, whatever they look like.
+FEW_VALUES = 20
+# Text that hardly ever repeats is an identifier: it can only be memorised.
+_IDENTIFIER_SHARE = 0.5
+# How pandas calls columns of Python objects that are numbers all the same.
+_NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal", "boolean"}
+_DATES = {"datetime", "datetime64", "date"}
+_ISO_DATE = r"\d{4}-\d\d-\d\d"
+
+
+def column_kind(name: str, column: pd.Series, max_categories: int) -> tuple[Kind | None, str]:
+    """Kind of a column, or None and the reason why nothing can be learned from it.
+
+    Raises
+    ------
+    ValueError
+        If the values are lists or records.
+    """
+    absent = column.isna().to_numpy()
+    if absent.all():
+        return None, "always missing"
+    kind = _kind_by_type(column)
+    if kind is not None:
+        # Compared with the first value: counting all of them would take longer than any model.
+        constant = not absent.any() and bool((column == column.iloc[0]).all())
+        return (None, "constant") if constant else (kind, "")
+    try:
+        distinct = column.nunique()
+    except TypeError:
+        raise ValueError(
+            f"Column {name!r} holds lists or records: flatten it into columns of its own, or drop "
+            "it."
+        ) from None
+    if distinct < 2 and not absent.any():
+        return None, "constant"
+    if distinct > FEW_VALUES and not isinstance(column.dtype, pd.CategoricalDtype):
+        _check_not_mixed(name, column)
+    if distinct > FEW_VALUES and distinct > _IDENTIFIER_SHARE * int((~absent).sum()):
+        return None, "text that hardly repeats (an identifier?)"
+    return ("category" if distinct <= max_categories else "text"), ""
+
+
+def _check_not_mixed(name: str, column: pd.Series) -> None:
+    """Refuse numbers with a stray word among them, which would all be names without an order."""
+    values = pd.Series(column.dropna().unique(), dtype=object)
+    strange = pd.to_numeric(values, errors="coerce").isna()
+    if strange.any() and strange.mean() <= 0.5:
+        stray = values[strange].iloc[0]
+        row = int(np.flatnonzero((column == stray).to_numpy(dtype=bool, na_value=False))[0])
+        raise ValueError(
+            f"Column {name!r} mixes numbers and text (for example {stray!r} in row {row}): turn "
+            "such values into missing ones, or the column into pandas categories."
+        )
+
+
+def _kind_by_type(column: pd.Series) -> Kind | None:
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return None
+    if (
+        pd.api.types.is_bool_dtype(dtype)
+        or pd.api.types.is_numeric_dtype(dtype)
+        or pd.api.types.is_timedelta64_dtype(dtype)
+    ):
+        return "number"
+    if pd.api.types.is_datetime64_any_dtype(dtype) or isinstance(dtype, pd.PeriodDtype):
+        return "date"
+    found = pd.api.types.infer_dtype(column, skipna=True)
+    if found in _NUMBERS:
+        return "number"
+    if found in _DATES or (found == "string" and _is_date_text(column)):
+        return "date"
+    return None
+
+
+def _is_date_text(column: pd.Series) -> bool:
+    """Whether all values are ISO dates, as a CSV holds them."""
+    present = column.dropna()
+    if not present.head(100).astype(str).str.match(_ISO_DATE).all():
+        return False
+    try:
+        pd.to_datetime(present, utc=True, format="ISO8601")
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
+def as_numbers(name: str, column: pd.Series) -> NDArray[Any]:
+    """Values as floats with NaN where missing; float32 stays.
+
+    Raises
+    ------
+    ValueError
+        Names the column, and the row of a value that is text or infinite.
+    """
+    if pd.api.types.is_timedelta64_dtype(column.dtype):
+        column = column.dt.total_seconds()
+    dtype = np.float32 if column.dtype == np.float32 else np.float64
+    try:
+        values = column.to_numpy(dtype=dtype, na_value=np.nan)
+    except (TypeError, ValueError):
+        numbers = pd.to_numeric(column.astype(object), errors="coerce")
+        strange = np.flatnonzero(numbers.isna() & column.notna())
+        where = f" {column.iloc[strange[0]]!r} in row {strange[0]}" if strange.size else ""
+        raise ValueError(
+            f"Column {name!r} was numeric in training, but holds other values here:{where}."
+        ) from None
+    if np.isinf(values).any():
+        row = int(np.flatnonzero(np.isinf(values))[0])
+        raise ValueError(
+            f"Infinite value (inf) in column {name!r}, row {row}: replace it by NaN (missing) or a "
+            "finite number."
+        )
+    return values
+
+
+def as_dates(name: str, column: pd.Series) -> pd.Series:
+    """Moments in UTC; times without a zone are taken as UTC.
+
+    Raises
+    ------
+    ValueError
+        Names the column where values are no dates.
+    """
+    if isinstance(column.dtype, pd.PeriodDtype):
+        column = column.dt.to_timestamp()
+    elif isinstance(column.dtype, pd.ArrowDtype):
+        # Arrow's own arithmetic of times refuses to round nanoseconds.
+        plain = column.astype(object).where(column.notna(), None)
+        column = pd.Series(pd.to_datetime(plain, utc=True), index=column.index, name=column.name)
+    if pd.api.types.is_numeric_dtype(column.dtype) and column.notna().any():
+        raise ValueError(f"Column {name!r} held dates in training, but numbers here.")
+    try:
+        if pd.api.types.is_datetime64_any_dtype(column.dtype):
+            return pd.to_datetime(column, utc=True)
+        return pd.to_datetime(column, utc=True, format="ISO8601")
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"Column {name!r} held dates in training, but other values here: {error}"
+        ) from None
+
+
+def as_text(column: pd.Series) -> pd.Series:
+    """Values as they are written, dtype object, NaN where missing; 7 and 7.0 are one value."""
+    codes, values = pd.factorize(column)
+    names = np.array([*map(_written, values), np.nan], dtype=object)
+    return pd.Series(names[codes], index=column.index, name=column.name, dtype=object)
+
+
+def places(column: pd.Series, known: pd.Index) -> NDArray[np.intp]:
+    """Where in `known` each value stands; -1 for missing ones and strangers."""
+    codes, values = pd.factorize(column)
+    found = known.get_indexer(pd.Index([_written(value) for value in values], dtype=str))
+    return np.append(found, -1)[codes]
+
+
+def _written(value: Any) -> str:
+    # A column of whole numbers with gaps is one of floats.
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value)

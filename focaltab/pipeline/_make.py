@@ -1,0 +1,139 @@
+"""``make_pipeline``: a table's columns, a model and its decisions in one estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.utils.validation import has_fit_parameter
+
+from focaltab.pipeline._features import TableFeatures
+from focaltab.pipeline._needs import encoding_for, innermost, needs_plain_names
+from focaltab.pipeline._resampled import ResampledClassifier, only_draws
+from focaltab.pipeline._steps import TabularPipeline
+from focaltab.pipeline._threshold import with_threshold
+
+Threshold = float | str | Mapping[str, Any] | Callable[..., float] | None
+
+
+def make_pipeline(
+    estimator: Any,
+    *,
+    resampler: Any = None,
+    threshold: Threshold = None,
+    features: Any = "auto",
+    max_categories: int = 40,
+    pos_label: Any = None,
+    random_state: int | None = None,
+) -> Any:
+    """A classifier for a mixed table: encoded columns, a model, and how it decides.
+
+    Everything is fitted on the training rows alone, so that the result can go into
+    ``cross_val_score`` or a search as it is.
+
+    Parameters
+    ----------
+    estimator : classifier
+        It is cloned. A model of XGBoost is told to accept categories.
+    resampler : {"under", "over"}, imbalanced-learn sampler or None, default=None
+        Resamples the encoded training rows, and takes the change of the prior out of the
+        probabilities (`ResampledClassifier`).
+    threshold : float, str, callable, dict or None, default=None
+        How `predict` decides. None: as the estimator does. A number: positive from that
+        probability. A metric ("f1", "jaccard", "balanced_accuracy", "matthews_corrcoef",
+        "expected_cost", "savings_score", or a scikit-learn scorer): the threshold that is best for
+        it over five folds. A dict of ``fp_cost``, ``fn_cost``, ``tp_cost`` and ``tn_cost``: the
+        cheaper decision for each row, where a cost may also be the name of a column of the table
+        (`focaltab.model_selection.CostThresholdClassifier`).
+    features : "auto", transformer or None, default="auto"
+        "auto" is `TableFeatures` with the encoding that the estimator needs. Any transformer may
+        take its place (``skrub.TableVectorizer()``, say); None leaves the table as it is.
+    max_categories : int, default=40
+        Columns of text with more different values are encoded by the mean target.
+    pos_label : label, default=None
+        The positive label for `threshold`; None for the second in sorted order, 1 for metrics.
+    random_state : int or None, default=None
+        Seed of "under" and "over" and of all folds; the estimator has its own.
+
+    Returns
+    -------
+    TabularPipeline, or a classifier that decides over one
+        Steps "features" and "model"; with a resampler the model is inside of another one
+        (``model__estimator``), with a threshold the pipeline is (``estimator__model``).
+
+    Raises
+    ------
+    ValueError
+        For parameters that are unknown or do not go together.
+
+    Notes
+    -----
+    ``fit(X, y, sample_weight=w)`` hands the weights to the model, with metadata routing and
+    without: the model requests them, unless it says otherwise itself. Imputation, scaling and the
+    encoding of text count rows, not weights.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from focaltab.pipeline import make_pipeline
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"amount": rng.gamma(1.0, 80.0, 3000),
+    ...                   "country": rng.choice(["FR", "NO", None], 3000)})
+    >>> y = np.where(rng.random(3000) < X["amount"] / 2000, "fraud", "fine")
+    >>> model = make_pipeline(
+    ...     LogisticRegression(), resampler="under", random_state=0, pos_label="fraud",
+    ...     threshold={"fp_cost": 5.0, "tp_cost": 5.0, "fn_cost": "amount"})
+    >>> sorted(set(model.fit(X, y).predict(X).tolist()))
+    ['fine', 'fraud']
+    """
+    if not hasattr(estimator, "fit") or isinstance(estimator, type):
+        raise ValueError(f"estimator must be a classifier, got {estimator!r}.")
+    model = _requesting_weights(clone(estimator))
+    # XGBoost refuses categories unless it is told that they may come.
+    if getattr(innermost(model), "enable_categorical", None) is False:
+        innermost(model).set_params(enable_categorical=True)
+    if resampler is not None:
+        model = _requesting_weights(
+            ResampledClassifier(model, resampler, random_state=random_state)
+        )
+    if isinstance(features, str):
+        if features != "auto":
+            raise ValueError(f"features must be 'auto', a transformer or None, got {features!r}.")
+        features = TableFeatures(
+            _encoding(estimator, resampler),
+            max_categories=max_categories,
+            plain_names=needs_plain_names(estimator),
+            random_state=random_state,
+        )
+    steps = [("features", "passthrough" if features is None else features), ("model", model)]
+    pipeline = TabularPipeline(steps)
+    if threshold is None:
+        return pipeline
+    return with_threshold(pipeline, threshold, pos_label=pos_label, random_state=random_state)
+
+
+def _encoding(estimator: Any, resampler: Any) -> Any:
+    if resampler is None or only_draws(resampler):
+        return encoding_for(estimator)
+    if type(resampler).__name__ in ("SMOTENC", "SMOTEN"):
+        raise ValueError(
+            f"{type(resampler).__name__} works on categories, which are numbers by then: use "
+            "SMOTE, or features=None with a table without missing values."
+        )
+    # Samplers that measure distances need numbers on one scale, whatever the model could take.
+    return "scaled"
+
+
+def _requesting_weights(model: Any) -> Any:
+    """Have a model request ``sample_weight``, unless it has said whether it wants it."""
+    request = getattr(model, "_metadata_request", None)
+    if request is None and hasattr(type(model), "get_metadata_routing"):
+        with config_context(enable_metadata_routing=True):
+            if has_fit_parameter(model, "sample_weight") and hasattr(model, "set_fit_request"):
+                model.set_fit_request(sample_weight=True)
+                if hasattr(model, "set_score_request"):
+                    model.set_score_request(sample_weight=True)
+    return model

@@ -1,0 +1,58 @@
+"""What a model can be fed with, told by its class: nothing is imported to find out."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+Encoding = Literal["native", "numbers", "scaled"]
+
+# Class names, so that libraries which are not loaded stay so. They and their subclasses take NaN
+# and pandas' categories as they are.
+_NATIVE = {
+    "XGBModel",
+    "LGBMModel",
+    "HistGradientBoostingClassifier",
+    "FocalMLPClassifier",
+}
+# Boosters that refuse or rewrite characters in a feature's name.
+_PLAIN_NAMES = {"XGBModel", "LGBMModel"}
+# Trees ask only whether a value is larger than another: scaling changes nothing.
+_TREES = {
+    "BaseDecisionTree",
+    "ForestClassifier",
+    "GradientBoostingClassifier",
+    "AdaBoostClassifier",
+    "CatBoostClassifier",
+}
+
+
+def innermost(estimator: Any) -> Any:
+    """The model inside of meta-estimators and pipelines."""
+    while True:
+        if getattr(estimator, "steps", None):
+            estimator = estimator.steps[-1][1]
+            continue
+        inner = getattr(estimator, "estimator", None)
+        # A forest has an `estimator` too: its kind of tree, which is no instance to be fitted.
+        if inner is None or not hasattr(inner, "fit") or _is_a(estimator, _TREES):
+            return estimator
+        estimator = inner
+
+
+def encoding_for(estimator: Any) -> Encoding:
+    """The encoding of `TableFeatures` that a model needs."""
+    if len(getattr(estimator, "steps", ())) > 1:
+        return "scaled"  # whatever its own first step takes, it takes plain numbers
+    model = innermost(estimator)
+    if _is_a(model, _NATIVE):
+        return "native"
+    return "numbers" if _is_a(model, _TREES) else "scaled"
+
+
+def needs_plain_names(estimator: Any) -> bool:
+    """Whether a model restricts the characters of feature names."""
+    return _is_a(innermost(estimator), _PLAIN_NAMES)
+
+
+def _is_a(estimator: Any, names: set[str]) -> bool:
+    return any(base.__name__ in names for base in type(estimator).__mro__)

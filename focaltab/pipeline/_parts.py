@@ -1,0 +1,98 @@
+"""Transformers of one kind of column each: frames in, frames out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+
+from focaltab.pipeline._kinds import as_dates, as_numbers, as_text, places
+
+
+class _OneToOne(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Learns no more than the names of its columns."""
+
+    def fit(self, X: pd.DataFrame, y: Any = None) -> _OneToOne:
+        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
+        self.n_features_in_ = X.shape[1]
+        return self
+
+
+class Numbers(_OneToOne):
+    """Numbers, truth values and durations as floats; missing is NaN."""
+
+    def transform(self, X: pd.DataFrame) -> pd.DataFrame:
+        columns = {name: as_numbers(name, X[name]) for name in X.columns}
+        return pd.DataFrame(columns, index=X.index)
+
+
+class Text(_OneToOne):
+    """Values as text, for an encoder that counts or averages over them."""
+
+    def transform(self, X: pd.DataFrame) -> pd.DataFrame:
+        return pd.DataFrame({name: as_text(X[name]) for name in X.columns}, index=X.index)
+
+
+class KnownCategories(_OneToOne):
+    """pandas categories with the values of training; a stranger is missing, as NaN is."""
+
+    def fit(self, X: pd.DataFrame, y: Any = None) -> KnownCategories:
+        super().fit(X)
+        self.categories_ = {
+            name: pd.Index(sorted(as_text(X[name]).dropna().unique()), dtype=str)
+            for name in X.columns
+        }
+        return self
+
+    def transform(self, X: pd.DataFrame) -> pd.DataFrame:
+        columns = {
+            name: pd.Categorical.from_codes(places(X[name], known), categories=known)
+            for name, known in self.categories_.items()
+        }
+        return pd.DataFrame(columns, index=X.index)
+
+
+class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """A date as days since 1970, and its month, weekday and hour where these differ in training.
+
+    Days alone would hide from any model what comes back every night or week.
+    """
+
+    def fit(self, X: pd.DataFrame, y: Any = None) -> DateParts:
+        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
+        self.n_features_in_ = X.shape[1]
+        self.parts_ = {
+            name: [
+                part
+                for part, values in _parts(as_dates(name, X[name])).items()
+                if part == "days" or pd.Series(values).nunique() > 1
+            ]
+            for name in X.columns
+        }
+        return self
+
+    def transform(self, X: pd.DataFrame) -> pd.DataFrame:
+        columns: dict[str, NDArray[np.float64]] = {}
+        for name, parts in self.parts_.items():
+            found = _parts(as_dates(name, X[name]))
+            columns |= {f"{name}_{part}": found[part] for part in parts}
+        return pd.DataFrame(columns, index=X.index)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+        """Column and part, as in ``time_hour``."""
+        names = [f"{name}_{part}" for name, parts in self.parts_.items() for part in parts]
+        return np.asarray(names, dtype=object)
+
+
+def _parts(moments: pd.Series) -> dict[str, NDArray[np.float64]]:
+    since = (moments - pd.Timestamp(0, tz="UTC")).dt.total_seconds() / 86_400.0
+    at = moments.dt
+    return {
+        "days": since.to_numpy(np.float64),
+        "month": at.month.to_numpy(np.float64, na_value=np.nan),
+        "weekday": at.day_of_week.to_numpy(np.float64, na_value=np.nan),
+        "hour": at.hour.to_numpy(np.float64, na_value=np.nan),
+    }
