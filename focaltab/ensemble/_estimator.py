@@ -1,0 +1,414 @@
+"""``FocalEnsembleClassifier``: different models, weighted by what they add out of fold."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.exceptions import FitFailedWarning
+from sklearn.model_selection import StratifiedKFold
+from sklearn.utils import check_random_state, indexable
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from focaltab import _inputs
+from focaltab._errors import first_line
+from focaltab.ensemble._members import default_members
+from focaltab.ensemble._recalibration import Recalibration
+from focaltab.ensemble._selection import greedy_weights
+from focaltab.metrics import FewRowsWarning, average_precision
+from focaltab.pipeline import TableFeatures, make_pipeline
+
+Floats = NDArray[np.float64]
+
+_LARGEST_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A member with its calibrated out-of-fold probabilities."""
+
+    name: str
+    model: Any
+    recalibration: Recalibration
+    out_of_fold: Floats
+    seconds: float
+
+
+class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
+    """Average of different models, chosen greedily on rows that they were not fitted on.
+
+    Each member is fitted on all folds but one and scores that one. These out-of-fold
+    probabilities calibrate it (`Recalibration`) and decide how much of it the average takes:
+    greedy selection with replacement (Caruana et al. 2004) on average precision and log loss
+    together. The chosen members are then fitted on all rows. Two classes.
+
+    Parameters
+    ----------
+    members : dict of str to classifier, default=None
+        With ``predict_proba``; each is given the encoding of the table that it needs
+        (`focaltab.pipeline.make_pipeline`). None for `default_members`, which has networks among
+        them where torch is installed.
+    cv : int, default=5
+        Stratified folds; fewer where a class has fewer rows.
+    n_bags : int, default=10
+        Greedy selections, each over a random half of the members, whose weights are averaged.
+    n_rounds : int, default=20
+        Steps of each greedy selection.
+    time_budget : float, default=None
+        Seconds after which no further member is tried; the first always is. Fitting the chosen
+        ones on all rows comes on top. Two runs may then end with different members.
+    pos_label : label, default=None
+        The positive label; None for the second in sorted order.
+    n_jobs : int, default=None
+        Folds fitted at once. The result does not depend on it.
+    random_state : int, RandomState instance or None, default=None
+        Of the folds, the bags, and the members that leave theirs at None.
+    verbose : int, default=0
+        1 shows a progress bar on stderr.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+    members_ : dict of str to fitted pipeline
+        Those that were chosen.
+    weights_ : dict of str to float
+        Their shares, which sum to 1.
+    out_of_fold_ : DataFrame
+        One row for each member that was tried: ``average_precision`` and ``log_loss`` out of fold
+        (calibrated), ``weight``, ``seconds``. Empty where a class has one row only.
+    failures_ : dict of str to str
+        Members that could not be fitted, and the first line of their error.
+
+    See Also
+    --------
+    focaltab.model_selection.FocalSearchCV : one model, tuned.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from focaltab.boosting import FocalXGBClassifier
+    >>> from focaltab.ensemble import FocalEnsembleClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(1000, 4))
+    >>> y = np.where(X[:, 0] + rng.normal(size=1000) > 2.0, "fraud", "fine")
+    >>> members = {"booster": FocalXGBClassifier(n_estimators=20), "linear": LogisticRegression()}
+    >>> model = FocalEnsembleClassifier(members, random_state=0).fit(X, y)
+    >>> model.predict_proba(X).shape
+    (1000, 2)
+    >>> sorted(model.weights_)
+    ['booster', 'linear']
+    """
+
+    def __init__(
+        self,
+        members: Mapping[str, Any] | None = None,
+        *,
+        cv: int = 5,
+        n_bags: int = 10,
+        n_rounds: int = 20,
+        time_budget: float | None = None,
+        pos_label: Any = None,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.members = members
+        self.cv = cv
+        self.n_bags = n_bags
+        self.n_rounds = n_rounds
+        self.time_budget = time_budget
+        self.pos_label = pos_label
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> FocalEnsembleClassifier:
+        """Fit the members, choose among them, and fit the chosen on all rows.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+            Two labels of any type.
+        sample_weight : array-like of shape (n_samples,), default=None
+            For members, calibration and selection; a member that takes no weights fails.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For unusable parameters, labels, features or weights, or if no member can be fitted.
+
+        Warns
+        -----
+        FitFailedWarning
+            For each member that cannot be fitted; it is left out.
+        FewRowsWarning
+            If a class has a single row: members are then averaged alike, as they are.
+        """
+        self._check_parameters()
+        classes, codes = _inputs.encode_target(y, self.pos_label)
+        if classes.labels.size != 2:
+            raise ValueError(
+                "Only binary classification is supported. The target has "
+                f"{classes.labels.size} classes."
+            )
+        validate_data(self, X, skip_check_array=True)
+        X = indexable(X)[0]
+        _inputs.check_rows(X, codes)
+        weight = _inputs.training_weight(sample_weight, None, None, y, codes)
+        random_state = check_random_state(self.random_state)
+        models = self._models(random_state)
+        folds = self._folds(codes, random_state)
+        # What no member could read is the table's fault: told as such, and before any fit.
+        TableFeatures().fit(X, codes)
+        with _inputs.whole_or_unchanged(self):
+            self.failures_: dict[str, str] = {}
+            if folds:
+                tried = list(self._tried(models, X, codes, weight, folds))
+                self._choose(tried, codes, weight, random_state)
+            else:
+                self._recalibration: dict[str, Recalibration] = {}
+                self.weights_ = {name: 1.0 for name in models}
+                self.out_of_fold_ = pd.DataFrame()
+            self._fit_chosen(models, X, codes, weight)
+            self._classes = classes
+            self.classes_ = classes.labels
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Calibrated probability of each class, shape (n_samples, 2), in the order of `classes_`.
+
+        Raises
+        ------
+        ValueError
+            For other columns than in training.
+        """
+        check_is_fitted(self)
+        positive = sum(
+            share * self._stated(name, self.members_[name].predict_proba(X)[:, 1])
+            for name, share in self.weights_.items()
+        )
+        positive = np.clip(positive, 0.0, 1.0)
+        return self._classes.columns_in_order(np.stack([1.0 - positive, positive], axis=1))
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The likelier label of each row, shape (n_samples,)."""
+        probability = self.predict_proba(X)
+        return np.asarray(self.classes_[(probability[:, 1] > 0.5).astype(np.intp)])
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        return tags
+
+    def _check_parameters(self) -> None:
+        for name, least in (("cv", 2), ("n_bags", 1), ("n_rounds", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or value < least:
+                raise ValueError(
+                    f"{name} must be a whole number of at least {least}, got {value!r}."
+                )
+        budget = self.time_budget
+        if budget is not None and not (isinstance(budget, Real) and budget > 0):
+            raise ValueError(f"time_budget must be a positive number of seconds, got {budget!r}.")
+        if self.members is None:
+            return
+        if not isinstance(self.members, Mapping) or not self.members:
+            raise ValueError("members must be a dict of names and classifiers, and not empty.")
+        for name, member in self.members.items():
+            if isinstance(member, type) or not hasattr(member, "predict_proba"):
+                raise ValueError(f"members[{name!r}] must be a classifier with predict_proba.")
+
+    def _models(self, random_state: np.random.RandomState) -> dict[str, Any]:
+        """Unfitted pipelines, seeded."""
+        members = default_members() if self.members is None else self.members
+        models = {}
+        for name, member in members.items():
+            seed = int(random_state.randint(_LARGEST_SEED))
+            models[name] = make_pipeline(member, random_state=seed)
+            parameters = models[name].get_params()
+            models[name].set_params(
+                **{
+                    key: seed
+                    for key, value in parameters.items()
+                    if key.endswith("random_state") and value is None
+                }
+            )
+        return models
+
+    def _folds(
+        self, codes: NDArray[Any], random_state: np.random.RandomState
+    ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Stratified folds; none where a class has a single row."""
+        n_folds = min(int(self.cv), int(np.bincount(codes).min()))
+        if n_folds < 2:
+            warnings.warn(
+                "A class has a single row: nothing can be held out to choose members by, and all "
+                "are averaged alike.",
+                FewRowsWarning,
+                stacklevel=3,
+            )
+            return []
+        splitter = StratifiedKFold(n_folds, shuffle=True, random_state=random_state)
+        return list(splitter.split(np.zeros(codes.size), codes))
+
+    def _tried(
+        self,
+        models: dict[str, Any],
+        X: Any,
+        codes: NDArray[Any],
+        weight: Floats | None,
+        folds: list[tuple[NDArray[np.intp], NDArray[np.intp]]],
+    ) -> Iterator[_Candidate]:
+        """Members with their out-of-fold probabilities, until the time is up."""
+        begun = time.perf_counter()
+        parallel = Parallel(n_jobs=self.n_jobs)
+        with _progress(len(models), self.verbose) as tell:
+            for name, model in models.items():
+                started = time.perf_counter()
+                late = self.time_budget is not None and started - begun > self.time_budget
+                if late and len(self.failures_) < list(models).index(name):
+                    return
+                tell(name)
+                try:
+                    parts = parallel(
+                        delayed(_held_out)(model, X, codes, weight, *fold) for fold in folds
+                    )
+                except Exception as error:
+                    self._report(name, error)
+                    continue
+                stated = np.empty(codes.size)
+                for (_, held_out), part in zip(folds, parts, strict=True):
+                    stated[held_out] = part
+                recalibration = Recalibration.fit(codes, stated, weight)
+                seconds = time.perf_counter() - started
+                yield _Candidate(name, model, recalibration, recalibration(stated), seconds)
+
+    def _choose(
+        self,
+        tried: list[_Candidate],
+        codes: NDArray[Any],
+        weight: Floats | None,
+        random_state: np.random.RandomState,
+    ) -> None:
+        self._check_any(bool(tried))
+        shares = greedy_weights(
+            codes,
+            np.array([c.out_of_fold for c in tried]),
+            weight,
+            n_bags=self.n_bags,
+            n_rounds=self.n_rounds,
+            random_state=random_state,
+        )
+        self._recalibration = {c.name: c.recalibration for c in tried}
+        self.weights_ = {
+            c.name: float(share) for c, share in zip(tried, shares, strict=True) if share
+        }
+        self.out_of_fold_ = pd.DataFrame(
+            {
+                "average_precision": [
+                    average_precision(codes, c.out_of_fold, sample_weight=weight) for c in tried
+                ],
+                "log_loss": [_log_loss(codes, c.out_of_fold, weight) for c in tried],
+                "weight": shares,
+                "seconds": [c.seconds for c in tried],
+            },
+            index=pd.Index([c.name for c in tried], name="member"),
+        )
+
+    def _fit_chosen(
+        self, models: dict[str, Any], X: Any, codes: NDArray[Any], weight: Floats | None
+    ) -> None:
+        """Fit what has a share on all rows, and let the rest share what a failure leaves."""
+        self.members_ = {}
+        for name in self.weights_:
+            try:
+                self.members_[name] = _fitted(models[name], X, codes, weight)
+            except Exception as error:
+                self._report(name, error)
+        self._check_any(bool(self.members_))
+        total = sum(self.weights_[name] for name in self.members_)
+        self.weights_ = {name: self.weights_[name] / total for name in self.members_}
+
+    def _stated(self, name: str, probability: NDArray[Any]) -> Floats:
+        stated = np.asarray(probability, dtype=np.float64)
+        recalibration = self._recalibration.get(name)
+        return stated if recalibration is None else recalibration(stated)
+
+    def _report(self, name: str, error: Exception) -> None:
+        self.failures_[name] = first_line(error)
+        warnings.warn(
+            f"Member {name!r} could not be fitted and is left out: {self.failures_[name]}",
+            FitFailedWarning,
+            stacklevel=4,
+        )
+
+    def _check_any(self, any_left: bool) -> None:
+        if not any_left:
+            name, message = next(iter(self.failures_.items()))
+            raise ValueError(f"No member could be fitted. The first, {name!r}: {message}")
+
+
+def _fitted(model: Any, X: Any, codes: NDArray[Any], weight: Floats | None) -> Any:
+    options = {} if weight is None else {"sample_weight": weight}
+    return clone(model).fit(X, codes, **options)
+
+
+def _held_out(
+    model: Any,
+    X: Any,
+    codes: NDArray[Any],
+    weight: Floats | None,
+    train: NDArray[np.intp],
+    held_out: NDArray[np.intp],
+) -> Floats:
+    """Probabilities of the held-out rows by a model fitted on the others."""
+    own = None if weight is None else weight[train]
+    fitted = _fitted(model, _inputs.take_rows(X, train), codes[train], own)
+    return np.asarray(fitted.predict_proba(_inputs.take_rows(X, held_out))[:, 1], np.float64)
+
+
+def _log_loss(y: NDArray[Any], probability: Floats, weight: Floats | None) -> float:
+    likelihood = np.where(y == 1, probability, 1.0 - probability)
+    return float(np.average(-np.log(likelihood), weights=weight))
+
+
+@contextmanager
+def _progress(n_members: int, verbose: int) -> Iterator[Any]:
+    """A bar on stderr that names the member in work."""
+    if not verbose:
+        yield lambda name: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=n_members)
+        done = -1
+
+        def tell(name: str) -> None:
+            nonlocal done
+            done += 1
+            bar.update(task, description=name, completed=done)
+
+        yield tell
+        bar.update(task, completed=n_members)

@@ -1,0 +1,204 @@
+"""``FocalEnsembleClassifier`` through its public names."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import FitFailedWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, log_loss
+from sklearn.naive_bayes import GaussianNB
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from focaltab import FocalLGBMClassifier, FocalXGBClassifier
+from focaltab.ensemble import FocalEnsembleClassifier, default_members
+from focaltab.metrics import FewRowsWarning
+
+
+def _members():
+    return {
+        "booster": FocalXGBClassifier(n_estimators=15, n_jobs=1),
+        "linear": LogisticRegression(),
+        "forest": RandomForestClassifier(20, min_samples_leaf=3),
+    }
+
+
+def _table(n=800, seed=0):
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame(
+        {
+            "amount": rng.gamma(1.0, 80.0, n),
+            "age": np.where(rng.random(n) < 0.2, np.nan, rng.normal(40, 10, n)),
+            "country": pd.Categorical(rng.choice(["FR", "NO", "SE"], n)),
+        }
+    )
+    f = -4.5 + X["amount"] / 60 + (X["country"] == "NO") * 1.5
+    y = np.where(rng.random(n) < 1 / (1 + np.exp(-f)), "fraud", "fine")
+    return X, y
+
+
+@parametrize_with_checks(
+    [
+        FocalEnsembleClassifier(
+            {"linear": LogisticRegression(), "bayes": GaussianNB()}, cv=2, n_bags=2, n_rounds=3
+        )
+    ],
+    expected_failed_checks=lambda _: {
+        "check_sample_weight_equivalence_on_dense_data": "folds are drawn over rows, not weights",
+        "check_sample_weight_equivalence_on_sparse_data": "folds are drawn over rows, not weights",
+    },
+)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+def test_mixed_table_with_text_labels_beats_the_prior_and_repeats():
+    X, y = _table()
+    test, truth = _table(seed=1)
+    model = FocalEnsembleClassifier(_members(), random_state=0).fit(X, y)
+    p = model.predict_proba(test)
+    assert model.classes_.tolist() == ["fine", "fraud"]
+    positive = truth == "fraud"
+    assert average_precision_score(positive, p[:, 1]) > 3 * positive.mean()
+    prior = np.full(positive.size, (y == "fraud").mean())
+    assert log_loss(positive, p[:, 1]) < 0.95 * log_loss(positive, prior)
+    assert p[:, 1].mean() == pytest.approx(positive.mean(), rel=0.3)
+    again = clone(model).fit(X, y).predict_proba(test)
+    np.testing.assert_array_equal(p, again)
+    np.testing.assert_array_equal(
+        clone(model).set_params(n_jobs=2).fit(X, y).predict_proba(test), p
+    )
+
+
+def test_shares_sum_to_one_and_probabilities_are_their_average():
+    X, y = _table()
+    model = FocalEnsembleClassifier(_members(), random_state=0).fit(X, y)
+    assert sum(model.weights_.values()) == pytest.approx(1.0)
+    assert set(model.members_) == set(model.weights_)
+    assert model.out_of_fold_["weight"].sum() == pytest.approx(1.0)
+    assert (model.out_of_fold_["average_precision"] > (y == "fraud").mean()).all()
+
+
+def test_a_useless_member_gets_little():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 3))
+    y = X[:, 0] + 0.5 * rng.normal(size=2000) > 1.5
+
+    class Noise(LogisticRegression):
+        def predict_proba(self, X):
+            p = np.random.default_rng(0).random(len(X))
+            return np.stack([1 - p, p], axis=1)
+
+    model = FocalEnsembleClassifier(
+        {"noise": Noise(), "linear": LogisticRegression(), "linear2": LogisticRegression(C=0.1)},
+        random_state=0,
+        n_bags=20,
+    ).fit(X, y)
+    assert model.weights_.get("noise", 0.0) < 0.1
+
+
+def test_pos_label_keeps_the_columns_in_order():
+    X, y = _table()
+    flipped = np.where(y == "fraud", "a_fraud", "fine")
+    model = FocalEnsembleClassifier(_members(), pos_label="a_fraud", random_state=0).fit(X, flipped)
+    other = FocalEnsembleClassifier(_members(), random_state=0).fit(X, y)
+    assert model.classes_.tolist() == ["a_fraud", "fine"]
+    np.testing.assert_allclose(model.predict_proba(X)[:, 0], other.predict_proba(X)[:, 1])
+
+
+def test_a_member_that_fails_is_reported_and_left_out():
+    X, y = _table()
+    members = {**_members(), "broken": FocalLGBMClassifier(focal_gamma=-1.0)}
+    model = FocalEnsembleClassifier(members, random_state=0)
+    with pytest.warns(FitFailedWarning, match=r"'broken' could not be fitted.*gamma"):
+        model.fit(X, y)
+    assert "broken" not in model.members_
+    assert "gamma" in model.failures_["broken"]
+    only = FocalEnsembleClassifier({"broken": FocalLGBMClassifier(focal_gamma=-1.0)})
+    with pytest.warns(FitFailedWarning), pytest.raises(ValueError, match=r"No member.*gamma"):
+        only.fit(X, y)
+
+
+def test_one_positive_row_averages_alike():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    y = np.zeros(60, int)
+    y[7] = 1
+    model = FocalEnsembleClassifier(
+        {"linear": LogisticRegression(), "bayes": GaussianNB()}, random_state=0
+    )
+    with pytest.warns(FewRowsWarning, match="single row"):
+        model.fit(X, y)
+    assert model.weights_ == {"linear": 0.5, "bayes": 0.5}
+    p = model.predict_proba(X)
+    assert np.isfinite(p).all() and p[7, 1] == p[:, 1].max()
+
+
+def test_two_positive_rows_are_enough_for_folds():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    y = np.zeros(60, int)
+    y[[7, 30]] = 1
+    model = FocalEnsembleClassifier({"linear": LogisticRegression()}, random_state=0).fit(X, y)
+    assert len(model.out_of_fold_) == 1
+
+
+def test_time_budget_tries_the_first_member_only():
+    X, y = _table()
+    model = FocalEnsembleClassifier(_members(), time_budget=1e-9, random_state=0).fit(X, y)
+    assert list(model.weights_) == ["booster"]
+
+
+def test_weights_move_the_probabilities():
+    X, y = _table()
+    model = FocalEnsembleClassifier(_members(), random_state=0)
+    plain = model.fit(X, y).predict_proba(X)[:, 1].mean()
+    weight = np.where(y == "fraud", 5.0, 1.0)
+    heavy = model.fit(X, y, sample_weight=weight).predict_proba(X)[:, 1].mean()
+    assert heavy > 1.8 * plain
+
+
+def test_sparse_input():
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((400, 10), density=0.3, rng=rng, format="csr")
+    y = X[:, [0]].toarray().ravel() + 0.2 * rng.random(400) > 0.6
+    members = {"booster": FocalXGBClassifier(n_estimators=10), "linear": LogisticRegression()}
+    model = FocalEnsembleClassifier(members, random_state=0).fit(X, y)
+    assert average_precision_score(y, model.predict_proba(X)[:, 1]) > 0.8
+
+
+def test_default_members_fit_a_mixed_table():
+    pytest.importorskip("torch")
+    X, y = _table(300)
+    model = FocalEnsembleClassifier(cv=2, n_bags=2, n_rounds=4, random_state=0).fit(X, y)
+    assert not model.failures_
+    assert set(model.out_of_fold_.index) == set(default_members())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"members": {}}, "members must be a dict"),
+        ({"members": {"a": object()}}, r"members\['a'\] must be a classifier"),
+        ({"cv": 1}, "cv must be a whole number of at least 2"),
+        ({"n_bags": 0}, "n_bags"),
+        ({"time_budget": -1.0}, "time_budget must be a positive"),
+        ({"pos_label": "stranger"}, "pos_label='stranger'"),
+    ],
+)
+def test_unusable_parameters_are_named(options, message):
+    X, y = _table(100)
+    given = {"members": _members(), **options}
+    with pytest.raises(ValueError, match=message):
+        FocalEnsembleClassifier(**given).fit(X, y)
+
+
+def test_unusable_targets_are_named():
+    X, _ = _table(90)
+    model = FocalEnsembleClassifier(_members())
+    with pytest.raises(ValueError, match="binary"):
+        model.fit(X, np.arange(90) % 3)
+    with pytest.raises(ValueError, match="one class"):
+        model.fit(X, np.zeros(90, int))
