@@ -13,27 +13,36 @@ if TYPE_CHECKING:
         lightgbm_objective,
         xgboost_objective,
     )
+    from focaltab.comparison import compare_losses
+    from focaltab.ensemble import FocalEnsembleClassifier
     from focaltab.losses import ClassBalanced, FocalLoss
+    from focaltab.model_selection import FocalSearchCV
     from focaltab.neural import FocalMLPClassifier
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ClassBalanced",
+    "FocalEnsembleClassifier",
     "FocalLGBMClassifier",
     "FocalLoss",
     "FocalMLPClassifier",
+    "FocalSearchCV",
     "FocalXGBClassifier",
+    "compare_losses",
     "lightgbm_objective",
     "xgboost_objective",
 ]
 
 _HOME = {
     "ClassBalanced": "focaltab.losses",
+    "FocalEnsembleClassifier": "focaltab.ensemble",
     "FocalLGBMClassifier": "focaltab.boosting",
     "FocalLoss": "focaltab.losses",
     "FocalMLPClassifier": "focaltab.neural",
+    "FocalSearchCV": "focaltab.model_selection",
     "FocalXGBClassifier": "focaltab.boosting",
+    "compare_losses": "focaltab.comparison",
     "lightgbm_objective": "focaltab.boosting",
     "xgboost_objective": "focaltab.boosting",
 }

@@ -18,7 +18,7 @@ from focaltab.cli._console import door_errors, err, out
 from focaltab.cli._tables import Library, _read
 
 if TYPE_CHECKING:
-    from focaltab.model_selection import LossComparison
+    from focaltab.comparison import LossComparison
 
 
 def compare(
@@ -60,8 +60,8 @@ def compare(
 ) -> None:
     """Compare losses and resampling by cross-validation; say which beats cross-entropy, if any."""
     with door_errors():
-        from focaltab.model_selection import compare_losses
-        from focaltab.model_selection._comparison_candidates import candidates
+        from focaltab.comparison import compare_losses
+        from focaltab.comparison._candidates import candidates
         from focaltab.workflow._model_dir import check_new_folder
 
         check_new_folder(out_dir)

@@ -1,7 +1,6 @@
-"""Folds for rare positives, searches and comparisons on them, and decisions from probabilities."""
+"""Folds for rare positives, searches on them, and decisions from probabilities."""
 
 from focaltab.model_selection._alert_budget import AlertBudgetClassifier
-from focaltab.model_selection._comparison import LossComparison, compare_losses
 from focaltab.model_selection._cost_threshold import CostThresholdClassifier
 from focaltab.model_selection._group_split import GroupPrevalenceKFold
 from focaltab.model_selection._search import FocalSearchCV
@@ -13,8 +12,6 @@ __all__ = [
     "CostThresholdClassifier",
     "FocalSearchCV",
     "GroupPrevalenceKFold",
-    "LossComparison",
     "TimeGapSplit",
-    "compare_losses",
     "default_param_distributions",
 ]

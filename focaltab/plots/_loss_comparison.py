@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from focaltab.model_selection._comparison_fit import HIGHER_IS_BETTER
+from focaltab.comparison._fit import HIGHER_IS_BETTER
 from focaltab.plots._base import PALETTE, REFERENCE, new_axes
 
 if TYPE_CHECKING:
-    from focaltab.model_selection import LossComparison
+    from focaltab.comparison import LossComparison
 
 _COLUMNS = ("model", "loss", "value", "low", "high")
 
@@ -65,7 +65,7 @@ class LossComparisonDisplay:
         ax: Any = None,
         **kwargs: Any,
     ) -> Self:
-        """Draw what `focaltab.model_selection.compare_losses` found.
+        """Draw what `focaltab.comparison.compare_losses` found.
 
         Parameters
         ----------

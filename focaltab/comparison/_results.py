@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from focaltab.model_selection._comparison_candidates import Candidate
-from focaltab.model_selection._comparison_fit import Outcome, Rows
+from focaltab.comparison._candidates import Candidate
+from focaltab.comparison._fit import Outcome, Rows
 
 _HEAD = "focaltab_comparison"
 

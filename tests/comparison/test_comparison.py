@@ -15,9 +15,10 @@ from scipy import sparse
 from sklearn.model_selection import StratifiedKFold
 
 from focaltab import FocalLGBMClassifier, FocalMLPClassifier, FocalXGBClassifier
+from focaltab.comparison import compare_losses
+from focaltab.comparison._verdict import holm
 from focaltab.metrics import average_precision, recall_at_k
-from focaltab.model_selection import TimeGapSplit, compare_losses
-from focaltab.model_selection._comparison_verdict import holm
+from focaltab.model_selection import TimeGapSplit
 from focaltab.pipeline import make_pipeline
 from focaltab.plots import LossComparisonDisplay
 
@@ -203,7 +204,7 @@ def test_a_comparison_goes_on_where_it_was_cut_off(payments, tmp_path):
 SCRIPT = """
 import os, sys, time, numpy as np
 from focaltab import FocalLGBMClassifier
-from focaltab.model_selection import compare_losses
+from focaltab.comparison import compare_losses
 
 class Slow(FocalLGBMClassifier):
     def fit(self, X, y, **options):

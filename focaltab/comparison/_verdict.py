@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from focaltab.comparison._candidates import FOCAL, REFERENCE
 from focaltab.metrics._few import ENOUGH_ROWS
-from focaltab.model_selection._comparison_candidates import FOCAL, REFERENCE
 from focaltab.model_selection._paired import corrected_difference
 
 JUDGED_BY = "average_precision"

@@ -16,16 +16,16 @@ from scipy import sparse
 from sklearn.utils import indexable
 from sklearn.utils.parallel import Parallel, delayed
 
-from focaltab.losses._validation import check_weight
-from focaltab.model_selection import _comparison_verdict as judge
-from focaltab.model_selection._comparison_candidates import FOREST, Candidate, candidates
-from focaltab.model_selection._comparison_fit import (
+from focaltab.comparison import _verdict as judge
+from focaltab.comparison._candidates import FOREST, Candidate, candidates
+from focaltab.comparison._fit import (
     Outcome,
     Rows,
     fit_and_judge,
     metric_names,
 )
-from focaltab.model_selection._comparison_results import StoredResults, fingerprint
+from focaltab.comparison._results import StoredResults, fingerprint
+from focaltab.losses._validation import check_weight
 from focaltab.model_selection._folds import Folds, checked_folds, positive_rows
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def compare_losses(
     Examples
     --------
     >>> import numpy as np
-    >>> from focaltab.model_selection import compare_losses
+    >>> from focaltab.comparison import compare_losses
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(600, 3)); y = (X[:, 0] + rng.normal(size=600) > 2).astype(int)
     >>> comparison = compare_losses(X, y, models=["lgbm"], losses=["focal"], cv=3, n_repeats=1)

@@ -16,8 +16,8 @@ from sklearn.metrics import log_loss
 
 from focaltab import _inputs
 from focaltab._errors import first_line
+from focaltab.comparison._candidates import Candidate
 from focaltab.metrics import average_precision, brier_skill_score, calibration_error, recall_at_k
-from focaltab.model_selection._comparison_candidates import Candidate
 
 # Whether more of a figure is better.
 HIGHER_IS_BETTER = {
