@@ -1,0 +1,117 @@
+"""``docs/quality.md`` and its figure, from the file of results, whatever it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scikit_posthocs as posthocs
+from scipy.stats import friedmanchisquare, rankdata, studentized_range
+
+from benchmarks.quality._models import MODELS, N_INNER_FOLDS, N_TRIALS
+from focaltab._new_file import part_of
+
+OURS = "FocalEnsemble"
+FIGURES = {"average_precision": -1.0, "log_loss": 1.0}
+
+
+def write(results: pd.DataFrame, folder: Path) -> str:
+    """Write the page and the critical-difference diagrams; return the page."""
+    means = results.groupby(["table", "model"])[[*FIGURES, "seconds"]].mean()
+    parts = [_introduction(results)]
+    for figure, sign in FIGURES.items():
+        by_table = means[figure].unstack().reindex(columns=list(MODELS))
+        parts.append(_section(figure, sign, by_table, means["seconds"].unstack(), folder))
+    failed = results[results["error"].notna()]
+    parts.append("## Fits that failed\n")
+    parts.append(
+        _table(failed.groupby(["model", "error"]).size().rename("fits").reset_index())
+        if len(failed)
+        else "None.\n"
+    )
+    page = "\n".join(parts)
+    path = folder / "quality.md"
+    with part_of(path) as part:
+        part.write_text(page)
+        part.replace(path)
+    return page
+
+
+def _introduction(results: pd.DataFrame) -> str:
+    done = results.groupby("table")[["repeat", "fold"]].apply(lambda r: len(r.drop_duplicates()))
+    rows = ", ".join(sorted({f"{n:,}" for n in results["most_rows"]}))
+    return f"""# Quality on imbalanced tables
+
+{done.size} tables of at most {rows} rows, {done.min()} to {done.max()} trainings on one half and
+judged on the other (stratified). Tuned models: `FocalSearchCV` with {N_TRIALS} candidates,
+{N_INNER_FOLDS} folds, by log loss; the same budget and, but for gamma and alpha, the same space.
+Other models at their defaults. Weighted and resampled models state the probabilities that their
+libraries state. A model that failed on a table has the last rank there.
+
+Made by `python -m benchmarks.quality report` from the rows that `python -m benchmarks.quality run`
+appended.
+"""
+
+
+def _section(
+    figure: str, sign: float, by_table: pd.DataFrame, seconds: pd.DataFrame, folder: Path
+) -> str:
+    values = (sign * by_table).fillna(np.inf).to_numpy()
+    ranks = pd.Series(rankdata(values, axis=1).mean(axis=0), index=by_table.columns)
+    n_tables, n_models = values.shape
+    q = studentized_range.ppf(0.95, n_models, np.inf) / np.sqrt(2.0)
+    critical = q * np.sqrt(n_models * (n_models + 1) / (6.0 * n_tables))
+    p_value = friedmanchisquare(*values.T).pvalue if n_tables > 2 else np.nan
+    ours = values[:, list(by_table.columns).index(OURS)]
+    rows = []
+    for k, model in enumerate(by_table.columns):
+        against = values[:, k]
+        better, worse = int((ours < against).sum()), int((ours > against).sum())
+        ties = n_tables - better - worse
+        rows.append(
+            {
+                "model": model,
+                "mean rank": f"{ranks[model]:.2f}",
+                "mean": f"{by_table[model].mean():.4f}",
+                "ensemble wins / ties / losses": f"{better} / {ties} / {worse}",
+                "seconds, median": f"{seconds[model].median():.1f}",
+            }
+        )
+    rows.sort(key=lambda row: float(row["mean rank"]))
+    name = figure.replace("_", " ")
+    _diagram(ranks, critical, folder / f"quality_{figure}.svg")
+    return f"""## {name.capitalize()}
+
+Mean rank over {n_tables} tables, 1 is best of {n_models}. Friedman's test: p = {p_value:.2g}. Mean
+ranks less than {critical:.2f} apart are not told apart at 5% (Nemenyi).
+
+![Mean ranks by {name}; bars join what Nemenyi's test does not tell apart](quality_{figure}.svg)
+
+{_table(pd.DataFrame(rows))}
+<details><summary>Each table</summary>
+
+{_table(by_table.round(4).reset_index())}
+</details>
+"""
+
+
+def _diagram(ranks: pd.Series, critical: float, path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("svg")
+    import matplotlib.pyplot as plt
+
+    apart = np.abs(np.subtract.outer(ranks.to_numpy(), ranks.to_numpy())) > critical
+    p_values = pd.DataFrame(np.where(apart, 0.0, 1.0), ranks.index, ranks.index)
+    figure, axes = plt.subplots(figsize=(9, 4))
+    posthocs.critical_difference_diagram(ranks, p_values, ax=axes)
+    figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
+    plt.close(figure)
+
+
+def _table(rows: pd.DataFrame) -> str:
+    head = "| " + " | ".join(map(str, rows.columns)) + " |"
+    line = "| --- |" + " ---: |" * (rows.shape[1] - 1)
+    body = ["| " + " | ".join(map(str, row)) + " |" for row in rows.itertuples(index=False)]
+    return "\n".join([head, line, *body]) + "\n"
