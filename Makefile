@@ -34,7 +34,7 @@ bench: .venv-bench/.done
 # The others ask for old versions of their libraries, which they do not need to be timed.
 .venv-bench/.done: pyproject.toml constraints.txt benchmarks/others.txt
 	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python $(PIP_INSTALL) -e '.[torch]' torchvision
+	.venv-bench/bin/python $(PIP_INSTALL) -e '.[torch,tune,plots]' torchvision narwhals
 	.venv-bench/bin/python -m pip install --quiet --no-deps -r benchmarks/others.txt
 	touch $@
 
