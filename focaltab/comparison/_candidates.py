@@ -23,6 +23,14 @@ _BETA = 0.999
 _ROUNDS = 100
 _EPOCHS = 30
 
+# What would add to a loss, or name a label: rows reach a model as 0 and 1.
+_NEUTRAL = {
+    "focal_gamma": 0.0,
+    "focal_alpha": None,
+    "class_weight": None,
+    "scale_pos_weight": None,
+    "pos_label": None,
+}
 # What each loss sets in focaltab's estimators, and how it resamples.
 _LOSSES: dict[str, tuple[dict[str, Any], str | None]] = {
     REFERENCE: ({"focal_gamma": 0.0}, None),
@@ -81,7 +89,9 @@ def candidates(
             if loss == FOREST:
                 continue
             options, resampler = _LOSSES[loss]
-            estimator = clone(base).set_params(**options)
+            known = base.get_params()
+            settings = {k: v for k, v in {**_NEUTRAL, **options}.items() if k in known}
+            estimator = clone(base).set_params(**settings)
             pipeline = make_pipeline(estimator, resampler=resampler, random_state=random_state)
             made.append(Candidate(model, loss, pipeline))
     if FOREST in chosen:

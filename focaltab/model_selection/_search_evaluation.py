@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from inspect import signature
 from typing import Any, NamedTuple
@@ -168,12 +169,16 @@ def scorer_of(scoring: Any, estimator: Any, pos_label: Any) -> Any:
     options = scorer._kwargs
     if "pos_label" in options or options.get("average", "binary") != "binary":
         return scorer
-    return make_scorer(
+    told = make_scorer(
         function,
         response_method=scorer._response_method,
         greater_is_better=scorer._sign > 0,
         **{**options, "pos_label": pos_label},
     )
+    request = getattr(scorer, "_metadata_request", None)
+    if request is not None:
+        told._metadata_request = deepcopy(request)
+    return told
 
 
 def takes_weights(scorer: Any) -> bool:

@@ -172,7 +172,8 @@ class TimeGapSplit(BaseCrossValidator):  # type: ignore[misc]
     def _times_and_gap(self, X: Any, n_rows: int) -> tuple[NDArray[Any], Any]:
         """A sortable number for each row, and the gap on the same scale."""
         if self.time is None:
-            if not isinstance(self.gap, Integral) or self.gap < 0:
+            whole = isinstance(self.gap, Integral) and not isinstance(self.gap, bool)
+            if not whole or self.gap < 0:
                 raise ValueError(
                     f"gap={self.gap!r} must be a whole number of rows, or name the column of times "
                     "with time=."
@@ -185,6 +186,8 @@ class TimeGapSplit(BaseCrossValidator):  # type: ignore[misc]
             )
         if self.time not in X.columns:
             raise ValueError(f"time={self.time!r} is no column of X: {list(X.columns)[:10]}.")
+        if (X.columns == self.time).sum() > 1:
+            raise ValueError(f"column {self.time!r} stands more than once: rename or drop one.")
         column = X[self.time]
         absent = np.asarray(column.isna())
         if absent.any():
@@ -271,4 +274,11 @@ def describe_folds(folds: Any, y: Any) -> pd.DataFrame:
 def _nanoseconds(column: Any) -> NDArray[np.int64]:
     if getattr(column.dtype, "tz", None) is not None:
         column = column.dt.tz_convert("UTC").dt.tz_localize(None)
-    return column.to_numpy().astype("datetime64[ns]").astype(np.int64)
+    try:
+        column = column.dt.as_unit("ns")
+    except pd.errors.OutOfBoundsDatetime as error:
+        raise ValueError(
+            f"time column {column.name!r} holds a time outside of the years 1677 to 2262 "
+            f"({error}): such times are mostly placeholders; drop these rows or date them."
+        ) from None
+    return np.asarray(column.to_numpy(), "datetime64[ns]").astype(np.int64)

@@ -371,3 +371,16 @@ def test_the_reference_alone_can_be_measured_but_not_drawn(payments):
     assert done.verdict.startswith("lgbm: nothing to compare")
     with pytest.raises(ValueError, match="no difference to draw"):
         done.plot()
+
+
+def test_a_users_model_is_compared_without_weights_of_its_own(payments):
+    X, y = payments
+    options = {"n_estimators": 10, "n_jobs": 1, "verbosity": -1}
+    weighted = FocalLGBMClassifier(
+        focal_alpha=0.9, class_weight="balanced", pos_label="fraud", **options
+    )
+    tables = [
+        compare_losses(X, y, models={"m": model}, losses=["focal"], cv=2, n_repeats=1).table
+        for model in (weighted, FocalLGBMClassifier(**options))
+    ]
+    pd.testing.assert_series_equal(tables[0]["log_loss"], tables[1]["log_loss"])

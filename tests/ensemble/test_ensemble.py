@@ -5,11 +5,14 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, log_loss
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from focaltab import FocalLGBMClassifier, FocalXGBClassifier
@@ -202,3 +205,45 @@ def test_unusable_targets_are_named():
         model.fit(X, np.arange(90) % 3)
     with pytest.raises(ValueError, match="one class"):
         model.fit(X, np.zeros(90, int))
+
+
+def test_members_that_name_labels_are_kept():
+    X, y = _table()
+    flipped = np.where(y == "fraud", "a_fraud", "fine")
+    members = {
+        "booster": FocalXGBClassifier(n_estimators=5, n_jobs=1, pos_label="a_fraud"),
+        "linear": LogisticRegression(class_weight={"a_fraud": 5.0, "fine": 1.0}),
+    }
+    model = FocalEnsembleClassifier(members, cv=2, pos_label="a_fraud", random_state=0)
+    model.fit(X, flipped)
+    assert not model.failures_
+    linear = model.members_.get("linear")
+    assert linear is None or linear[-1].class_weight == {1: 5.0, 0: 1.0}
+
+
+def test_a_pipeline_gets_the_table_as_it_is():
+    X, y = _table()
+    own = make_pipeline(
+        make_column_transformer((OneHotEncoder(), ["country"])), LogisticRegression()
+    )
+    model = FocalEnsembleClassifier({"own": own}, cv=2, random_state=0).fit(X, y)
+    assert not model.failures_
+
+
+def test_rows_without_weight_say_nothing():
+    X, y = _table()
+    kept = np.arange(len(y)) % 3 > 0
+    model = FocalEnsembleClassifier(_members(), cv=2, random_state=0)
+    whole = model.fit(X, y, sample_weight=kept.astype(float)).predict_proba(X)
+    part = clone(model).fit(X[kept], y[kept], sample_weight=np.ones(kept.sum())).predict_proba(X)
+    np.testing.assert_array_equal(whole, part)
+
+
+def test_a_failed_fit_leaves_the_old_model_whole():
+    X, y = _table()
+    model = FocalEnsembleClassifier({"linear": LogisticRegression()}, cv=2, random_state=0)
+    before = model.fit(X, y).predict_proba(X)
+    with pytest.raises(ValueError):
+        model.fit(pd.DataFrame({"id": [f"u{i}" for i in range(len(y))]}), y)
+    assert model.n_features_in_ == 3
+    np.testing.assert_array_equal(model.predict_proba(X), before)

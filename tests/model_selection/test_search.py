@@ -24,7 +24,12 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from focaltab import FocalLGBMClassifier, FocalMLPClassifier, FocalXGBClassifier
 from focaltab.metrics import get_scorer
-from focaltab.model_selection import FocalSearchCV, TimeGapSplit, default_param_distributions
+from focaltab.model_selection import (
+    CostThresholdClassifier,
+    FocalSearchCV,
+    TimeGapSplit,
+    default_param_distributions,
+)
 
 pytest.importorskip("optuna")
 TINY = {"focal_gamma": [0.5, 1.0, 2.0], "num_leaves": [3, 5, 7], "learning_rate": [0.05, 0.1, 0.3]}
@@ -389,3 +394,28 @@ def test_progress_is_shown_on_stderr_only_when_asked(rows, tmp_path, capfd):
     FocalSearchCV(lgbm(), TINY, n_trials=2, cv=2, verbose=1).fit(*rows)
     out, err = capfd.readouterr()
     assert out == "" and "candidates" in err
+
+
+def test_score_is_the_score_that_was_tuned(rows):
+    X, y = rows
+    search = FocalSearchCV(lgbm(), TINY, n_trials=2, cv=3, random_state=0).fit(X, y)
+    score = search.best_estimator_.predict_proba(X)[:, 1]
+    assert search.score(X, y) == pytest.approx(average_precision_score(y, score))
+
+
+def test_an_inner_positive_label_is_found_behind_an_outer_none(rows):
+    X, y = rows
+    labels = np.where(y == 1, "a_fraud", "fine")
+    inner = lgbm(pos_label="a_fraud", random_state=0)
+    space = {"estimator__num_leaves": [3, 5]}
+    search = FocalSearchCV(
+        CostThresholdClassifier(inner), space, n_trials=2, cv=3, random_state=0
+    ).fit(X, labels)
+    train, test = search.folds_[0]
+    first = search.cv_results_["params"][0]
+    model = CostThresholdClassifier(inner).set_params(**first)
+    p = model.fit(X[train], labels[train]).predict_proba(X[test])[:, 0]
+    expected = average_precision_score(y[test], p)
+    assert search.cv_results_["split0_test_score"][0] == pytest.approx(expected)
+    with pytest.raises(ValueError, match="different positive labels"):
+        FocalSearchCV(CostThresholdClassifier(inner, pos_label="fine"), space, cv=3).fit(X, labels)

@@ -134,3 +134,14 @@ def test_they_are_scikit_learns_splitters(payments):
         LogisticRegression(), X[["amount"]], y, cv=GroupPrevalenceKFold(3), groups=customers
     )
     assert scores.shape == (3,) and TimeGapSplit(3).get_n_splits() == 3
+
+
+def test_times_beyond_nanoseconds_and_doubled_columns_are_refused():
+    at = np.array([f"20{i}-01-01" for i in range(10, 30)] + ["9999-12-31"], "datetime64[s]")
+    with pytest.raises(ValueError, match="'at' holds a time outside"):
+        list(TimeGapSplit(2, time="at", test_size=3).split(pd.DataFrame({"at": at})))
+    doubled = pd.DataFrame(np.zeros((20, 2)), columns=["at", "at"])
+    with pytest.raises(ValueError, match="more than once"):
+        list(TimeGapSplit(2, time="at", test_size=3).split(doubled))
+    with pytest.raises(ValueError, match="gap=True"):
+        list(TimeGapSplit(2, gap=True, test_size=3).split(np.zeros((20, 1))))
