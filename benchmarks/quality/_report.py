@@ -113,5 +113,6 @@ def _diagram(ranks: pd.Series, critical: float, path: Path) -> None:
 def _table(rows: pd.DataFrame) -> str:
     head = "| " + " | ".join(map(str, rows.columns)) + " |"
     line = "| --- |" + " ---: |" * (rows.shape[1] - 1)
-    body = ["| " + " | ".join(map(str, row)) + " |" for row in rows.itertuples(index=False)]
+    cells = ([str(v).replace("|", r"\|") for v in row] for row in rows.itertuples(index=False))
+    body = ["| " + " | ".join(row) + " |" for row in cells]
     return "\n".join([head, line, *body]) + "\n"
