@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.exceptions import FitFailedWarning
+from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import check_random_state, indexable
 from sklearn.utils.parallel import Parallel, delayed
@@ -328,7 +329,7 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
                 "average_precision": [
                     average_precision(codes, c.out_of_fold, sample_weight=weight) for c in tried
                 ],
-                "log_loss": [_log_loss(codes, c.out_of_fold, weight) for c in tried],
+                "log_loss": [log_loss(codes, c.out_of_fold, sample_weight=weight) for c in tried],
                 "weight": shares,
                 "seconds": [c.seconds for c in tried],
             },
@@ -402,11 +403,6 @@ def _held_out(
     own = None if weight is None else weight[train]
     fitted = _fitted(model, _inputs.take_rows(X, train), codes[train], own)
     return np.asarray(fitted.predict_proba(_inputs.take_rows(X, held_out))[:, 1], np.float64)
-
-
-def _log_loss(y: NDArray[Any], probability: Floats, weight: Floats | None) -> float:
-    likelihood = np.where(y == 1, probability, 1.0 - probability)
-    return float(np.average(-np.log(likelihood), weights=weight))
 
 
 @contextmanager
