@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from scipy import sparse
 
 from focaltab.comparison._candidates import Candidate
 from focaltab.comparison._fit import Outcome, Rows
+from focaltab.model_selection._search_journal import fingerprint_of
 
 _HEAD = "focaltab_comparison"
 
@@ -98,29 +97,9 @@ def fingerprint(
     rows: Rows, folds: list[tuple[NDArray[np.intp], NDArray[np.intp]]], budgets: Any, seed: int
 ) -> str:
     """Digest of the data, the folds and what is measured on them."""
-    digest = hashlib.sha256()
-    _update_with_table(digest, rows.X)
-    digest.update(rows.y.tobytes())
-    if rows.weight is not None:
-        digest.update(rows.weight.tobytes())
-    for train, test in folds:
-        digest.update(train.tobytes() + b"|" + test.tobytes())
-    digest.update(repr((list(map(float, budgets)), int(seed))).encode())
-    return digest.hexdigest()
-
-
-def _update_with_table(digest: Any, X: Any) -> None:
-    if sparse.issparse(X):
-        given: Any = X
-        matrix = given.tocoo()
-        for part in (matrix.row, matrix.col, matrix.data):
-            digest.update(np.ascontiguousarray(part).tobytes())
-        return
-    table = X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X))
-    digest.update(repr([(str(name), str(dtype)) for name, dtype in table.dtypes.items()]).encode())
-    for name in range(table.shape[1]):
-        column = table.iloc[:, name]
-        digest.update(pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes())
+    return fingerprint_of(
+        rows.X, rows.y, rows.weight, folds, [float(budget) for budget in budgets], int(seed)
+    )
 
 
 def _key(candidate: Candidate, fold: int) -> tuple[str, str, int, str]:
