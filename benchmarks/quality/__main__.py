@@ -16,6 +16,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, help="JSON lines; rows are appended.")
     parser.add_argument("--quick", action="store_true", help="3,000 rows a table, one repetition.")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--models", nargs="+", metavar="NAME", help="Only these contenders.")
     parser.add_argument("--docs", type=Path, default=Path("docs"), help="Where report writes.")
     options = parser.parse_args()
     from benchmarks.quality import _report, _results
@@ -23,7 +24,7 @@ def main() -> None:
     name = "quick.jsonl" if options.quick else "results.jsonl"
     path = options.results or Path("benchmarks/quality") / name
     if options.what == "run":
-        _results.run(path, quick=options.quick, n_jobs=options.jobs)
+        _results.run(path, quick=options.quick, n_jobs=options.jobs, models=options.models)
     else:
         print(_report.write(_results.read(path), options.docs))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,12 +31,12 @@ class Fit(NamedTuple):
     most_rows: int
 
 
-def wanted(quick: bool) -> Iterator[Fit]:
-    """Every fit, all tables of one repetition before the next."""
+def wanted(quick: bool, models: Collection[str]) -> Iterator[Fit]:
+    """Every fit of these models, all tables of one repetition before the next."""
     for repeat in range(1 if quick else N_REPEATS):
         for table in table_names():
             for fold in range(N_FOLDS):
-                for model in MODELS:
+                for model in models:
                     yield Fit(repeat, table, fold, model, QUICK_ROWS if quick else MOST_ROWS)
 
 
@@ -52,11 +52,14 @@ def read(path: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*Fit._fields, *_FIGURES, "seconds", "error"])
 
 
-def run(path: Path, *, quick: bool, n_jobs: int) -> None:
+def run(path: Path, *, quick: bool, n_jobs: int, models: Collection[str] | None = None) -> None:
     """Fit what is missing, and append a row as soon as a fit has ended."""
+    models = list(MODELS) if models is None else models
+    if unknown := sorted(set(models) - set(MODELS)):
+        raise SystemExit(f"No contender is called {unknown}; there are {list(MODELS)}.")
     known = read(path)
     done = set(zip(*(known[name] for name in Fit._fields), strict=True))
-    missing = [fit for fit in wanted(quick) if fit not in done]
+    missing = [fit for fit in wanted(quick, models) if fit not in done]
     print(f"{len(done)} fits are in {path.name}, {len(missing)} are missing.", flush=True)
     if path.exists() and not path.read_bytes().endswith(b"\n"):
         with path.open("a") as file:

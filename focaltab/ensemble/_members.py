@@ -42,7 +42,7 @@ def default_members() -> dict[str, Any]:
         "random_forest": RandomForestClassifier(300, min_samples_leaf=3, criterion="log_loss"),
         "focal_xgb_gamma2": xgb(2.0, 4),
         "logistic": LogisticRegression(max_iter=500),
-        "extra_trees": ExtraTreesClassifier(300, min_samples_leaf=3, max_features=None),
+        "extra_trees": ExtraTreesClassifier(300, min_samples_leaf=3, max_features=0.5),
         "focal_lgbm_gamma1": lgbm(
             1.0,
             num_leaves=31,
