@@ -18,8 +18,16 @@ from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision, on_prob
 from focaltab.boosting._native_file import alpha_of, from_json, to_json
 from focaltab.boosting._objective import own_threads, xgboost_objective
 from focaltab.boosting._reweighting import FocalReweighting
+from focaltab.boosting._sampled import (
+    PILOT_DEPTH,
+    PILOT_LEARNING_RATE,
+    PILOT_ROUNDS,
+    check_sampling,
+    sample,
+)
 from focaltab.losses import FocalLoss
 from focaltab.losses._focal import Alpha, LinkName
+from focaltab.sampling import Drawn, Sampling
 
 _OWN_PARAMETERS = {
     "focal_gamma",
@@ -28,6 +36,7 @@ _OWN_PARAMETERS = {
     "normalize",
     "class_weight",
     "pos_label",
+    "sampling",
     "validation_fraction",
 }
 # XGBoost's metrics that need no more than the order of two classes' margins.
@@ -63,6 +72,11 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
     validation_fraction : float, default=0.1
         Stratified part of the rows held out for ``early_stopping_rounds`` when ``fit`` gets no
         ``eval_set``.
+    sampling : {"hard_negative"}, HardNegativeSampling or None, default=None
+        Train on all positives and the negatives that a small pilot model finds hard, with the
+        offset that keeps the probabilities those of all rows. Faster where positives are rare
+        (below about 1 in 50). What is held out for early stopping is thinned too, less, and
+        weighted by the rows that it stands for. Two classes, ``link="logit"``.
     enable_categorical : bool, default=True
         XGBoost's parameter, on by default so that pandas categories work.
     **kwargs
@@ -78,6 +92,8 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         The loss that was minimised, class weights and scale included.
     prevalence_ : float, or ndarray of shape (n_classes,) for more than two classes
         Weighted share of the positive class, or of each class.
+    sampling_ : Drawn or None
+        The rows that were kept, their acceptance, and the pilot.
 
     Notes
     -----
@@ -108,6 +124,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         class_weight: dict[Any, float] | Literal["balanced"] | None = None,
         pos_label: Any = None,
         validation_fraction: float = 0.1,
+        sampling: Sampling = None,
         enable_categorical: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -119,6 +136,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         self.class_weight = class_weight
         self.pos_label = pos_label
         self.validation_fraction = validation_fraction
+        self.sampling = sampling
 
     def fit(  # type: ignore[override]
         self,
@@ -163,11 +181,13 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         """
         classes, codes = _inputs.encode_target(y, self.pos_label)
         self._check_parameters(classes)
+        sampling = check_sampling(self.sampling, self.link, xgb_model)
         _inputs.check_rows(X, codes)
         _inputs.check_features(X)
         weight = _inputs.training_weight(
             sample_weight, self.class_weight, self.scale_pos_weight, y, codes
         )
+        own_evaluation = eval_set is None
         if eval_set is not None:
             eval_set = _inputs.encode_evaluation_sets(
                 [eval_set] if isinstance(eval_set, tuple) else list(eval_set),
@@ -187,7 +207,20 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
                 base_margin_eval_set = [_inputs.take_rows(base_margin, held_out)]
                 base_margin = _inputs.take_rows(base_margin, train)
             X, codes = _inputs.take_rows(X, train), codes[train]
+        sampled = None
+        if sampling is not None:
+            sampled = sample(
+                sampling, self._pilot, classes, X, codes, weight, base_margin, self.random_state
+            )
+            X, codes, weight = sampled.X, sampled.codes, sampled.weight
+            base_margin = sampled.offset_margin(self.base_score)
+            if own_evaluation and eval_set is not None:
+                eval_set, sample_weight_eval_set, base_margin_eval_set = sampled.thinned(
+                    eval_set, sample_weight_eval_set, base_margin_eval_set
+                )
         loss, prevalence = _inputs.prepare_loss(self, classes, codes, weight)
+        if sampled is not None:
+            prevalence = sampled.prevalence
         _inputs.check_continuation(xgb_model, loss, classes)
         _inputs.warn_of_common_positive(classes, prevalence, self.pos_label)
         with _inputs.whole_or_unchanged(self):
@@ -209,7 +242,19 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         self._label_order = classes
         self.loss_ = loss
         self.prevalence_ = prevalence
+        self.sampling_: Drawn | None = None if sampled is None else sampled.drawn
         return self
+
+    def _pilot(self) -> FocalXGBClassifier:
+        """A small model of the same library, for columns of the same kinds."""
+        own = ("missing", "n_jobs", "device", "random_state", "enable_categorical")
+        return FocalXGBClassifier(
+            focal_gamma=0.0,
+            n_estimators=PILOT_ROUNDS,
+            max_depth=PILOT_DEPTH,
+            learning_rate=PILOT_LEARNING_RATE,
+            **{name: getattr(self, name) for name in own},
+        )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -313,6 +358,8 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
     def get_xgb_params(self) -> dict[str, Any]:
         """XGBoost's own parameters, as in ``xgboost.XGBClassifier``."""
         params: dict[str, Any] = super().get_xgb_params()
+        for name in [n for n in params if n.startswith("sampling__")]:
+            del params[name]
         if getattr(self, "n_classes_", 2) > 2:
             params["objective"] = "multi:softprob"
         if "_fit_base_score" in self.__dict__:
