@@ -22,16 +22,10 @@ from focaltab.boosting._lightgbm_evaluation import (
     on_probabilities,
 )
 from focaltab.boosting._objective import lightgbm_objective, own_threads
-from focaltab.boosting._sampled import (
-    PILOT_DEPTH,
-    PILOT_LEARNING_RATE,
-    PILOT_ROUNDS,
-    check_sampling,
-    sample,
-)
+from focaltab.boosting._pilot import PILOT
 from focaltab.losses import FocalLoss
 from focaltab.losses._focal import Alpha, LinkName
-from focaltab.sampling import Drawn, Sampling
+from focaltab.sampling import Drawn, Sampling, check_sampling, sample
 
 _OWN_PARAMETERS = (
     "focal_gamma",
@@ -316,16 +310,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
     def _pilot(self) -> FocalLGBMClassifier:
         """A small model of the same library, for columns of the same kinds."""
         return FocalLGBMClassifier(
-            focal_gamma=0.0,
-            n_estimators=PILOT_ROUNDS,
-            max_depth=PILOT_DEPTH,
-            learning_rate=PILOT_LEARNING_RATE,
-            # XGBoost's: leaves of a few positives would make the pilot sure of what it has seen.
-            min_child_weight=1.0,
-            reg_lambda=1.0,
-            n_jobs=self.n_jobs,
-            random_state=self.random_state,
-            verbosity=-1,
+            **PILOT, n_jobs=self.n_jobs, random_state=self.random_state, verbosity=-1
         )
 
     _fit_objective: Any  # while a fit runs

@@ -17,17 +17,11 @@ from focaltab import _inputs
 from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision, on_probabilities
 from focaltab.boosting._native_file import alpha_of, from_json, to_json
 from focaltab.boosting._objective import own_threads, xgboost_objective
+from focaltab.boosting._pilot import PILOT
 from focaltab.boosting._reweighting import FocalReweighting
-from focaltab.boosting._sampled import (
-    PILOT_DEPTH,
-    PILOT_LEARNING_RATE,
-    PILOT_ROUNDS,
-    check_sampling,
-    sample,
-)
 from focaltab.losses import FocalLoss
 from focaltab.losses._focal import Alpha, LinkName
-from focaltab.sampling import Drawn, Sampling
+from focaltab.sampling import Drawn, Sampling, check_sampling, sample
 
 _OWN_PARAMETERS = {
     "focal_gamma",
@@ -248,13 +242,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
     def _pilot(self) -> FocalXGBClassifier:
         """A small model of the same library, for columns of the same kinds."""
         own = ("missing", "n_jobs", "device", "random_state", "enable_categorical")
-        return FocalXGBClassifier(
-            focal_gamma=0.0,
-            n_estimators=PILOT_ROUNDS,
-            max_depth=PILOT_DEPTH,
-            learning_rate=PILOT_LEARNING_RATE,
-            **{name: getattr(self, name) for name in own},
-        )
+        return FocalXGBClassifier(**PILOT, **{name: getattr(self, name) for name in own})
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -20,6 +20,8 @@ class Rows:
     categories: Tensor
     y: Tensor
     weight: Tensor | None
+    # What a sampled training set adds to the log-odds, shape (n_samples, 1, 1).
+    offset: Tensor | None = None
 
     def __len__(self) -> int:
         return int(self.y.shape[0])
@@ -41,6 +43,7 @@ class Rows:
             change(self.categories),
             change(self.y),
             None if self.weight is None else change(self.weight),
+            None if self.offset is None else change(self.offset),
         )
 
 

@@ -6,6 +6,7 @@ import copy
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -33,6 +34,7 @@ from focaltab.neural._posterior import (
     undo_training,
 )
 from focaltab.neural._training import LearningRate, Objective, Plan
+from focaltab.sampling import Drawn, SampledRows, Sampling, check_sampling, sample
 
 # "auto" makes this many steps of an epoch, with batches within these bounds.
 _AUTO_STEPS = 64
@@ -98,6 +100,10 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
     sampler : {None, "balanced"}, default=None
         ``"balanced"`` draws every class equally often; the probabilities are then corrected for
         it, exactly.
+    sampling : {"hard_negative"}, HardNegativeSampling or None, default=None
+        Train on all positives and the negatives that a small pilot network finds hard, with the
+        offset that keeps the probabilities those of all rows; what is held out is thinned too.
+        Faster where positives are rare. Two classes, ``link="logit"``.
     label_smoothing : float in [0, 1), default=0.0
         Share of each label spread evenly over the classes; undone in the probabilities.
     early_stopping : bool or "auto", default="auto"
@@ -140,6 +146,8 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
     validation_scores_ : list of float or None
         Average precision by epoch, where there was early stopping.
     best_validation_score_ : float or None
+    sampling_ : Drawn or None
+        The rows that were kept, their acceptance, and the pilot.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Where features have names.
@@ -184,6 +192,7 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         batch_size: int | Literal["auto"] = "auto",
         max_iter: int = 50,
         sampler: Literal["balanced"] | None = None,
+        sampling: Sampling = None,
         label_smoothing: float = 0.0,
         early_stopping: bool | Literal["auto"] = "auto",
         validation_fraction: float = 0.1,
@@ -213,6 +222,7 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.sampler = sampler
+        self.sampling = sampling
         self.label_smoothing = label_smoothing
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -265,6 +275,7 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
             number (the learning rate is too high).
         """
         check_parameters(self)
+        sampling = check_sampling(self.sampling, self.link)
         classes, codes = _inputs.encode_target(y, self.pos_label)
         _inputs.check_rows(X, codes)
         weight = _inputs.training_weight(sample_weight, self.class_weight, None, y, codes)
@@ -280,10 +291,22 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
             X, codes, weight = _inputs.with_weight_only(X, codes, weight)
             if held_out is None and self._stops_early(codes):
                 X, codes, weight, held_out = self._held_out_part(X, codes, weight)
+            sampled = None
+            if sampling is not None:
+                sampled = sample(
+                    sampling, self._pilot, classes, X, codes, weight, None, self.random_state
+                )
+                X, codes, weight = sampled.X, sampled.codes, sampled.weight
+                loss, _ = _inputs.prepare_loss(self, classes, codes, weight)
+                if held_out is not None and eval_set is None:
+                    held_out = _thinned(sampled, *held_out)
             encoder = self.encoder_ if again else TableEncoder().fit(X, weight)
             dtype = self.network_.dtype if again else self._precision(codes.size)
             mean_weight = 1.0 if weight is None else float(weight.mean())
             rows = self._rows(encoder, dtype, X, codes, weight, mean_weight)
+            if sampled is not None:
+                offset = -torch.from_numpy(sampled.drawn.log_acceptance)[:, None, None]
+                rows = replace(rows, offset=offset.to(rows.y.device, dtype))
             shift = self._prior_shift(codes)
             if again:
                 # A copy, so that a fit that fails leaves the network as it was.
@@ -309,6 +332,7 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
                 self.verbose,
             )
             self._keep(classes, loss, prevalence, encoder, network, shift)
+            self.sampling_: Drawn | None = None if sampled is None else sampled.drawn
             self._mean_weight, self._optimizer_state = mean_weight, None
             self._epochs_seen = (self._epochs_seen if again else 0) + len(history.loss)
             self.n_iter_ = len(history.loss)
@@ -363,6 +387,18 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
             state["network_"] = copy.deepcopy(state["network_"]).cpu()
             state["_optimizer_state"] = on_cpu(state["_optimizer_state"])
         return state
+
+    def _pilot(self) -> FocalMLPClassifier:
+        """A small network: it reads what this one reads."""
+        return FocalMLPClassifier(
+            (32,),
+            focal_gamma=0.0,
+            max_iter=10,
+            early_stopping=False,
+            numeric_embedding=self.numeric_embedding,
+            device=self.device,
+            random_state=self.random_state,
+        )
 
     def _checked_features(self, X: Any, *, reset: bool) -> Any:
         if isinstance(X, pd.DataFrame):
@@ -527,6 +563,15 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         with torch.random.fork_rng(devices):
             torch.manual_seed(seed)
             yield torch.Generator().manual_seed(seed)
+
+
+def _thinned(
+    sampled: SampledRows, X: Any, codes: NDArray[Any], weight: NDArray[Any] | None
+) -> HeldOut:
+    """Held-out rows, fewer and weighted by those that they stand for."""
+    own = None if weight is None else [weight]
+    ((thin_X, thin_codes),), (thin_weight,), _ = sampled.thinned([(X, codes)], own, None)
+    return thin_X, thin_codes, thin_weight
 
 
 def _as_tensors(

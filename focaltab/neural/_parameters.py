@@ -51,6 +51,12 @@ def check_parameters(estimator: Any) -> None:
     _check_range("tol", estimator.tol, 0.0, np.inf)
     _check_range("validation_fraction", estimator.validation_fraction, 0.0, 1.0, above=True)
     resolve_device(estimator.device)
+    if estimator.sampling is not None and estimator.sampler is not None:
+        raise ValueError("sampler='balanced' and sampling both choose rows: set one of them.")
+    if estimator.sampling is not None and estimator.label_smoothing > 0.0:
+        raise ValueError(
+            "label_smoothing cannot be undone among sampled rows: set it to 0, or sampling=None."
+        )
 
 
 def resolve_device(name: str) -> torch.device:

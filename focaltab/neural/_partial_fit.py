@@ -95,6 +95,8 @@ class PartialFit:
     def _check_partial(self: Any, first: bool) -> None:
         if self.sampler is not None:
             raise ValueError("partial_fit takes rows as they come: set sampler=None.")
+        if self.sampling is not None:
+            raise ValueError("partial_fit takes rows as they come: set sampling=None.")
         if not first and self._log_prior_shift is not None:
             raise ValueError(
                 "This network was trained with sampler='balanced', and its probabilities are "

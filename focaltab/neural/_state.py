@@ -20,6 +20,7 @@ from focaltab.losses import ClassBalanced, FocalLoss
 from focaltab.neural._encoder import TableEncoder
 from focaltab.neural._estimator import FocalMLPClassifier
 from focaltab.neural._network import FocalNetwork, make_numeric_embedding
+from focaltab.sampling import HardNegativeSampling
 
 Arrays = dict[str, NDArray[Any]]
 _FORMAT = 1
@@ -49,7 +50,8 @@ def to_arrays(model: FocalMLPClassifier) -> Arrays:
     state = {
         "format": _FORMAT,
         "parameters": {
-            name: _plain(name, v) for name, v in (model.get_params() | model._architecture).items()
+            name: _plain(name, value)
+            for name, value in (model.get_params(deep=False) | model._architecture).items()
         },
         "labels": [_plain("label", label) for label in model.classes_.tolist()],
         "label_dtype": model.classes_.dtype.str,
@@ -207,6 +209,10 @@ def _plain(what: str, value: Any) -> Any:
         return value
     if isinstance(value, ClassBalanced):
         return {"class_balanced": value.beta}
+    if isinstance(value, HardNegativeSampling):
+        # A pilot is of no use after training.
+        of = {name: v for name, v in value.get_params(deep=False).items() if name != "pilot"}
+        return {"hard_negative": [[name, _plain(what, v)] for name, v in of.items()]}
     if isinstance(value, Mapping):
         return {"pairs": [[_plain(what, k), _plain(what, v)] for k, v in value.items()]}
     if isinstance(value, tuple | list | np.ndarray):
@@ -224,6 +230,8 @@ def _original(value: Any) -> Any:
     ((kind, content),) = value.items()
     if kind == "class_balanced":
         return ClassBalanced(content)
+    if kind == "hard_negative":
+        return HardNegativeSampling(**dict(content))
     if kind == "pairs":
         return {_original(k): _original(v) for k, v in content}
     made = [_original(v) for v in content]

@@ -185,9 +185,10 @@ def train_epoch(
                 before_step()
             optimizer.zero_grad(set_to_none=True)
             raw = network(rows.numbers, rows.gaps, rows.categories)
-            raw.backward(objective.gradient(raw, rows.y, rows.weight))
+            seen = raw.detach() if rows.offset is None else raw.detach() + rows.offset
+            raw.backward(objective.gradient(seen, rows.y, rows.weight))
             optimizer.step()
-            outputs.append(raw.detach())
+            outputs.append(seen)
         total += objective.value(torch.cat(outputs), gathered.y, gathered.weight) * len(gathered)
         n_rows += len(gathered)
     return float(total) / n_rows

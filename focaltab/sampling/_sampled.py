@@ -1,4 +1,4 @@
-"""What both boosting estimators do with a sampled training set."""
+"""What an estimator does with a sampled training set."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ from scipy.special import logit
 
 from focaltab import _inputs
 from focaltab.losses._focal import LinkName
-from focaltab.sampling import Drawn, HardNegativeSampling, draw, sampling_of
-
-# Trees of a pilot: it orders rows by how hard they are, and is asked about every one of them.
-PILOT_ROUNDS, PILOT_DEPTH, PILOT_LEARNING_RATE = 25, 4, 0.2
+from focaltab.sampling._draw import Drawn, draw
+from focaltab.sampling._hard_negative import HardNegativeSampling, sampling_of
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,9 @@ class SampledRows:
         return [(_inputs.take_rows(X, rows), codes[rows])], [weight], margins
 
 
-def check_sampling(sampling: Any, link: LinkName, continued: Any) -> HardNegativeSampling | None:
+def check_sampling(
+    sampling: Any, link: LinkName, continued: Any = None
+) -> HardNegativeSampling | None:
     """The sampling that is asked for.
 
     Raises
