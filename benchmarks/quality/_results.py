@@ -6,6 +6,7 @@ import json
 import time
 import warnings
 from collections.abc import Collection, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,6 +58,8 @@ def run(path: Path, *, quick: bool, n_jobs: int, models: Collection[str] | None 
     models = list(MODELS) if models is None else models
     if unknown := sorted(set(models) - set(MODELS)):
         raise SystemExit(f"No contender is called {unknown}; there are {list(MODELS)}.")
+    for name in ("catboost", "imxgboost", "imlightgbm"):
+        import_module(name)  # a rival that is not installed has not failed: it was not asked
     known = read(path)
     done = set(zip(*(known[name] for name in Fit._fields), strict=True))
     missing = [fit for fit in wanted(quick, models) if fit not in done]

@@ -37,6 +37,12 @@ class Library(StrEnum):
     mlp = "mlp"
 
 
+class Sampling(StrEnum):
+    """Which rows to train on."""
+
+    hard_negative = "hard_negative"
+
+
 def _read(path: Path, **options: Any) -> Any:
     """Read a table, and print what was guessed about the file."""
     from focaltab.workflow import ReadingNote, read_table
@@ -117,6 +123,13 @@ def train(
             help="Stop after so many rounds without a better average precision: 50, or 10 epochs."
         ),
     ] = None,
+    sampling: Annotated[
+        Sampling | None,
+        typer.Option(
+            help="Train on all positives and the negatives that a small pilot model finds hard: "
+            "faster where positives are rarer than 1 in 50."
+        ),
+    ] = None,
     random_state: Annotated[int, typer.Option(help="Seed.")] = 0,
 ) -> None:
     """Train with focal loss and, for comparison, with cross-entropy; judge on held-out rows."""
@@ -137,6 +150,7 @@ def train(
             max_epochs=max_epochs,
             learning_rate=learning_rate,
             early_stopping_rounds=early_stopping_rounds,
+            sampling=None if sampling is None else "hard_negative",
             random_state=random_state,
         )
         config.check()
@@ -204,6 +218,11 @@ def _show(result: TrainResult) -> None:
         f"({figures['positives']['test']:,} positives, prevalence "
         f"{figures['focal']['prevalence']:.5f})."
     )
+    if sampled := figures.get("sampled"):
+        out.print(
+            f"Trained on {sampled['kept']:,} of {sampled['of']:,} rows: all positives, and the "
+            "negatives that a pilot model finds hard."
+        )
     for name, reason in result.schema.left_out.items():
         out.print(f"Column {escape(name)} left out: {reason}.")
     for name, reason in result.schema.doubtful.items():

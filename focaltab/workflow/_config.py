@@ -9,6 +9,7 @@ import numpy as np
 
 from focaltab._optional import require
 from focaltab.losses import FocalLoss
+from focaltab.sampling import sampling_of
 from focaltab.workflow._errors import UserError
 
 # Of predictions.csv, beside the target's own.
@@ -44,6 +45,7 @@ class TrainConfig:
     max_epochs: int | None = None
     learning_rate: float | None = None
     early_stopping_rounds: int | None = None
+    sampling: Literal["hard_negative"] | None = None
     random_state: int = 0
 
     def filled(self) -> TrainConfig:
@@ -74,6 +76,10 @@ class TrainConfig:
             raise UserError("--n-estimators is for boosters: with --model mlp use --max-epochs.")
         if self.model != "mlp" and self.max_epochs is not None:
             raise UserError("--max-epochs is for --model mlp: boosters have --n-estimators.")
+        try:
+            sampling_of(self.sampling)
+        except ValueError:
+            raise UserError(f"--sampling must be hard_negative, got {self.sampling!r}.") from None
         require_library(self.model)
         if not 0.0 < self.test_size < 1.0:
             raise UserError(f"--test-size must lie between 0 and 1, got {self.test_size}.")

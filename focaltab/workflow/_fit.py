@@ -67,6 +67,7 @@ def _boosting_options(config: TrainConfig, gamma: float, alpha: Any) -> dict[str
         "n_estimators": config.n_estimators,
         "learning_rate": config.learning_rate,
         "early_stopping_rounds": config.early_stopping_rounds,
+        "sampling": config.sampling,
         "random_state": config.random_state,
     }
 
@@ -126,6 +127,7 @@ def _fit_network(
     model = FocalMLPClassifier(
         focal_gamma=gamma,
         focal_alpha=alpha,
+        sampling=config.sampling,
         tol=0.0,  # any rise in average precision counts, as it does for the boosters
         random_state=config.random_state,
         **options,

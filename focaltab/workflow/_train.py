@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from focaltab.sampling import FEWEST_POSITIVES
 from focaltab.workflow._config import PREDICTION_COLUMNS, TrainConfig
 from focaltab.workflow._errors import UserError
 from focaltab.workflow._evaluate import difference, evaluate
@@ -96,6 +97,12 @@ def train(
     )
     # One early-stopping part for both losses, so that only the loss differs.
     parts = Parts(X.iloc[fit_rows], y[fit_rows], X.iloc[stop_rows], y[stop_rows])
+    n_positives = int(y[fit_rows].sum())
+    if config.sampling is not None and n_positives < FEWEST_POSITIVES:
+        raise UserError(
+            f"--sampling needs at least {FEWEST_POSITIVES} rows of {positive!r} to train on, but "
+            f"there are {n_positives}: leave it out."
+        )
     fits = {
         name: fit(config, gamma, alpha, parts, name, progress)
         for name, gamma, alpha in (
@@ -111,6 +118,7 @@ def train(
     sides = {"train": fit_rows, "early_stopping": stop_rows, "test": held_out}
     figures = {
         "rows": {side: rows.size for side, rows in sides.items()},
+        **_sampled(fits["focal"][0]),
         "positives": {side: int(y[rows].sum()) for side, rows in sides.items()},
         "rounds": {
             "unit": config.unit,
@@ -137,3 +145,9 @@ def train(
     top_rows = features.iloc[top][list(schema.kinds)]
     top_rows.insert(0, row, top, allow_duplicates=True)
     return TrainResult(config, fits["focal"][0], schema, labels, figures, predictions, top_rows)
+
+
+def _sampled(estimator: Any) -> dict[str, Any]:
+    """How many of the training rows were kept, where they were sampled."""
+    drawn = estimator.sampling_
+    return {} if drawn is None else {"sampled": {"kept": drawn.n_kept, "of": drawn.n_rows}}

@@ -1,0 +1,50 @@
+"""``focaltab train --sampling`` as a user runs it."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from focaltab.cli import app
+from focaltab.datasets import simulate_fraud
+
+
+@pytest.fixture(scope="module")
+def payments(tmp_path_factory):
+    path = tmp_path_factory.mktemp("payments") / "pay.parquet"
+    simulate_fraud(40_000, prevalence=0.005, random_state=0).to_parquet(path)
+    return path
+
+
+def train(*arguments):
+    drop = ["--drop", "customer_id", "--drop", "terminal_id", "--time-column", "time"]
+    return CliRunner().invoke(app, ["train", *map(str, arguments), "--target", "is_fraud", *drop])
+
+
+@pytest.mark.parametrize("model", ["xgb", "lgbm", "mlp"])
+def test_hard_negatives_are_trained_on_and_counted(payments, tmp_path, model):
+    rounds = ["--max-epochs", 5] if model == "mlp" else ["--n-estimators", 30]
+    out = tmp_path / "model"
+    done = train(
+        payments, "--model", model, *rounds, "--sampling", "hard_negative", "--out", out
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    sampled = json.loads((out / "metrics.json").read_text())["sampled"]
+    assert sampled["kept"] < 0.3 * sampled["of"]
+    assert f"Trained on {sampled['kept']:,} of {sampled['of']:,} rows" in done.output
+    assert json.loads((out / "schema.json").read_text())["config"]["sampling"] == "hard_negative"
+    scored = CliRunner().invoke(
+        app, ["predict", str(out), str(payments), "--out", str(tmp_path / "scores.csv")]
+    )
+    assert scored.exit_code == 0, scored.output
+
+
+def test_too_few_positives_and_unknown_samplings_are_refused(payments, tmp_path):
+    few = tmp_path / "few.parquet"
+    simulate_fraud(10_000, prevalence=0.002, random_state=0).to_parquet(few)
+    refused = train(few, "--sampling", "hard_negative", "--out", tmp_path / "model")
+    assert refused.exit_code != 0
+    assert "--sampling needs at least 25 rows" in " ".join(refused.output.split())
+    unknown = train(payments, "--sampling", "easy", "--out", tmp_path / "model")
+    assert unknown.exit_code != 0
+    assert not (tmp_path / "model").exists()
