@@ -6,7 +6,15 @@ import argparse
 import importlib
 from pathlib import Path
 
-NAMES = ("objective_call", "whole_fit", "metrics", "mlp_speed", "mlp_quality", "detector_head")
+NAMES = (
+    "objective_call",
+    "whole_fit",
+    "sampling",
+    "metrics",
+    "mlp_speed",
+    "mlp_quality",
+    "detector_head",
+)
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 
