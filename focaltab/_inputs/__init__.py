@@ -11,7 +11,7 @@ from focaltab._inputs.held_out import (
 )
 from focaltab._inputs.labels import Classes, encode_target, warn_of_common_positive
 from focaltab._inputs.state import whole_or_unchanged
-from focaltab._inputs.weights import prepare_loss, training_weight
+from focaltab._inputs.weights import prepare_loss, training_weight, weight_keyword
 
 __all__ = [
     "Classes",
@@ -27,6 +27,7 @@ __all__ = [
     "training_weight",
     "validation_rows",
     "warn_of_common_positive",
+    "weight_keyword",
     "whole_or_unchanged",
     "with_weight_only",
 ]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.validation import has_fit_parameter
 
 from focaltab._inputs.labels import Classes
 from focaltab.losses import FocalLoss
@@ -62,6 +63,20 @@ def training_weight(
                 "classifier needs rows of every class, at least two: give them weight or drop them."
             )
     return weight
+
+
+def weight_keyword(estimator: Any) -> str | None:
+    """The name by which an estimator's ``fit`` takes row weights; None where it takes none.
+
+    A scikit-learn pipeline takes its last step's as ``step__sample_weight``.
+    """
+    if has_fit_parameter(estimator, "sample_weight"):
+        return "sample_weight"
+    if not getattr(estimator, "steps", None):
+        return None
+    name, last = estimator.steps[-1]
+    inner = weight_keyword(last)
+    return None if inner is None else f"{name}__{inner}"
 
 
 def prepare_loss(

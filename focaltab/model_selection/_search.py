@@ -310,9 +310,9 @@ class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
             return dict(routed.estimator.fit), dict(routed.scorer.score)
         params = {name: value for name, value in params.items() if value is not None}
         weight = params.get("sample_weight")
-        if weight is not None and hasattr(self.estimator, "steps"):
-            del params["sample_weight"]
-            params[f"{self.estimator.steps[-1][0]}__sample_weight"] = weight
+        if weight is not None:
+            keyword = _inputs.weight_keyword(self.estimator) or "sample_weight"
+            params[keyword] = params.pop("sample_weight")
         weighs = weight is not None and takes_weights(scorer)
         return params, {"sample_weight": weight} if weighs else {}
 

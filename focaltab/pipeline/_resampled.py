@@ -13,7 +13,6 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import (
     check_is_fitted,
     column_or_1d,
-    has_fit_parameter,
     validate_data,
 )
 
@@ -148,7 +147,8 @@ class ResampledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  
                 f"{classes.labels.tolist()[int(after.argmin())]!r}: choose another "
                 "sampling_strategy."
             )
-        fit_params = {} if weight_drawn is None else {"sample_weight": weight_drawn}
+        keyword = _inputs.weight_keyword(self.estimator)
+        fit_params = {} if weight_drawn is None else {str(keyword): weight_drawn}
         fitted = clone(self.estimator).fit(X_drawn, classes.labels[codes_drawn], **fit_params)
         # Last and together: a refit that fails leaves the fit before it whole.
         self.estimator_ = fitted
@@ -204,7 +204,7 @@ class ResampledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  
     def _checked_weight(self, sample_weight: Any, n_rows: int) -> NDArray[np.float64] | None:
         if sample_weight is None:
             return None
-        if not has_fit_parameter(self.estimator, "sample_weight"):
+        if _inputs.weight_keyword(self.estimator) is None:
             raise ValueError(
                 f"{type(self.estimator).__name__} takes no sample_weight: fit without weights, or "
                 "use another estimator."

@@ -9,6 +9,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import UNUSED
 
+from focaltab import _inputs
+
 
 class TabularPipeline(Pipeline):  # type: ignore[misc]
     """scikit-learn's pipeline, with ``fit(X, y, sample_weight=w)``.
@@ -41,7 +43,10 @@ class TabularPipeline(Pipeline):  # type: ignore[misc]
             if get_config()["enable_metadata_routing"]:
                 params["sample_weight"] = sample_weight
             else:
-                params[f"{self.steps[-1][0]}__sample_weight"] = sample_weight
+                name, last = self.steps[-1]
+                # A step that takes them by no name it shows, such as a search, is told by this one.
+                keyword = _inputs.weight_keyword(last) or "sample_weight"
+                params[f"{name}__{keyword}"] = sample_weight
         return super().fit(X, y, **params)
 
     def __sklearn_tags__(self) -> Any:

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, log_loss
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from focaltab import FocalLGBMClassifier, FocalXGBClassifier
@@ -247,3 +247,19 @@ def test_a_failed_fit_leaves_the_old_model_whole():
         model.fit(pd.DataFrame({"id": [f"u{i}" for i in range(len(y))]}), y)
     assert model.n_features_in_ == 3
     np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
+def test_weights_reach_the_last_step_of_a_scikit_learn_pipeline():
+    """Weights of whole numbers are repeated rows to what is fitted on all rows."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 3))
+    y = (X[:, 0] + rng.normal(size=400) > 1.5).astype(int)
+    heavy = np.where(X[:, 1] > 0, 5.0, 1.0)
+    member = make_pipeline(StandardScaler(), LogisticRegression())
+    ensemble = FocalEnsembleClassifier({"linear": member}, random_state=0)
+    weighted = ensemble.fit(X, y, sample_weight=heavy).members_["linear"]
+    plain = clone(ensemble).fit(X, y).members_["linear"]
+    assert not ensemble.failures_
+    alone = clone(member).fit(X, y, logisticregression__sample_weight=heavy)
+    np.testing.assert_allclose(weighted.predict_proba(X), alone.predict_proba(X))
+    assert not np.allclose(weighted.predict_proba(X), plain.predict_proba(X))

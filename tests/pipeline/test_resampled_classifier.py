@@ -14,6 +14,8 @@ from sklearn.linear_model import LogisticRegression, Perceptron
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from focaltab import FocalLGBMClassifier
@@ -210,3 +212,16 @@ def test_weights_that_cannot_be_used(known):
         ResampledClassifier(KNeighborsClassifier()).fit(X, y, np.ones(2000))
     with pytest.raises(ValueError, match="zero in every row of class 1"):
         ResampledClassifier(LogisticRegression()).fit(X, y, 1.0 - y)
+
+
+def test_weights_reach_the_last_step_of_a_scikit_learn_pipeline(known):
+    X, y, _ = known
+    weight = np.where(X[:, 1] > 0, 4.0, 1.0)
+    alone = ResampledClassifier(LogisticRegression(), "over", random_state=0)
+    inside = make_pipeline(FunctionTransformer(), LogisticRegression())
+    nested = ResampledClassifier(inside, "over", random_state=0).fit(X, y, sample_weight=weight)
+    np.testing.assert_allclose(
+        nested.predict_proba(X), alone.fit(X, y, sample_weight=weight).predict_proba(X)
+    )
+    unweighted = clone(alone).fit(X, y).predict_proba(X)
+    assert not np.allclose(nested.predict_proba(X), unweighted, atol=1e-3)
