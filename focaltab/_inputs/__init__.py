@@ -3,6 +3,7 @@
 from focaltab._inputs.average_precision import mean_average_precision
 from focaltab._inputs.continuation import check_continuation
 from focaltab._inputs.features import check_features, check_rows, numbers_as_numbers
+from focaltab._inputs.fingerprint import described, fingerprint_of
 from focaltab._inputs.held_out import (
     encode_evaluation_sets,
     take_rows,
@@ -18,8 +19,10 @@ __all__ = [
     "check_continuation",
     "check_features",
     "check_rows",
+    "described",
     "encode_evaluation_sets",
     "encode_target",
+    "fingerprint_of",
     "mean_average_precision",
     "numbers_as_numbers",
     "prepare_loss",

@@ -268,10 +268,12 @@ def _draw(comparison: LossComparison, folder: Path) -> list[str]:
     try:
         from matplotlib.figure import Figure
 
+        from focaltab.plots import LossComparisonDisplay
+
         # Of no window system: the command may run anywhere.
         n_lines = comparison.table["difference"].notna().sum()
         figure = Figure(figsize=(6.4, 1.4 + 0.32 * n_lines), layout="constrained")
-        comparison.plot(ax=figure.subplots())
+        LossComparisonDisplay.from_comparison(comparison, ax=figure.subplots())
         for ending in ("png", "svg"):
             figure.savefig(folder / f"comparison.{ending}", dpi=150)
     except Exception as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,9 +27,6 @@ from focaltab.comparison._fit import (
 from focaltab.comparison._results import StoredResults, fingerprint
 from focaltab.losses._validation import check_weight
 from focaltab.model_selection._folds import Folds, checked_folds, positive_rows
-
-if TYPE_CHECKING:
-    from focaltab.plots import LossComparisonDisplay
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,30 +55,6 @@ class LossComparison:
     folds: pd.DataFrame
     failures: dict[str, str]
     verdict: str
-
-    def plot(self, metric: str = judge.JUDGED_BY, *, ax: Any = None) -> LossComparisonDisplay:
-        """Draw the differences to cross-entropy with their intervals.
-
-        Parameters
-        ----------
-        metric : str, default="average_precision"
-            A column of `table`.
-        ax : matplotlib Axes, default=None
-
-        Returns
-        -------
-        LossComparisonDisplay
-
-        Raises
-        ------
-        ValueError
-            For an unknown metric, or if there is no difference to draw.
-        ImportError
-            Without matplotlib.
-        """
-        from focaltab.plots import LossComparisonDisplay
-
-        return LossComparisonDisplay.from_comparison(self, metric=metric, ax=ax)
 
     def __repr__(self) -> str:
         shown = self.table.round(4).to_string()

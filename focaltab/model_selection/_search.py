@@ -45,7 +45,7 @@ from focaltab.model_selection._search_given import (
     report_failures,
     scored,
 )
-from focaltab.model_selection._search_journal import described, fingerprint_of, opened_journal
+from focaltab.model_selection._search_journal import opened_journal
 from focaltab.model_selection._search_proposals import sampled_by_halving, sampled_by_optuna
 from focaltab.model_selection._search_space import (
     SearchSpace,
@@ -260,7 +260,7 @@ class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
                 )
                 if twin and not any(are_same(twin, c.params) for c in candidates):
                     # Named by its parameters: with more trials the best may be another.
-                    name = f"twin {fingerprint_of(repr(sorted(twin.items())))}"
+                    name = f"twin {_inputs.fingerprint_of(repr(sorted(twin.items())))}"
                     candidates.append(scored(evaluator, journal, name, twin))
         report_failures(candidates)
         ratio = float(np.mean([test.size / train.size for train, test in folds]))
@@ -318,15 +318,15 @@ class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
 
     def _fingerprint(self, evaluator: Evaluator, space: SearchSpace, groups: Any) -> str:
         fit_params = evaluator.fit_params
-        return fingerprint_of(
+        return _inputs.fingerprint_of(
             evaluator.X,
             evaluator.y,
             groups,
             evaluator.folds,
-            described(space.description()),
-            described(evaluator.scorer),
+            _inputs.described(space.description()),
+            _inputs.described(evaluator.scorer),
             type(self.estimator).__qualname__,
-            described(sorted(self.estimator.get_params(deep=True).items())),
+            _inputs.described(sorted(self.estimator.get_params(deep=True).items())),
             *[part for name in sorted(fit_params) for part in (name, fit_params[name])],
             self.random_state,
             self.n_jobs,

@@ -345,14 +345,14 @@ def test_holm():
 
 
 def test_the_plot_shows_every_difference(comparison):
-    display = comparison.plot()
-    assert isinstance(display, LossComparisonDisplay)
+    draw = LossComparisonDisplay.from_comparison
+    display = draw(comparison)
     assert [len(bar[0].get_xdata()) for bar in display.errorbars_] == [5, 5]
     drawn = np.concatenate([bar[0].get_xdata() for bar in display.errorbars_])
     np.testing.assert_allclose(drawn, comparison.table["difference"].dropna())
-    assert "lower is better" in comparison.plot("log_loss").ax_.get_xlabel()
+    assert "lower is better" in draw(comparison, metric="log_loss").ax_.get_xlabel()
     with pytest.raises(ValueError, match="unknown metric 'auc'"):
-        comparison.plot("auc")
+        draw(comparison, metric="auc")
 
 
 def test_one_fold_says_nothing_about_noise(payments):
@@ -361,7 +361,7 @@ def test_one_fold_says_nothing_about_noise(payments):
     done = compare_losses(X, y, models=LGBM, losses=["focal"], cv=[(rows[::2], rows[1::2])])
     assert "lgbm: one fold says nothing about noise" in done.verdict
     assert np.isnan(done.table["p_value"]["lgbm", "focal"])
-    assert len(done.plot().errorbars_) == 1
+    assert len(LossComparisonDisplay.from_comparison(done).errorbars_) == 1
 
 
 def test_the_reference_alone_can_be_measured_but_not_drawn(payments):
@@ -370,7 +370,7 @@ def test_the_reference_alone_can_be_measured_but_not_drawn(payments):
     assert done.table.index.tolist() == [("lgbm", "cross_entropy")]
     assert done.verdict.startswith("lgbm: nothing to compare")
     with pytest.raises(ValueError, match="no difference to draw"):
-        done.plot()
+        LossComparisonDisplay.from_comparison(done)
 
 
 def test_a_users_model_is_compared_without_weights_of_its_own(payments):
