@@ -10,6 +10,7 @@ NAMES = (
     "objective_call",
     "whole_fit",
     "sampling",
+    "scale",
     "metrics",
     "mlp_speed",
     "mlp_quality",

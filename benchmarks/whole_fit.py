@@ -20,12 +20,15 @@ from benchmarks._pairs import alternate, compare, environment, markdown, measure
 N_ROWS, N_FEATURES, N_ROUNDS = 1_000_000, 20, 100
 
 
-def _write_data(folder: Path) -> None:
+def write_data(folder: Path, n_rows: int) -> float:
+    """Write features and labels; the prevalence."""
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(N_ROWS, N_FEATURES)).astype(np.float32)
+    X = rng.standard_normal(size=(n_rows, N_FEATURES), dtype=np.float32)
     log_odds = -6.0 + 1.5 * X[:, 0] + X[:, 1] * X[:, 2] - np.abs(X[:, 3])
     np.save(folder / "X.npy", X)
-    np.save(folder / "y.npy", (rng.random(N_ROWS) < expit(log_odds)).astype(np.int64))
+    y = (rng.random(n_rows) < expit(log_odds)).astype(np.int64)
+    np.save(folder / "y.npy", y)
+    return float(y.mean())
 
 
 def _fit(name: str, folder: Path) -> None:
@@ -45,7 +48,8 @@ def _fit(name: str, folder: Path) -> None:
     print(json.dumps([seconds, peak_memory()]))
 
 
-def _in_subprocess(name: str, folder: Path, peaks: dict[str, list[float]]) -> float:
+def fit_in_subprocess(name: str, folder: Path, peaks: dict[str, list[float]]) -> float:
+    """Seconds of a fit of the named model on the data in a folder; its peak memory is noted."""
     command = [sys.executable, "-m", "benchmarks.whole_fit", name, str(folder)]
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     seconds, peak = json.loads(out.splitlines()[-1])
@@ -58,16 +62,15 @@ def run(n_pairs: int) -> str:
     times, memory = [], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _write_data(folder)
-        prevalence = float(np.load(folder / "y.npy").mean())
+        prevalence = write_data(folder, N_ROWS)
         for ours, theirs in (
             ("focal-xgboost", "xgboost"),
             ("focal-lightgbm", "lightgbm"),
         ):
             peaks: dict[str, list[float]] = {}
             pairs = alternate(
-                partial(_in_subprocess, ours, folder, peaks),
-                partial(_in_subprocess, theirs, folder, peaks),
+                partial(fit_in_subprocess, ours, folder, peaks),
+                partial(fit_in_subprocess, theirs, folder, peaks),
                 n_pairs,
             )
             times.append(compare(ours, pairs))
