@@ -54,8 +54,9 @@ def run(n_pairs: int) -> str:
     return f"""## Growth with rows, {N_FEATURES} columns
 
 {N_ROUNDS} rounds of the libraries' own defaults on two threads, each fit in its own process,
-{n_pairs} alternating pairs and {_FEW_PAIRS} from {_MANY_ROWS:,} rows on; medians. The exponent is the
-slope of a line through the logarithms of rows and figures, from a million rows on: 1 is linear.
+{n_pairs} alternating pairs and {_FEW_PAIRS} from {_MANY_ROWS:,} rows on; medians. The exponent is
+the slope of a line through the logarithms of rows and figures, from a million rows on: 1 is
+linear.
 
 {table}
 
