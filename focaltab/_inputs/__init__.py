@@ -10,16 +10,20 @@ from focaltab._inputs.held_out import (
     with_weight_only,
 )
 from focaltab._inputs.labels import Classes, encode_target, warn_of_common_positive
+from focaltab._inputs.lazy import LazyTable, by_batch, is_lazy
 from focaltab._inputs.state import whole_or_unchanged
 from focaltab._inputs.weights import prepare_loss, training_weight
 
 __all__ = [
     "Classes",
+    "LazyTable",
+    "by_batch",
     "check_continuation",
     "check_features",
     "check_rows",
     "encode_evaluation_sets",
     "encode_target",
+    "is_lazy",
     "mean_average_precision",
     "numbers_as_numbers",
     "prepare_loss",

@@ -37,6 +37,9 @@ class ParquetTable:
         without a name that pandas stored is left out.
     batch_rows : int, default=100_000
         Rows of a batch, on which the memory that reading takes depends.
+    cache_dir : path, default=None
+        Existing folder in which XGBoost's cache stands while it trains; None for the system's
+        temporary one, which must not be in memory.
 
     Attributes
     ----------
@@ -46,12 +49,13 @@ class ParquetTable:
         Sample weights.
     columns : list of str
         Features.
-    batch_rows : int
+    batch_rows, cache_dir
+        As given.
 
     Raises
     ------
     FileNotFoundError
-        If there are no such files.
+        If there are no such files, or no such folder.
     KeyError
         If a file lacks the target, the weight or a feature.
     ValueError
@@ -92,12 +96,16 @@ class ParquetTable:
         weight: str | None = None,
         columns: Sequence[str] | None = None,
         batch_rows: int = 100_000,
+        cache_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         if not isinstance(batch_rows, Integral) or batch_rows < 1:
             raise ValueError(f"batch_rows must be a whole number from 1, got {batch_rows!r}.")
         _check_roles(target, weight, columns)
+        if cache_dir is not None and not os.path.isdir(cache_dir):
+            raise FileNotFoundError(f"cache_dir: there is no folder {os.fspath(cache_dir)}.")
         found = _first_pass.look(_files.find(paths), target, weight, columns, int(batch_rows))
         self.batch_rows: int = int(batch_rows)
+        self.cache_dir: str | None = None if cache_dir is None else os.fspath(cache_dir)
         self.y: NDArray[Any] = found.y
         self.weight: NDArray[np.float64] | None = found.weight
         self._files: tuple[_files.File, ...] = found.files
