@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-# Pages are read through a buffer of this size, rather than a whole row group's columns at once.
-_READ_AHEAD = 1 << 20
+# Of each column, so much is read at a time rather than all of a row group.
+_READ_AHEAD = 1 << 16
 
 
 @dataclass(frozen=True)
