@@ -51,6 +51,30 @@ def by_batch(function: Callable[..., Any], table: LazyTable, **per_row: Any) -> 
     return np.concatenate(parts) if parts else np.asarray(function(table.to_frame(), **per_row))
 
 
+def check_same_columns(table: LazyTable, X: Any, name: str) -> None:
+    """Refuse a table whose columns are not those of the training table `X`, if that names them.
+
+    Raises
+    ------
+    ValueError
+        Names the first column that differs.
+    """
+    if not (is_lazy(X) or isinstance(X, pd.DataFrame)):
+        return
+    known, names = list(X.columns), table.columns
+    if len(names) != len(known):
+        raise ValueError(f"{name} has {len(names)} columns, but X has {len(known)}.")
+    for k, (one, other) in enumerate(zip(names, known, strict=True)):
+        if one != other:
+            raise ValueError(f"{name}: column {k} is {one!r}, but {other!r} in X.")
+        kinds = [
+            "text" if isinstance(dtypes.iloc[k], pd.CategoricalDtype) else "numbers"
+            for dtypes in (table.dtypes, X.dtypes)
+        ]
+        if kinds[0] != kinds[1]:
+            raise ValueError(f"{name}: column {one!r} holds {kinds[0]}, but {kinds[1]} in X.")
+
+
 def known_categories(frame: pd.DataFrame, known: dict[str, pd.Index]) -> pd.DataFrame:
     """The frame with the codes that the `known` categories of its columns have in a model.
 

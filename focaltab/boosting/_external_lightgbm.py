@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.class_weight import compute_sample_weight
 
-from focaltab._inputs import is_lazy
-from focaltab._inputs.lazy import LazyTable
+from focaltab._inputs.lazy import LazyTable, check_same_columns, is_lazy
 
 
 def check_external(X: Any, eval_set: list[tuple[Any, Any]] | None, init_model: Any) -> None:
@@ -28,17 +27,17 @@ def check_external(X: Any, eval_set: list[tuple[Any, Any]] | None, init_model: A
     Raises
     ------
     ValueError
-        For a model to continue, or tables only in `eval_set`.
+        For a model to continue, tables only in `eval_set`, or tables of other columns.
     """
-    if is_lazy(X):
-        if init_model is not None:
-            raise ValueError(
-                "init_model: LightGBM cannot continue a model on a table in files. Train anew, or "
-                "on table.to_frame() if it fits into memory."
-            )
-        return
+    if is_lazy(X) and init_model is not None:
+        raise ValueError(
+            "init_model: LightGBM cannot continue a model on a table in files. Train anew, or "
+            "on table.to_frame() if it fits into memory."
+        )
     for k, (features, _) in enumerate(eval_set or ()):
-        if is_lazy(features):
+        if is_lazy(features) and is_lazy(X):
+            check_same_columns(features, X, f"eval_set {k}")
+        elif is_lazy(features):
             raise ValueError(
                 f"eval_set {k} is a table in files, but X is not: LightGBM takes its bins from X. "
                 "Give both as tables in files, or table.to_frame()."

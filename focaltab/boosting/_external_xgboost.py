@@ -17,19 +17,24 @@ import numpy as np
 import pandas as pd
 from xgboost import Booster, DataIter, DMatrix, ExtMemQuantileDMatrix
 
-from focaltab._inputs.lazy import LazyTable, known_categories
+from focaltab._inputs.lazy import LazyTable, check_same_columns, is_lazy, known_categories
 
 _MAX_BIN = 256  # XGBoost's own default
 
 
-def check_external(estimator: Any) -> None:
-    """Refuse parameters under which XGBoost cannot train from batches.
+def check_external(estimator: Any, X: Any, eval_set: list[tuple[Any, Any]] | None) -> None:
+    """Refuse parameters under which XGBoost cannot train from batches, and strange columns.
 
     Raises
     ------
     ValueError
-        Names the parameter.
+        Names the parameter, or the evaluation set and its column.
     """
+    tables = [(k, table) for k, (table, _) in enumerate(eval_set or ()) if is_lazy(table)]
+    if not is_lazy(X) and not tables:
+        return
+    for k, table in tables:
+        check_same_columns(table, X, f"eval_set {k}")
     for name, possible in (
         ("tree_method", (None, "auto", "hist")),
         ("booster", (None, "gbtree", "dart")),

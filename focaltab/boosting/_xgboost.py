@@ -171,8 +171,6 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         self._check_parameters(classes)
         _inputs.check_rows(X, codes)
         _inputs.check_features(X)
-        if _inputs.is_lazy(X):
-            check_external(self)
         weight = _inputs.training_weight(
             sample_weight, self.class_weight, self.scale_pos_weight, y, codes
         )
@@ -195,6 +193,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
                 base_margin_eval_set = [_inputs.take_rows(base_margin, held_out)]
                 base_margin = _inputs.take_rows(base_margin, train)
             X, codes = _inputs.take_rows(X, train), codes[train]
+        check_external(self, X, eval_set)
         loss, prevalence = _inputs.prepare_loss(self, classes, codes, weight)
         _inputs.check_continuation(xgb_model, loss, classes)
         _inputs.warn_of_common_positive(classes, prevalence, self.pos_label)

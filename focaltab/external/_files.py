@@ -116,6 +116,8 @@ def batches(
                 for batch in parquet.iter_batches(batch_rows, row_groups=[group], columns=columns):
                     yield start, batch
                     start += batch.num_rows
+            except MemoryError:
+                raise
             except (pa.ArrowException, OSError) as error:
                 reason = str(error).splitlines()[0]
                 raise ValueError(
