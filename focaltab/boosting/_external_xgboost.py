@@ -190,7 +190,8 @@ class _Room:
         if free < needed:
             raise OSError(
                 f"XGBoost's cache needs {needed:,} bytes more in {Path(self.folder).parent}, but "
-                f"{free:,} are free: name a folder with more room as the table's cache_dir."
+                f"{free:,} are free: name a folder with more room as the table's cache_dir, or as "
+                "TMPDIR in the environment."
             )
 
     def _allowed(self) -> float:

@@ -218,7 +218,6 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         weight = _inputs.training_weight(sample_weight, self.class_weight, factor, y, codes)
         eval_set = evaluation_sets(eval_set, eval_X, eval_y)
         stops = self._given("early_stopping_round") is not None
-        check_external(X, eval_set, init_model)
         if eval_set is not None:
             eval_set = _inputs.encode_evaluation_sets(
                 eval_set, classes, eval_sample_weight, needs_positives=stops and eval_metric is None
@@ -246,6 +245,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         _inputs.warn_of_common_positive(classes, prevalence, self.pos_label)
         if eval_metric is None and self._given("metric") is None and eval_set is not None:
             eval_metric = LightGBMAveragePrecision(loss)
+        check_external(X, eval_set, init_model)
         library_fit = partial(fit_from_table, self) if _inputs.is_lazy(X) else super().fit
         by_class = fit_params.pop("eval_class_weight", None)
         with _inputs.whole_or_unchanged(self), self._as_focal_training(loss):

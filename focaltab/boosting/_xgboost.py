@@ -193,10 +193,10 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
                 base_margin_eval_set = [_inputs.take_rows(base_margin, held_out)]
                 base_margin = _inputs.take_rows(base_margin, train)
             X, codes = _inputs.take_rows(X, train), codes[train]
-        check_external(self, X, eval_set)
         loss, prevalence = _inputs.prepare_loss(self, classes, codes, weight)
         _inputs.check_continuation(xgb_model, loss, classes)
         _inputs.warn_of_common_positive(classes, prevalence, self.pos_label)
+        check_external(self, X, eval_set)
         with _inputs.whole_or_unchanged(self):
             self._label_order = None  # the library checks its own class numbers while it fits
             with self._as_focal_training(loss, prevalence, xgb_model):

@@ -40,7 +40,7 @@ def look(
 
     Raises
     ------
-    ValueError, KeyError
+    ValueError
         See `ParquetTable`.
     """
     first, files, gaps = _read_metadata(paths, target, weight, columns)
@@ -137,7 +137,7 @@ def _needed(
     for role, name in asked:
         if name is not None and name not in fields:
             shown = ", ".join(list(fields)[:10]) + (", ..." if len(fields) > 10 else "")
-            raise KeyError(f"{path} has no {role} column {name!r}. It has {shown}.")
+            raise ValueError(f"{path} has no {role} column {name!r}. It has {shown}.")
     if columns is None:
         return [name for name in fields if not _INDEX.fullmatch(name)]
     return list(dict.fromkeys(name for _, name in asked if name is not None))
@@ -148,7 +148,7 @@ def _check_type(name: str, type_: pa.DataType, path: str, is_role: bool) -> None
         remedy = (
             "it must hold numbers or text"
             if is_role
-            else "turn it into numbers or text, or leave it out of columns"
+            else "turn it into numbers or text, or leave it out"
         )
         raise ValueError(f"{path}: column {name!r} has type {type_}: {remedy}.")
 

@@ -56,11 +56,10 @@ class ParquetTable:
     ------
     FileNotFoundError
         If there are no such files, or no such folder.
-    KeyError
-        If a file lacks the target, the weight or a feature.
     ValueError
-        For a file that is not Parquet, columns that differ from the first file's, columns of
-        dates, times, lists or records, a missing label or weight, or files without any rows.
+        For a file that is not Parquet or lacks the target, the weight or a feature, columns that
+        differ from the first file's, columns of dates, times, lists or records, a missing label
+        or weight, or files without any rows.
 
     Notes
     -----

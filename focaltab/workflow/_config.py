@@ -29,7 +29,8 @@ class TrainConfig:
     """Everything that decides a training run; `check` raises `UserError` on a bad value.
 
     None stands for the model's own default, which `filled` puts in its place. Boosters have at
-    most ``n_estimators`` rounds, a network has at most ``max_epochs`` epochs.
+    most ``n_estimators`` rounds, a network has at most ``max_epochs`` epochs. ``external_memory``
+    says that the rows are read from their files in batches: see `train_from_files`.
     """
 
     target: str
@@ -45,6 +46,7 @@ class TrainConfig:
     learning_rate: float | None = None
     early_stopping_rounds: int | None = None
     random_state: int = 0
+    external_memory: bool = False
 
     def filled(self) -> TrainConfig:
         """The same with the model's defaults for what is None."""
@@ -74,6 +76,8 @@ class TrainConfig:
             raise UserError("--n-estimators is for boosters: with --model mlp use --max-epochs.")
         if self.model != "mlp" and self.max_epochs is not None:
             raise UserError("--max-epochs is for --model mlp: boosters have --n-estimators.")
+        if self.model == "mlp" and self.external_memory:
+            raise UserError("--external-memory is for boosters: use --model xgb or lgbm.")
         require_library(self.model)
         if not 0.0 < self.test_size < 1.0:
             raise UserError(f"--test-size must lie between 0 and 1, got {self.test_size}.")

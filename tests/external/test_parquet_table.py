@@ -210,7 +210,7 @@ def test_missing_text_labels_are_named_by_row(tmp_path):
 @pytest.mark.parametrize("role", ["target", "weight", "columns"])
 def test_an_absent_column_is_named_with_its_file(folder, role):
     named = {"target": "y", role: ["nothing"] if role == "columns" else "nothing"}
-    with pytest.raises(KeyError, match=r"0\.parquet has no .* column 'nothing'"):
+    with pytest.raises(ValueError, match=r"0\.parquet has no .* column 'nothing'"):
         ParquetTable(f"{folder}/*.parquet", **named)
 
 
