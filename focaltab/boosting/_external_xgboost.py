@@ -90,15 +90,20 @@ class ExternalMatrices:
         room = _Room(folder, table, max_bin or _MAX_BIN)
         room.check_all()
         batches = _Batches(table, per_row, self._categories(ref), room)
-        matrix = ExtMemQuantileDMatrix(
-            batches,
-            missing=missing,
-            nthread=nthread,
-            max_bin=max_bin,
-            ref=ref,
-            enable_categorical=enable_categorical,
-        )
+        try:
+            matrix = ExtMemQuantileDMatrix(
+                batches,
+                missing=missing,
+                nthread=nthread,
+                max_bin=max_bin,
+                ref=ref,
+                enable_categorical=enable_categorical,
+            )
+        except _InterruptedError:
+            raise KeyboardInterrupt from None
         self._matrices.append(matrix)
+        if matrix.num_row() != table.shape[0]:
+            raise RuntimeError(f"XGBoost read {matrix.num_row()} of {table.shape[0]} rows.")
         if feature_weights is not None:
             matrix.set_info(feature_weights=feature_weights)
         return matrix
@@ -130,6 +135,10 @@ def _booster(model: Any) -> Booster | None:
     return model.get_booster() if hasattr(model, "get_booster") else model
 
 
+class _InterruptedError(Exception):
+    """The user's interrupt, in a form that XGBoost passes on."""
+
+
 class _Batches(DataIter):  # type: ignore[misc]
     """A table's batches with the labels and weights of their rows, over and over again."""
 
@@ -150,7 +159,11 @@ class _Batches(DataIter):  # type: ignore[misc]
         self._batches = self._table.batches()
 
     def next(self, input_data: Callable[..., None]) -> bool:
-        rows, frame = next(self._batches, (None, None))
+        try:
+            rows, frame = next(self._batches, (None, None))
+        except KeyboardInterrupt:
+            # XGBoost would take it for the end of the table, and train on the rows so far.
+            raise _InterruptedError from None
         if frame is None:
             return False
         self._room.check_page(len(frame))

@@ -45,7 +45,8 @@ def test_the_folder_is_that_of_training_in_memory(folder, model, split, tmp_path
     done = run("train", *parts, *options, "--external-memory", "--out", tmp_path / "files")
     assert done.exit_code == 0, done.output
     assert "average precision" in done.output
-    assert run("train", folder / "whole.parquet", *options, "--out", tmp_path / "memory").exit_code == 0
+    done = run("train", folder / "whole.parquet", *options, "--out", tmp_path / "memory")
+    assert done.exit_code == 0, done.output
     names = [sorted(path.name for path in (tmp_path / k).iterdir()) for k in ("files", "memory")]
     assert names[0] == names[1]
     for name in ("predictions.csv", "top_rows.csv"):

@@ -240,6 +240,37 @@ def test_a_fit_that_fails_midway_leaves_model_and_disk_as_they_were(library, tmp
     np.testing.assert_array_equal(model.predict_proba(known), before)
 
 
+class Interrupted(ParquetTable):
+    """A table at whose reading the user loses patience."""
+
+    passes = 0
+
+    def batches(self, batch_rows=None):
+        self.passes += 1
+        for k, batch in enumerate(super().batches(batch_rows)):
+            if self.passes == self.which and k == 2:
+                raise KeyboardInterrupt
+            yield batch
+
+
+@pytest.mark.parametrize(("library", "n_passes"), [("xgb", 3), ("lgbm", 2)])
+def test_an_interrupt_ends_a_fit_in_whatever_pass(library, n_passes, tmp_path):
+    """XGBoost would take it for the end of the data, and train on the rows so far."""
+    (tmp_path / "cache").mkdir()
+    paths = write(tmp_path, simulate(3000))
+    for which in range(1, n_passes + 2):
+        table = Interrupted(paths, target="label", batch_rows=500, cache_dir=tmp_path / "cache")
+        table.which = which
+        model = make(library)
+        if which <= n_passes:
+            with pytest.raises(KeyboardInterrupt):
+                model.fit(table, table.y)
+            assert not hasattr(model, "loss_")
+        else:
+            assert model.fit(table, table.y).loss_ and table.passes == n_passes
+        assert list((tmp_path / "cache").iterdir()) == []
+
+
 def run(code, *arguments, **limits):
     """Run a program under limits of the system on it; its output, or the test fails."""
     import resource
