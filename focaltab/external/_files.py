@@ -66,10 +66,11 @@ def find(paths: Any) -> list[str]:
             raise ValueError(f"{path} is a folder: name its files, as in {path}/*.parquet.")
         if not Path(path).is_file():
             raise FileNotFoundError(f"There is no file {path}.")
-    whole = [os.path.realpath(path) for path in found]
-    twice = next((k for k, path in enumerate(whole) if path in whole[:k]), None)
-    if twice is not None:
-        raise ValueError(f"{found[twice]} is named twice: its rows would count twice.")
+    seen: set[str] = set()
+    for path in found:
+        if os.path.realpath(path) in seen:
+            raise ValueError(f"{path} is named twice: its rows would count twice.")
+        seen.add(os.path.realpath(path))
     return found
 
 
@@ -85,7 +86,9 @@ def open_parquet(path: str, read_dictionary: Iterable[str] = ()) -> pq.ParquetFi
         return pq.ParquetFile(
             path, read_dictionary=list(read_dictionary), buffer_size=_READ_AHEAD, pre_buffer=False
         )
-    except pa.ArrowInvalid as error:
+    except (MemoryError, PermissionError, FileNotFoundError):
+        raise
+    except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{path} is not a Parquet file: {str(error).splitlines()[0]}") from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,6 +84,10 @@ class _Field:
     type: pa.DataType
     is_text: bool
 
+    def __str__(self) -> str:
+        noted = self.is_text and _columns.kind(self.type) == "number"
+        return f"{self.type} (categorical)" if noted else str(self.type)
+
 
 def _read_metadata(
     paths: list[str], target: str, weight: str | None, columns: Sequence[str] | None
@@ -102,8 +107,8 @@ def _read_metadata(
                     _check_type(name, fields[name].type, path, name in (target, weight))
             else:
                 _check_same(first, {name: fields[name] for name in needed}, paths[0], path)
+            gaps |= _with_gaps(parquet, set(first) - gaps)
             metadata = parquet.metadata
-            gaps |= _with_gaps(metadata)
             groups = [metadata.row_group(k).num_rows for k in range(metadata.num_row_groups)]
             files.append(_files.File(path, start, tuple(groups)))
             start += files[-1].n_rows
@@ -112,9 +117,9 @@ def _read_metadata(
 
 def _fields(parquet: pq.ParquetFile, path: str) -> dict[str, _Field]:
     schema = parquet.schema_arrow
-    twice = next((name for name in schema.names if schema.names.count(name) > 1), None)
-    if twice is not None:
-        raise ValueError(f"{path} has two columns {twice!r}: rename or drop one.")
+    name, count = Counter(schema.names).most_common(1)[0] if schema.names else ("", 0)
+    if count > 1:
+        raise ValueError(f"{path} has two columns {name!r}: rename or drop one.")
     # Categories of numbers are stored as numbers, and only pandas' note says what they were.
     noted = (schema.pandas_metadata or {}).get("columns", [])
     categorical = {note["name"] for note in noted if note["pandas_type"] == "categorical"}
@@ -163,7 +168,7 @@ def _check_same(
             known.is_text != fields[name].is_text
         ):
             raise ValueError(
-                f"{path}: column {name!r} has type {fields[name].type}, but {known.type} in "
+                f"{path}: column {name!r} has type {fields[name]}, but {known} in "
                 f"{first_path}: write both files with one type."
             )
     more = next((name for name in fields if name not in first), None)
@@ -174,15 +179,19 @@ def _check_same(
         )
 
 
-def _with_gaps(metadata: pq.FileMetaData) -> set[str]:
-    """Columns that have missing values, or of which the file does not say."""
+def _with_gaps(parquet: pq.ParquetFile, names: set[str]) -> set[str]:
+    """Columns that have missing values, or of which the file does not say; floats have no need."""
     found = set()
-    for group in map(metadata.row_group, range(metadata.num_row_groups)):
-        for column in map(group.column, range(group.num_columns)):
-            statistics = column.statistics
-            known = statistics is not None and statistics.has_null_count
-            if not known or statistics.null_count:
-                found.add(column.path_in_schema)
+    for place in range(len(parquet.schema)):
+        name = parquet.schema.column(place).path
+        type_ = parquet.schema_arrow.field(name).type if name in names else pa.null()
+        if not (pa.types.is_integer(type_) or pa.types.is_boolean(type_)):
+            continue
+        for group in range(parquet.metadata.num_row_groups):
+            statistics = parquet.metadata.row_group(group).column(place).statistics
+            if statistics is None or not statistics.has_null_count or statistics.null_count:
+                found.add(name)
+                break
     return found
 
 

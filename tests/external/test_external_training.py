@@ -99,6 +99,15 @@ def test_more_than_two_classes(library, table, frame):
     assert (models[0].predict(table) == y).mean() > 0.99
 
 
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_constant_features_leave_the_prevalence(library, tmp_path):
+    y = np.arange(500) % 10 == 0
+    pd.DataFrame({"x": np.ones(500), "y": y}).to_parquet(tmp_path / "t.parquet")
+    table = ParquetTable(tmp_path / "t.parquet", target="y", batch_rows=100)
+    model = make(library, pos_label=None).fit(table, table.y)
+    np.testing.assert_allclose(model.predict_proba(table)[:, 1], 0.1, rtol=1e-4)
+
+
 @pytest.mark.parametrize("kind", ["table", "frame", "subset"])
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_evaluation_sets_of_any_kind(library, kind, table, frame, tmp_path):

@@ -178,6 +178,30 @@ def test_files_that_are_no_table(tmp_path):
     (tmp_path / "t.csv").write_text("x,y\n1,2\n")
     with pytest.raises(ValueError, match=r"t\.csv is not a Parquet file"):
         ParquetTable(tmp_path / "t.csv", target="y")
+    path = tmp_path / "cut.parquet"
+    pd.DataFrame({"x": range(99), "y": range(99)}).to_parquet(path)
+    data = path.read_bytes()
+    for broken in (b"", data[:-200], data[:-60] + b"!" * 52 + data[-8:]):
+        path.write_bytes(broken)
+        with pytest.raises(ValueError, match=r"cut\.parquet is not a Parquet file"):
+            ParquetTable(path, target="y")
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    twice = pa.Table.from_arrays([pa.array([1, 2])] * 3, names=["x", "y", "x"])
+    pq.write_table(twice, tmp_path / "t.parquet")
+    with pytest.raises(ValueError, match=r"t\.parquet has two columns 'x'"):
+        ParquetTable(tmp_path / "t.parquet", target="y")
+
+
+def test_files_without_statistics_have_the_same_values(tmp_path):
+    data = pa.table({"n": [1, 2], "flag": [True, False], "y": [0, 1]})
+    for k, write_statistics in enumerate([True, False]):
+        pq.write_table(data, tmp_path / f"{k}.parquet", write_statistics=write_statistics)
+    sure, unsure = (ParquetTable(tmp_path / f"{k}.parquet", target="y") for k in (0, 1))
+    assert sure.dtypes.tolist() == [np.int64, np.bool_]
+    assert unsure.dtypes.tolist() == [np.float64, np.float64]
+    pd.testing.assert_frame_equal(sure.to_frame().astype(float), unsure.to_frame())
 
 
 BAD = {
@@ -185,6 +209,7 @@ BAD = {
     "a column less": ({"x": None}, r"1\.parquet has no column 'x'"),
     "a column more": ({"z": [1, 2]}, r"1\.parquet has a column 'z'"),
     "no label": ({"y": [1, None]}, r"1\.parquet.* 'y'"),
+    "categories": ({"z": pd.Categorical([1, 2])}, r"type int64 \(categorical\), but int64 in"),
     "no weight": ({"w": [np.nan, 1.0]}, r"1\.parquet: weight column 'w' has no value in row 0"),
 }
 
@@ -193,6 +218,7 @@ BAD = {
 def test_a_file_that_does_not_fit_the_first(tmp_path, case):
     changes, message = BAD[case]
     first = pd.DataFrame({"x": [1.0, 2.0], "w": [1.0, 1.0], "y": [0.0, 1.0]})
+    first = first.assign(z=[1, 2]) if case == "categories" else first
     other = first.assign(**{k: v for k, v in changes.items() if v is not None})
     other = other.drop(columns=[k for k, v in changes.items() if v is None])
     first.to_parquet(tmp_path / "0.parquet")
