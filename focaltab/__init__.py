@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     )
     from focaltab.comparison import compare_losses
     from focaltab.ensemble import FocalEnsembleClassifier
+    from focaltab.external import ParquetTable
     from focaltab.losses import ClassBalanced, FocalLoss
     from focaltab.model_selection import FocalSearchCV
     from focaltab.neural import FocalMLPClassifier
@@ -29,6 +30,7 @@ __all__ = [
     "FocalMLPClassifier",
     "FocalSearchCV",
     "FocalXGBClassifier",
+    "ParquetTable",
     "compare_losses",
     "lightgbm_objective",
     "xgboost_objective",
@@ -42,6 +44,7 @@ _HOME = {
     "FocalMLPClassifier": "focaltab.neural",
     "FocalSearchCV": "focaltab.model_selection",
     "FocalXGBClassifier": "focaltab.boosting",
+    "ParquetTable": "focaltab.external",
     "compare_losses": "focaltab.comparison",
     "lightgbm_objective": "focaltab.boosting",
     "xgboost_objective": "focaltab.boosting",

@@ -11,11 +11,14 @@ from focaltab._inputs.held_out import (
     with_weight_only,
 )
 from focaltab._inputs.labels import Classes, encode_target, warn_of_common_positive
+from focaltab._inputs.lazy import LazyTable, by_batch, in_memory, is_lazy
 from focaltab._inputs.state import whole_or_unchanged
 from focaltab._inputs.weights import prepare_loss, training_weight, weight_keyword
 
 __all__ = [
     "Classes",
+    "LazyTable",
+    "by_batch",
     "check_continuation",
     "check_features",
     "check_rows",
@@ -23,6 +26,8 @@ __all__ = [
     "encode_evaluation_sets",
     "encode_target",
     "fingerprint_of",
+    "in_memory",
+    "is_lazy",
     "mean_average_precision",
     "numbers_as_numbers",
     "prepare_loss",

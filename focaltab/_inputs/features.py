@@ -29,7 +29,8 @@ def check_rows(X: Any, y: Any, name: str = "") -> None:
 def check_features(X: Any) -> None:
     """Refuse a table without columns, columns that are no features, and infinite values.
 
-    One library rejects infinite values from its core, the other trains on them.
+    One library rejects infinite values from its core, the other trains on them. A table in files
+    refuses them itself, when it comes to them.
 
     Raises
     ------

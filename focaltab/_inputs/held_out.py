@@ -14,6 +14,7 @@ from sklearn.utils import _safe_indexing
 
 from focaltab._inputs.features import check_features, check_rows
 from focaltab._inputs.labels import Classes
+from focaltab._inputs.lazy import is_lazy
 from focaltab.losses._validation import check_weight
 
 
@@ -84,9 +85,11 @@ def encode_evaluation_sets(
 
 
 def take_rows(data: Any, rows: NDArray[np.intp]) -> Any:
-    """Rows of an array, frame, sparse matrix or list; None stays None."""
+    """Rows of an array, frame, sparse matrix, list or table in files; None stays None."""
     if data is None:
         return None
+    if is_lazy(data):
+        return data.take(rows)
     if sparse.issparse(data):
         matrix: Any = data
         data = matrix.tocsr()  # not every sparse format can be indexed by row

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from lightgbm.basic import LightGBMError, _ConfigAliases
 from numpy.typing import NDArray
 
 from focaltab import _inputs
+from focaltab.boosting._external_lightgbm import check_external, fit_from_table
 from focaltab.boosting._lightgbm_evaluation import (
     LightGBMAveragePrecision,
     as_list,
@@ -190,8 +192,9 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
 
         Parameters
         ----------
-        X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
-            NaN is missing; pandas categories are used as such.
+        X : array-like, DataFrame, sparse matrix or ParquetTable of shape (n_samples, n_features)
+            NaN is missing; pandas categories are used as such. A `ParquetTable` need not fit into
+            memory: see `focaltab.external`.
         y : array-like of shape (n_samples,)
             Labels of any type; see ``pos_label``.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -258,6 +261,10 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
                 eval_set, eval_sample_weight, eval_init_score = sampled.thinned(
                     eval_set, eval_sample_weight, eval_init_score
                 )
+            elif eval_set is not None:
+                # LightGBM has them in memory either way, once the rows to train on are.
+                eval_set = [(_inputs.in_memory(rows), labels) for rows, labels in eval_set]
+        library_fit = partial(fit_from_table, self) if _inputs.is_lazy(X) else super().fit
         loss, prevalence = _inputs.prepare_loss(self, classes, codes, weight)
         if sampled is not None:
             prevalence = sampled.prevalence
@@ -271,10 +278,11 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         _inputs.warn_of_common_positive(classes, prevalence, self.pos_label)
         if eval_metric is None and self._given("metric") is None and eval_set is not None:
             eval_metric = LightGBMAveragePrecision(loss)
+        check_external(X, eval_set, init_model)
         by_class = fit_params.pop("eval_class_weight", None)
         with _inputs.whole_or_unchanged(self), self._as_focal_training(loss):
             try:
-                super().fit(
+                library_fit(
                     X,
                     codes,
                     sample_weight=weight,
@@ -293,7 +301,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
                 if "num_features()) > (0)" not in str(error) or not own_intercept:
                     raise
                 self._fit_objective = "multiclass" if loss.is_multiclass else "binary"
-                super().fit(X, codes, sample_weight=weight)
+                library_fit(X, codes, sample_weight=weight)
                 _clear_first_trees(self.booster_)
         # The library learned class numbers; its own predict is to give labels.
         self._le.fit(classes.labels)
@@ -391,7 +399,8 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
 
         Parameters
         ----------
-        X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
+        X : array-like, DataFrame, sparse matrix or ParquetTable of shape (n_samples, n_features)
+            Of a `ParquetTable` one batch is in memory at a time.
         raw_score, start_iteration, num_iteration, pred_leaf, pred_contrib, validate_features, \
 **kwargs
             As in ``lightgbm.LGBMClassifier.predict_proba``.
@@ -402,6 +411,18 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
             Columns in the order of `classes_`; what LightGBM returns for ``raw_score``,
             ``pred_leaf`` or ``pred_contrib``.
         """
+        if _inputs.is_lazy(X) and self.__sklearn_is_fitted__():
+            streamed = partial(
+                self.predict_proba,
+                raw_score=raw_score,
+                start_iteration=start_iteration,
+                num_iteration=num_iteration,
+                pred_leaf=pred_leaf,
+                pred_contrib=pred_contrib,
+                validate_features=validate_features,
+                **kwargs,
+            )
+            return _inputs.by_batch(streamed, X)
         other = pred_leaf or pred_contrib
         if self.__sklearn_is_fitted__():
             _inputs.check_features(X)
@@ -422,7 +443,8 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
 
 
 def _column_names(X: Any) -> list[str] | None:
-    return list(map(str, X.columns)) if isinstance(X, pd.DataFrame) else None
+    named = isinstance(X, pd.DataFrame) or _inputs.is_lazy(X)
+    return list(map(str, X.columns)) if named else None
 
 
 def _check_column_order(X: Any, known: list[str] | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ from xgboost.callback import EarlyStopping
 
 from focaltab import _inputs
 from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision, on_probabilities
+from focaltab.boosting._external_xgboost import ExternalMatrices, check_external
 from focaltab.boosting._native_file import alpha_of, from_json, to_json
 from focaltab.boosting._objective import own_threads, xgboost_objective
 from focaltab.boosting._pilot import PILOT
@@ -150,13 +152,15 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
-            NaN is missing; pandas categories are used as such.
+        X : array-like, DataFrame, sparse matrix or ParquetTable of shape (n_samples, n_features)
+            NaN is missing; pandas categories are used as such. A `ParquetTable` need not fit into
+            memory: see `focaltab.external`.
         y : array-like of shape (n_samples,)
             Labels of any type; see ``pos_label``.
         sample_weight : array-like of shape (n_samples,), default=None
         eval_set : list of (X, y), default=None
-            For early stopping. Without it, `validation_fraction` of the rows is held out.
+            For early stopping, of any kind that X may be. Without it, `validation_fraction` of the
+            rows is held out.
         xgb_model : Booster, fitted estimator or path, default=None
             Model to continue; its intercept is kept.
         base_margin, verbose, sample_weight_eval_set, base_margin_eval_set, feature_weights
@@ -172,6 +176,8 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             For missing or continuous labels, a single class, infinite features, unusable
             weights or parameters, a class too rare to hold out, or a model to continue whose
             margins mean something else.
+        OSError
+            If the cache of a `ParquetTable` does not fit on its disk.
         """
         classes, codes = _inputs.encode_target(y, self.pos_label)
         self._check_parameters(classes)
@@ -217,9 +223,10 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             prevalence = sampled.prevalence
         _inputs.check_continuation(xgb_model, loss, classes)
         _inputs.warn_of_common_positive(classes, prevalence, self.pos_label)
+        check_external(self, X, eval_set)
         with _inputs.whole_or_unchanged(self):
             self._label_order = None  # the library checks its own class numbers while it fits
-            with self._as_focal_training(loss, prevalence, keep_intercept=xgb_model is not None):
+            with self._as_focal_training(loss, prevalence, xgb_model):
                 super().fit(
                     X,
                     codes,
@@ -277,11 +284,12 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
 
     @contextmanager
     def _as_focal_training(
-        self, loss: FocalLoss, prevalence: Any, keep_intercept: bool
+        self, loss: FocalLoss, prevalence: Any, xgb_model: Any
     ) -> Iterator[None]:
         """Show XGBoost's own ``fit`` the objective, intercept and metric; then restore."""
         shown: dict[str, Any] = {
-            "_fit_base_score": None if keep_intercept else self._base_score(loss, prevalence),
+            "_fit_base_score": self._base_score(loss, prevalence) if xgb_model is None else None,
+            "_fit_external": ExternalMatrices(xgb_model),
             "callbacks": list(self.callbacks or []),
         }
         if self._can_reweight(loss):
@@ -309,8 +317,10 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             self.__dict__.update(shown)
             yield
         finally:
+            shown["_fit_external"].close()
             self.__dict__.update(hidden)
             self.__dict__.pop("_fit_base_score")
+            self.__dict__.pop("_fit_external")
             self.__dict__.pop("_fit_reweighting", None)
 
     def _can_reweight(self, loss: FocalLoss) -> bool:
@@ -327,7 +337,12 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         )
 
     def _create_dmatrix(self, ref: Any, **kwargs: Any) -> Any:
-        data = super()._create_dmatrix(ref=ref, **kwargs)
+        if _inputs.is_lazy(kwargs["data"]):
+            data = self._fit_external.make(
+                kwargs.pop("data"), ref=ref, nthread=self.n_jobs, max_bin=self.max_bin, **kwargs
+            )
+        else:
+            data = super()._create_dmatrix(ref=ref, **kwargs)
         if ref is None and "_fit_reweighting" in self.__dict__:
             self._fit_reweighting.watch(data)
         return data
@@ -378,7 +393,8 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like, DataFrame or sparse matrix of shape (n_samples, n_features)
+        X : array-like, DataFrame, sparse matrix or ParquetTable of shape (n_samples, n_features)
+            Of a `ParquetTable` one batch is in memory at a time.
         validate_features, base_margin, iteration_range
             As in ``xgboost.XGBClassifier.predict_proba``.
 
@@ -388,6 +404,13 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             Columns in the order of `classes_`.
         """
         self.get_booster()  # scikit-learn's NotFittedError, before anything else can fail
+        if _inputs.is_lazy(X):
+            options: dict[str, Any] = {
+                "validate_features": validate_features,
+                "iteration_range": iteration_range,
+            }
+            streamed = partial(self.predict_proba, **options)
+            return _inputs.by_batch(streamed, X, base_margin=base_margin)
         _inputs.check_features(X)
         margins = super().predict(
             X,
@@ -416,6 +439,13 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
 
         Parameters and errors as in ``xgboost.XGBClassifier.predict``.
         """
+        if output_margin and _inputs.is_lazy(X):
+            options: dict[str, Any] = {
+                "validate_features": validate_features,
+                "iteration_range": iteration_range,
+            }
+            streamed = partial(self.predict, output_margin=True, **options)
+            return _inputs.by_batch(streamed, X, base_margin=base_margin)
         if output_margin:
             return np.asarray(
                 super().predict(

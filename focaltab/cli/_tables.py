@@ -93,7 +93,10 @@ def _main(
 
 @app.command()
 def train(
-    data: Annotated[Path, typer.Argument(help="CSV or Parquet file.")],
+    data: Annotated[
+        list[Path],
+        typer.Argument(help="CSV or Parquet file; with --external-memory Parquet files."),
+    ],
     target: Annotated[str, typer.Option(help="Column to predict: any two labels.")],
     out_dir: Annotated[Path, typer.Option("--out", help="Folder to write; must not exist.")],
     model: Annotated[
@@ -131,10 +134,22 @@ def train(
         ),
     ] = None,
     random_state: Annotated[int, typer.Option(help="Seed.")] = 0,
+    external_memory: Annotated[
+        bool,
+        typer.Option(
+            "--external-memory",
+            help=(
+                "Read Parquet files in batches, for data larger than memory (boosters; xgb writes "
+                "its cache into TMPDIR). No column is looked at as a whole: constants and numeric "
+                "identifiers are not found, text is never taken as times, and categories are those "
+                "of all rows. Columns of dates must be left out with --drop."
+            ),
+        ),
+    ] = False,
 ) -> None:
     """Train with focal loss and, for comparison, with cross-entropy; judge on held-out rows."""
     with door_errors():
-        from focaltab.workflow import TrainConfig
+        from focaltab.workflow import TrainConfig, UserError
         from focaltab.workflow._model_dir import check_new_folder
 
         config = TrainConfig(
@@ -152,10 +167,14 @@ def train(
             early_stopping_rounds=early_stopping_rounds,
             sampling=None if sampling is None else "hard_negative",
             random_state=random_state,
+            external_memory=external_memory,
         )
         config.check()
         check_new_folder(out_dir)
-        has_report = _train(_read(data, target=target), config, out_dir, str(data))
+        if not external_memory and len(data) > 1:
+            raise UserError("Several files are read with --external-memory alone.")
+        table = data if external_memory else _read(data[0], target=target)
+        has_report = _train(table, config, out_dir, str(data[0]) if len(data) == 1 else None)
         out.print(
             f"Written to {escape(str(out_dir))}: model, schema.json, metrics.json, "
             f"predictions.csv, top_rows.csv{', report.html' if has_report else ''}",
@@ -164,9 +183,14 @@ def train(
 
 
 def _train(table: Any, config: TrainConfig, out_dir: Path, source: str | None = None) -> bool:
-    """Train, save, show the figures and write the report; whether there is a report."""
-    from focaltab.workflow import save_model
-    from focaltab.workflow import train as train_model
+    """Train, save, show the figures and write the report; whether there is a report.
+
+    `table` is a frame, or paths to read from as the training goes on.
+    """
+    from focaltab.workflow import save_model, train_from_files
+    from focaltab.workflow import train as train_in_memory
+
+    train_model: Any = train_from_files if config.external_memory else train_in_memory
 
     bar = Progress(
         TextColumn("{task.description:>14}"),

@@ -85,10 +85,12 @@ class Content:
         words += ["--positive", self.schema["positive"]]
         for key in (
             "model", "gamma", "alpha", "time_column", "test_size", "n_estimators",
-            "max_epochs", "learning_rate", "early_stopping_rounds", "random_state",
+            "max_epochs", "learning_rate", "early_stopping_rounds", "sampling", "random_state",
         ):  # fmt: skip
-            if config[key] is not None:
+            if config.get(key) is not None:
                 words += [f"--{key.replace('_', '-')}", str(config[key])]
+        if config.get("external_memory"):
+            words.append("--external-memory")
         for column in config["drop"]:
             words += ["--drop", column]
         return shlex.join(words)

@@ -71,7 +71,7 @@ class Pilot:
         options = {}
         if weight is not None and has_fit_parameter(model, "sample_weight"):
             options["sample_weight"] = weight[rows]
-        model.fit(_inputs.take_rows(X, rows), codes[rows], **options)
+        model.fit(_inputs.in_memory(_inputs.take_rows(X, rows)), codes[rows], **options)
         return cls(model, 1, n_seen / negatives.size)
 
     def probability(self, X: Any) -> NDArray[np.float32]:
@@ -82,7 +82,9 @@ class Pilot:
         ValueError
             If the model states one that is no number.
         """
-        p = np.asarray(self.model.predict_proba(X)[:, self.column], dtype=np.float32)
+        stated = self.model.predict_proba
+        both = _inputs.by_batch(stated, X) if _inputs.is_lazy(X) else stated(X)
+        p = np.asarray(both[:, self.column], dtype=np.float32)
         finite = np.isfinite(p)
         if not finite.all():
             raise ValueError(

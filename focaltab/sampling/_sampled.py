@@ -54,7 +54,7 @@ class SampledRows:
             weight = weight * weights[0][rows]
         if margins is not None:
             margins = [_inputs.take_rows(margins[0], rows)]
-        return [(_inputs.take_rows(X, rows), codes[rows])], [weight], margins
+        return [(_inputs.in_memory(_inputs.take_rows(X, rows)), codes[rows])], [weight], margins
 
 
 def check_sampling(
@@ -98,7 +98,8 @@ def sample(
     return SampledRows(
         drawn,
         float(shares[1] / shares.sum()),
-        _inputs.take_rows(X, kept),
+        # Few enough to be in memory, whatever the table was.
+        _inputs.in_memory(_inputs.take_rows(X, kept)),
         codes[kept],
         None if weight is None else weight[kept],
         _inputs.take_rows(margin, kept),

@@ -5,6 +5,7 @@ from focaltab.workflow._errors import ReadingNote, UserError
 from focaltab.workflow._model_dir import LoadedModel, load_model, save_model
 from focaltab.workflow._table import read_table, write_table
 from focaltab.workflow._train import TrainResult, train
+from focaltab.workflow._train_files import train_from_files
 
 __all__ = [
     "LoadedModel",
@@ -16,5 +17,6 @@ __all__ = [
     "read_table",
     "save_model",
     "train",
+    "train_from_files",
     "write_table",
 ]

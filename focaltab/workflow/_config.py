@@ -30,7 +30,8 @@ class TrainConfig:
     """Everything that decides a training run; `check` raises `UserError` on a bad value.
 
     None stands for the model's own default, which `filled` puts in its place. Boosters have at
-    most ``n_estimators`` rounds, a network has at most ``max_epochs`` epochs.
+    most ``n_estimators`` rounds, a network has at most ``max_epochs`` epochs. ``external_memory``
+    says that the rows are read from their files in batches: see `train_from_files`.
     """
 
     target: str
@@ -47,6 +48,7 @@ class TrainConfig:
     early_stopping_rounds: int | None = None
     sampling: Literal["hard_negative"] | None = None
     random_state: int = 0
+    external_memory: bool = False
 
     def filled(self) -> TrainConfig:
         """The same with the model's defaults for what is None."""
@@ -80,6 +82,8 @@ class TrainConfig:
             sampling_of(self.sampling)
         except ValueError:
             raise UserError(f"--sampling must be hard_negative, got {self.sampling!r}.") from None
+        if self.model == "mlp" and self.external_memory:
+            raise UserError("--external-memory is for boosters: use --model xgb or lgbm.")
         require_library(self.model)
         if not 0.0 < self.test_size < 1.0:
             raise UserError(f"--test-size must lie between 0 and 1, got {self.test_size}.")

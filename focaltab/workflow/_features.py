@@ -13,7 +13,7 @@ from focaltab.workflow._errors import UserError
 from focaltab.workflow._times import is_time_text, seconds
 
 # Text that hardly ever repeats is an identifier: it can only be memorised.
-_IDENTIFIER_SHARE = 0.5
+IDENTIFIER_SHARE = 0.5
 # Whole numbers that are nearly all different may be one too, or an amount in cents: told, not left
 # out.
 _NEARLY_ALL = 0.95
@@ -64,7 +64,7 @@ class Schema:
                 schema.kinds[name] = "time"
             else:
                 values = column.dropna().astype(str)
-                if values.nunique() > FEW_VALUES and values.nunique() > _IDENTIFIER_SHARE * len(
+                if values.nunique() > FEW_VALUES and values.nunique() > IDENTIFIER_SHARE * len(
                     values
                 ):
                     schema.left_out[name] = "text that hardly repeats (an identifier?)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from focaltab._inputs import take_rows
 from focaltab.sampling import FEWEST_POSITIVES
 from focaltab.workflow._config import PREDICTION_COLUMNS, TrainConfig
 from focaltab.workflow._errors import UserError
@@ -88,15 +90,53 @@ def train(
     kept, held_out = split(y, when, config.test_size, config.random_state, labels)
     schema = Schema.from_table(features.iloc[kept])
     X, _ = schema.apply(features)
-    inner = None if when is None else when[kept]
+
+    def rows_of(rows: NDArray[np.intp]) -> pd.DataFrame:
+        return features.iloc[rows][list(schema.kinds)]
+
+    target = Target(y, labels, when, kept, held_out)
+    return fit_and_judge(config, target, schema, X, rows_of, progress)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Labels as 0 and 1 with their names, the rows' moments if any, and who is held out."""
+
+    y: NDArray[np.int8]
+    labels: tuple[str, str]
+    when: NDArray[np.float64] | None
+    kept: NDArray[np.intp]
+    held_out: NDArray[np.intp]
+
+
+def fit_and_judge(
+    config: TrainConfig,
+    target: Target,
+    schema: Schema,
+    X: Any,
+    rows_of: Callable[[NDArray[np.intp]], pd.DataFrame],
+    progress: Progress | None,
+) -> TrainResult:
+    """Train both losses on the kept rows of features, and judge them on the held-out ones.
+
+    `rows_of` gives rows of the data as they are, under the names of the schema.
+    """
+    y, kept, held_out = target.y, target.kept, target.held_out
+    negative, positive = target.labels
+    inner = None if target.when is None else target.when[kept]
     fit_rows, stop_rows = (
         kept[rows]
         for rows in split(
-            y[kept], inner, VALIDATION_SHARE, config.random_state, labels, purpose="early-stopping"
+            y[kept],
+            inner,
+            VALIDATION_SHARE,
+            config.random_state,
+            target.labels,
+            purpose="early-stopping",
         )
     )
     # One early-stopping part for both losses, so that only the loss differs.
-    parts = Parts(X.iloc[fit_rows], y[fit_rows], X.iloc[stop_rows], y[stop_rows])
+    parts = Parts(take_rows(X, fit_rows), y[fit_rows], take_rows(X, stop_rows), y[stop_rows])
     n_positives = int(y[fit_rows].sum())
     if config.sampling is not None and n_positives < FEWEST_POSITIVES:
         raise UserError(
@@ -110,9 +150,9 @@ def train(
             ("cross_entropy", 0.0, None),
         )
     }
+    X_held_out = take_rows(X, held_out)
     scores: dict[str, NDArray[Any]] = {
-        name: estimator.predict_proba(X.iloc[held_out])[:, 1]
-        for name, (estimator, _) in fits.items()
+        name: estimator.predict_proba(X_held_out)[:, 1] for name, (estimator, _) in fits.items()
     }
     truth = y[held_out]
     sides = {"train": fit_rows, "early_stopping": stop_rows, "test": held_out}
@@ -142,9 +182,11 @@ def train(
         }
     )
     top = held_out[np.argsort(-scores["focal"], kind="stable")[:_TOP_ROWS]]
-    top_rows = features.iloc[top][list(schema.kinds)]
+    top_rows = rows_of(top)
     top_rows.insert(0, row, top, allow_duplicates=True)
-    return TrainResult(config, fits["focal"][0], schema, labels, figures, predictions, top_rows)
+    return TrainResult(
+        config, fits["focal"][0], schema, target.labels, figures, predictions, top_rows
+    )
 
 
 def _sampled(estimator: Any) -> dict[str, Any]:

@@ -33,10 +33,20 @@ def test_hard_negatives_are_trained_on_and_counted(payments, tmp_path, model):
     assert sampled["kept"] < 0.3 * sampled["of"]
     assert f"Trained on {sampled['kept']:,} of {sampled['of']:,} rows" in done.output
     assert json.loads((out / "schema.json").read_text())["config"]["sampling"] == "hard_negative"
+    assert "--sampling hard_negative" in (out / "report.html").read_text()
     scored = CliRunner().invoke(
         app, ["predict", str(out), str(payments), "--out", str(tmp_path / "scores.csv")]
     )
     assert scored.exit_code == 0, scored.output
+
+
+def test_it_goes_with_files_larger_than_memory(payments, tmp_path):
+    out = tmp_path / "model"
+    options = ["--model", "lgbm", "--n-estimators", 30, "--sampling", "hard_negative"]
+    done = train(payments, *options, "--external-memory", "--out", out)
+    assert done.exit_code == 0, done.output
+    sampled = json.loads((out / "metrics.json").read_text())["sampled"]
+    assert sampled["kept"] < 0.3 * sampled["of"]
 
 
 def test_too_few_positives_and_unknown_samplings_are_refused(payments, tmp_path):

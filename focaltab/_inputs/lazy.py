@@ -1,0 +1,103 @@
+"""Tables that are read a batch of rows at a time, known by what they can do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, TypeGuard
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+
+class LazyTable(Protocol):
+    """What the estimators ask of a table that is not in memory; `ParquetTable` is one."""
+
+    batch_rows: int
+    cache_dir: str | None
+
+    @property
+    def columns(self) -> list[str]: ...
+
+    @property
+    def dtypes(self) -> pd.Series: ...
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+    def batches(self) -> Iterator[tuple[NDArray[np.intp], pd.DataFrame]]: ...
+
+    def take(self, rows: Any) -> LazyTable: ...
+
+    def to_frame(self) -> pd.DataFrame: ...
+
+
+def is_lazy(X: Any) -> TypeGuard[LazyTable]:
+    """Whether `X` is a table that is read in batches."""
+    # Asked of the type: a DataFrame shows any column as an attribute of itself.
+    return all(hasattr(type(X), name) for name in ("batches", "take", "to_frame"))
+
+
+def in_memory(X: Any) -> Any:
+    """The table as a frame if it is read in batches; anything else as it is."""
+    return X.to_frame() if is_lazy(X) else X
+
+
+def by_batch(function: Callable[..., Any], table: LazyTable, **per_row: Any) -> NDArray[Any]:
+    """Results of a function for each batch of rows, joined.
+
+    `per_row` holds arrays with a value for every row, of which the function gets its part by the
+    same name; None stays None.
+    """
+    parts = []
+    for rows, frame in table.batches():
+        of_rows = {k: None if v is None else np.asarray(v)[rows] for k, v in per_row.items()}
+        parts.append(np.asarray(function(frame, **of_rows)))
+    return np.concatenate(parts) if parts else np.asarray(function(table.to_frame(), **per_row))
+
+
+def check_same_columns(table: LazyTable, X: Any, name: str) -> None:
+    """Refuse a table whose columns are not those of the training table `X`, if that names them.
+
+    Raises
+    ------
+    ValueError
+        Names the first column that differs.
+    """
+    if not (is_lazy(X) or isinstance(X, pd.DataFrame)):
+        return
+    known, names = list(X.columns), table.columns
+    if len(names) != len(known):
+        raise ValueError(f"{name} has {len(names)} columns, but X has {len(known)}.")
+    for k, (one, other) in enumerate(zip(names, known, strict=True)):
+        if one != other:
+            raise ValueError(f"{name}: column {k} is {one!r}, but {other!r} in X.")
+        kinds = [
+            "text" if isinstance(dtypes.iloc[k], pd.CategoricalDtype) else "numbers"
+            for dtypes in (table.dtypes, X.dtypes)
+        ]
+        if kinds[0] != kinds[1]:
+            raise ValueError(f"{name}: column {one!r} holds {kinds[0]}, but {kinds[1]} in X.")
+
+
+def known_categories(frame: pd.DataFrame, known: dict[str, pd.Index]) -> pd.DataFrame:
+    """The frame with the codes that the `known` categories of its columns have in a model.
+
+    Raises
+    ------
+    ValueError
+        For a category that is not known.
+    """
+    changed = {}
+    for name, categories in known.items():
+        column = frame[name].cat
+        if column.categories.equals(categories):
+            continue
+        changed[name] = column.set_categories(categories)
+        strange = changed[name].isna() & frame[name].notna()
+        if strange.any():
+            raise ValueError(
+                f"Column {name!r} holds {frame[name][strange].iloc[0]!r}, which is not among the "
+                "categories that the model is trained on."
+            )
+    return frame.assign(**changed) if changed else frame

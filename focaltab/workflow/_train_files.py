@@ -1,0 +1,148 @@
+"""Training on Parquet files that are larger than memory, with the same comparison and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from focaltab.external import ParquetTable
+from focaltab.external._files import find, open_parquet
+from focaltab.workflow._config import TrainConfig
+from focaltab.workflow._errors import UserError
+from focaltab.workflow._features import FEW_VALUES, IDENTIFIER_SHARE, Schema
+from focaltab.workflow._fit import Progress
+from focaltab.workflow._split import check_enough, moments, split
+from focaltab.workflow._target import binary_target
+from focaltab.workflow._train import Target, TrainResult, fit_and_judge
+
+
+def train_from_files(
+    paths: Sequence[str | Path], config: TrainConfig, progress: Progress | None = None
+) -> TrainResult:
+    """Train on Parquet files and judge on their held-out part, a batch of rows in memory at a time.
+
+    What takes a look at all values of a column is left out: constant columns and numbers that
+    hardly repeat are used as they are, text is taken as categories even where it holds times, and
+    categories are those of all rows, the held-out ones among them. Labels, and the time column
+    if there is one, are in memory.
+
+    Parameters
+    ----------
+    paths : list of path or glob string
+        Files of one table.
+    config, progress
+        As in `train`; ``config.model`` must be a booster.
+
+    Returns
+    -------
+    TrainResult
+
+    Raises
+    ------
+    UserError, ValueError, OSError
+        For anything in the files or the options that cannot be trained on.
+    """
+    config.check()
+    config = config.filled()
+    files = find(paths)
+    with open_parquet(files[0]) as first:
+        names = first.schema_arrow.names
+    if config.target not in names:
+        binary_target(pd.DataFrame(columns=names), config.target, config.positive)  # raises
+    absent = [name for name in config.drop if name not in names]
+    if absent:
+        raise UserError(f"--drop names a column that is not there: {absent[0]!r}.")
+    used = {config.target, config.time_column, *config.drop}
+    chosen = [name for name in names if name not in used and not name.startswith("__index_level_")]
+    if not chosen:
+        raise UserError("No column is left that could serve as a feature.")
+    when = None if config.time_column is None else _moments(files, config.time_column)
+    table = ParquetTable(files, target=config.target, columns=chosen)
+    labels = pd.DataFrame({config.target: table.y})
+    y, negative, positive = binary_target(labels, config.target, config.positive)
+    if when is None:
+        check_enough(y, (negative, positive), config.test_size)
+    kept, held_out = split(y, when, config.test_size, config.random_state, (negative, positive))
+    schema = _schema(table)
+
+    def rows_of(rows: NDArray[np.intp]) -> pd.DataFrame:
+        order = np.argsort(rows)
+        found = table.take(rows[order]).to_frame()[list(schema.kinds)]
+        return found.iloc[np.argsort(order)].reset_index(drop=True)
+
+    target = Target(y, (negative, positive), when, kept, held_out)
+    return fit_and_judge(config, target, schema, _Features(table, schema), rows_of, progress)
+
+
+def _moments(files: list[str], name: str) -> NDArray[np.float64]:
+    parts = []
+    for path in files:
+        if name not in pq.read_schema(path).names:
+            raise UserError(f"{path} has no time column {name!r}.")
+        parts.append(pq.read_table(path, columns=[name]).to_pandas()[name])
+    return moments(pd.concat(parts, ignore_index=True).to_frame(), name)
+
+
+def _schema(table: ParquetTable) -> Schema:
+    """Kinds of columns as far as they are known without another look at the rows."""
+    schema = Schema({}, {})
+    for name, dtype in table.dtypes.items():
+        column = str(name)
+        if not isinstance(dtype, pd.CategoricalDtype):
+            schema.kinds[column] = "number"
+            continue
+        values = [str(value) for value in dtype.categories]
+        if not values:
+            schema.left_out[column] = "always missing"
+        elif len(values) > max(FEW_VALUES, IDENTIFIER_SHARE * len(table)):
+            schema.left_out[column] = "text that hardly repeats (an identifier?)"
+        else:
+            schema.kinds[column] = "category"
+            schema.categories[column] = sorted(values)
+    if not schema.kinds:
+        raise UserError("No column is left that could serve as a feature.")
+    return schema
+
+
+class _Features:
+    """A table's batches as the features that a schema makes of them."""
+
+    def __init__(self, table: ParquetTable, schema: Schema) -> None:
+        self._table = table
+        self._schema = schema
+        self.batch_rows = table.batch_rows
+        self.cache_dir = table.cache_dir
+
+    @property
+    def columns(self) -> list[str]:
+        return self._schema.feature_names
+
+    @property
+    def dtypes(self) -> pd.Series:
+        return self._applied(self._table.take([]).to_frame()).dtypes
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self._table), len(self._schema.kinds)
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def batches(self) -> Iterator[tuple[NDArray[np.intp], pd.DataFrame]]:
+        for rows, frame in self._table.batches():
+            yield rows, self._applied(frame)
+
+    def take(self, rows: Any) -> _Features:
+        return _Features(self._table.take(rows), self._schema)
+
+    def to_frame(self) -> pd.DataFrame:
+        return self._applied(self._table.to_frame())
+
+    def _applied(self, frame: pd.DataFrame) -> pd.DataFrame:
+        return self._schema.apply(frame)[0]
