@@ -11,6 +11,7 @@ NAMES = (
     "whole_fit",
     "sampling",
     "scale",
+    "external",
     "metrics",
     "mlp_speed",
     "mlp_quality",
