@@ -77,7 +77,7 @@ def run(n_pairs: int) -> str:
                 n_pairs,
             )
             times.append(compare(library, pairs))
-            memory.append(compare(library, list(zip(*peaks.values(), strict=True))))
+            memory.append(compare(library, list(zip(peaks["files"], peaks["memory"], strict=True))))
     size = N_FILES * ROWS_PER_FILE * N_FEATURES * 8 / 2**20
     return f"""## From Parquet files, {N_FILES * ROWS_PER_FILE:,} x {N_FEATURES}, against memory
 
