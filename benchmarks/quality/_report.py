@@ -7,22 +7,26 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import scikit_posthocs as posthocs
-from scipy.stats import friedmanchisquare, rankdata, studentized_range
+from scipy.stats import friedmanchisquare, rankdata, studentized_range, wilcoxon
 
 from benchmarks.quality._models import MODELS, N_INNER_FOLDS, N_TRIALS
+from benchmarks.quality._tables import N_FOLDS, N_REPEATS, table_names
 from focaltab._new_file import part_of
 
 OURS = "FocalEnsemble"
+TWINS = (("FocalXGB tuned", "XGBoost tuned"), ("FocalLGBM tuned", "LightGBM tuned"))
 FIGURES = {"average_precision": -1.0, "log_loss": 1.0}
 
 
 def write(results: pd.DataFrame, folder: Path) -> str:
     """Write the page and the critical-difference diagrams; return the page."""
+    results = comparable(results)
     means = results.groupby(["table", "model"])[[*FIGURES, "seconds"]].mean()
     parts = [_introduction(results)]
     for figure, sign in FIGURES.items():
         by_table = means[figure].unstack().reindex(columns=list(MODELS))
         parts.append(_section(figure, sign, by_table, means["seconds"].unstack(), folder))
+    parts.append(_twins(means))
     failed = results[results["error"].notna()]
     parts.append("## Fits that failed\n")
     parts.append(
@@ -38,16 +42,33 @@ def write(results: pd.DataFrame, folder: Path) -> str:
     return page
 
 
+def comparable(results: pd.DataFrame) -> pd.DataFrame:
+    """Only the trainings that every contender has had: a run that goes on leaves others."""
+    training = ["table", "repeat", "fold"]
+    n_models = results.groupby(training)["model"].transform("nunique")
+    found = results[n_models == len(MODELS)]
+    if found.empty:
+        raise SystemExit("No table has been trained on by every contender yet: run goes on.")
+    return found
+
+
 def _introduction(results: pd.DataFrame) -> str:
     done = results.groupby("table")[["repeat", "fold"]].apply(lambda r: len(r.drop_duplicates()))
     rows = ", ".join(sorted({f"{n:,}" for n in results["most_rows"]}))
+    waiting = sorted(set(table_names()) - set(done.index))
+    still = f" Still to come: {', '.join(waiting)}." if waiting else ""
+    counts = sorted({int(done.min()), int(done.max())})
+    trainings = " to ".join(map(str, counts))
     return f"""# Quality on imbalanced tables
 
-{done.size} tables of at most {rows} rows, {done.min()} to {done.max()} trainings on one half and
-judged on the other (stratified). Tuned models: `FocalSearchCV` with {N_TRIALS} candidates,
-{N_INNER_FOLDS} folds, by log loss; the same budget and, but for gamma and alpha, the same space.
-Other models at their defaults. Weighted and resampled models state the probabilities that their
-libraries state. A model that failed on a table has the last rank there.
+{done.size} tables of at most {rows} rows, {trainings} trainings each on one half and judged on the
+other (stratified); {N_REPEATS * N_FOLDS} are meant.{still}
+
+Tuned models: `FocalSearchCV` with {N_TRIALS} candidates, {N_INNER_FOLDS} folds, by log loss; the
+same budget and, but for gamma and alpha, the same space. A search with focal loss scores one
+candidate more, the best one's twin without it. Other models at their defaults. Weighted and
+resampled models state the probabilities that their libraries state. A model that failed on a table
+has the last rank there. Seconds are those of one thread on a machine with other work.
 
 Made by `python -m benchmarks.quality report` from the rows that `python -m benchmarks.quality run`
 appended.
@@ -94,6 +115,31 @@ ranks less than {critical:.2f} apart are not told apart at 5% (Nemenyi).
 {_table(by_table.round(4).reset_index())}
 </details>
 """
+
+
+def _twins(means: pd.DataFrame) -> str:
+    """Focal loss against the same library, space and budget without it."""
+    rows = []
+    for focal, plain in TWINS:
+        for figure, sign in FIGURES.items():
+            by_table = means[figure].unstack()
+            gain = -sign * (by_table[focal] - by_table[plain]).dropna()
+            rows.append(
+                {
+                    "": f"{focal} against {plain}",
+                    "figure": figure.replace("_", " "),
+                    "better / equal / worse": f"{(gain > 0).sum()} / {(gain == 0).sum()} / "
+                    f"{(gain < 0).sum()}",
+                    "median gain": f"{gain.median():+.5f}",
+                    "p": f"{wilcoxon(gain).pvalue:.2f}" if (gain != 0).any() else "",
+                }
+            )
+    return f"""## Focal loss against its twin
+
+Tables on which focal loss was better or worse than the same library without it, the median gain
+(a lower log loss is one) and Wilcoxon's signed-rank test.
+
+{_table(pd.DataFrame(rows))}"""
 
 
 def _diagram(ranks: pd.Series, critical: float, path: Path) -> None:
