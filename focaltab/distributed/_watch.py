@@ -1,0 +1,116 @@
+"""Training that ends when a worker is lost.
+
+Neither library does by itself. A survivor of LightGBM's reads from the closed socket for ever;
+XGBoost's fails only where Dask finds another worker for the lost one's task.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from distributed import Client, Future
+
+_SECONDS_BETWEEN_LOOKS = 0.25
+_SECONDS_TO_END = 3.0
+_SECONDS_TO_RESTART = 60.0
+
+Result = TypeVar("Result")
+
+
+def holders(client: Client, collections: Iterable[Any]) -> set[str]:
+    """Addresses of the workers that hold the partitions of persisted collections."""
+    futures = [future for one in collections for future in client.futures_of(one)]
+    return {worker for workers in client.who_has(futures).values() for worker in workers}
+
+
+def run_watched(
+    client: Client, workers: set[str], task_name: str, train: Callable[[], Result]
+) -> Result:
+    """Call `train`, which blocks, and give up when one of `workers` has left the cluster.
+
+    Parameters
+    ----------
+    client : Client
+    workers : set of str
+        Addresses of those that training needs.
+    task_name : str
+        What the library's training tasks are called, which are ended where training fails.
+    train : callable
+
+    Raises
+    ------
+    RuntimeError
+        Names the worker that was lost.
+    """
+    before = set(client.futures)
+    outcome: dict[str, Any] = {}
+    ended = threading.Event()
+
+    def call() -> None:
+        try:
+            outcome["result"] = train()
+        except BaseException as error:
+            outcome["error"] = error
+        finally:
+            ended.set()
+
+    # The thread's own client is to be this one, which the libraries ask for in places.
+    context = contextvars.copy_context()
+    threading.Thread(
+        target=context.run, args=(call,), name="focaltab-dask-training", daemon=True
+    ).start()
+    try:
+        while not ended.wait(_SECONDS_BETWEEN_LOOKS):
+            _check_present(client, workers, None)
+        if "error" in outcome:
+            # A worker's end shows first as any error of the library's.
+            _check_present(client, workers, outcome["error"])
+            raise outcome["error"]
+    except BaseException:
+        tasks = [
+            key
+            for key in client.futures
+            if key not in before and str(key).startswith(f"{task_name}-")
+        ]
+        with suppress(Exception):  # the first error is the one to tell
+            _end(client, tasks, workers)
+        raise
+    return outcome["result"]
+
+
+def _check_present(client: Client, workers: set[str], cause: BaseException | None) -> None:
+    lost = sorted(workers - set(client.ncores()))
+    if lost:
+        raise RuntimeError(
+            f"worker {', '.join(lost)} was lost during training, and a boosted model cannot go on "
+            "without its rows: nothing was fitted. Call fit again once the cluster has workers "
+            "enough (where memory ran out, with fewer rows on each). Other workers that could not "
+            "be stopped were restarted."
+        ) from cause
+
+
+def _end(client: Client, tasks: list[Any], workers: set[str]) -> None:
+    """Cancel training tasks, and restart workers whose thread does not come back from one."""
+    client.cancel([Future(key, client=client) for key in tasks], force=True)
+    deadline = time.monotonic() + _SECONDS_TO_END
+    while True:
+        present = sorted(workers & set(client.ncores()))
+        busy = client.run(_busy_with, tasks, workers=present, on_error="ignore")
+        stuck = [worker for worker, is_busy in busy.items() if is_busy]
+        if not stuck:
+            return
+        if time.monotonic() > deadline:
+            client.restart_workers(stuck, timeout=_SECONDS_TO_RESTART, raise_for_error=False)
+            return
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+
+def _busy_with(tasks: list[Any], dask_worker: Any = None) -> bool:
+    """Run on a worker beside its training thread."""
+    running = {task.key for task in dask_worker.state.all_running_tasks}
+    return not running.isdisjoint(tasks)
