@@ -77,6 +77,7 @@ class DaskFocalLGBMClassifier(FocalLGBMClassifier):
     >>> client = Client(processes=False, dashboard_address=None)
     >>> model = DaskFocalLGBMClassifier(n_estimators=10, verbosity=-1, client=client)
     >>> model = model.fit(da.from_array(X, chunks=(500, 4)), da.from_array(y, chunks=500))
+    Finding random open ports for workers
     >>> model.to_local().predict_proba(X).shape
     (2000, 2)
     >>> client.close()

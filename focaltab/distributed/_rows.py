@@ -124,7 +124,7 @@ class Joined:
 
 def joined(meta: Any, features: list[Any], codes: list[Any], weight: list[Any] | None) -> Joined:
     """Partitions as one; those of none are no rows of `meta`'s kind."""
-    stack = pd.concat if isinstance(meta, pd.DataFrame) else np.concatenate
+    stack: Any = pd.concat if isinstance(meta, pd.DataFrame) else np.concatenate
     return Joined(
         stack(features) if features else meta,
         np.concatenate([np.empty(0, np.int8), *codes]),

@@ -253,7 +253,8 @@ def _evaluation_rows(
     needs_positives: bool,
 ) -> Rows:
     name = f"eval_set {number}: "
-    given = _look(client, *pair, weight, name, meta)
+    X, y = pair
+    given = _look(client, X, y, weight, name, meta)
     filled = [one for one in given.facts if one.n_rows]
     if not filled:
         raise ValueError(f"{name}every partition is empty.")

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from distributed import Client, Future
 
 _SECONDS_BETWEEN_LOOKS = 0.25
-_SECONDS_TO_END = 3.0
+_SECONDS_TO_END = 2.0
 _SECONDS_TO_RESTART = 60.0
 
 Result = TypeVar("Result")
@@ -71,31 +71,43 @@ def run_watched(
             # A worker's end shows first as any error of the library's.
             _check_present(client, workers, outcome["error"])
             raise outcome["error"]
-    except BaseException:
+    except BaseException as error:
         tasks = [
             key
             for key in client.futures
             if key not in before and str(key).startswith(f"{task_name}-")
         ]
+        state = ""
         with suppress(Exception):  # the first error is the one to tell
-            _end(client, tasks, workers)
+            state = _end(client, tasks, workers)
+        if isinstance(error, _WorkerLostError):
+            raise RuntimeError(f"{error}{state}") from error.__cause__
         raise
     return outcome["result"]
+
+
+class _WorkerLostError(RuntimeError):
+    pass
 
 
 def _check_present(client: Client, workers: set[str], cause: BaseException | None) -> None:
     lost = sorted(workers - set(client.ncores()))
     if lost:
-        raise RuntimeError(
+        raise _WorkerLostError(
             f"worker {', '.join(lost)} was lost during training, and a boosted model cannot go on "
             "without its rows: nothing was fitted. Call fit again once the cluster has workers "
-            "enough (where memory ran out, with fewer rows on each). Other workers that could not "
-            "be stopped were restarted."
+            "enough (where memory ran out, more of them or larger ones)."
         ) from cause
 
 
-def _end(client: Client, tasks: list[Any], workers: set[str]) -> None:
-    """Cancel training tasks, and restart workers whose thread does not come back from one."""
+def _end(client: Client, tasks: list[Any], workers: set[str]) -> str:
+    """Cancel training tasks, and restart workers whose thread does not come back from one.
+
+    Returns
+    -------
+    str
+        What was done to whom, as an addition to a message.
+    """
     client.cancel([Future(key, client=client) for key in tasks], force=True)
     deadline = time.monotonic() + _SECONDS_TO_END
     while True:
@@ -103,11 +115,16 @@ def _end(client: Client, tasks: list[Any], workers: set[str]) -> None:
         busy = client.run(_busy_with, tasks, workers=present, on_error="ignore")
         stuck = [worker for worker, is_busy in busy.items() if is_busy]
         if not stuck:
-            return
+            return ""
         if time.monotonic() > deadline:
-            client.restart_workers(stuck, timeout=_SECONDS_TO_RESTART, raise_for_error=False)
-            return
+            break
         time.sleep(_SECONDS_BETWEEN_LOOKS)
+    named = ", ".join(stuck)
+    try:
+        client.restart_workers(stuck, timeout=_SECONDS_TO_RESTART)
+    except (ValueError, TimeoutError):  # no nanny, or one that does not answer
+        return f" Restart {named} by hand, which waits for it and cannot be stopped from here."
+    return f" {named}, which waited for it and could not be stopped, was restarted."
 
 
 def _busy_with(tasks: list[Any], dask_worker: Any = None) -> bool:

@@ -1,0 +1,75 @@
+import os
+import signal
+import threading
+import time
+
+import dask.array as da
+import numpy as np
+import pytest
+from distributed import Client, LocalCluster
+
+from focaltab.distributed import DaskFocalLGBMClassifier, DaskFocalXGBClassifier
+
+FOR_EVER = 100_000
+
+
+def end_a_training_worker(client, task_name, ended, lost):
+    """Kill one of the processes as soon as all of them are training."""
+    while not ended.is_set():
+        training = [
+            worker
+            for worker, keys in client.processing().items()
+            if any(str(key).startswith(task_name) for key in keys)
+        ]
+        if len(training) == 2:
+            time.sleep(1.0)  # well into the rounds
+            pid = client.run(os.getpid, workers=training[:1])[training[0]]
+            os.kill(pid, signal.SIGKILL)
+            lost.append(training[0])
+            return
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def client():
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+# XGBoost's tracker, in a thread of the scheduler, loses its connections too.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    ("model", "task_name"),
+    [
+        (DaskFocalXGBClassifier(n_estimators=FOR_EVER), "fn-"),
+        (DaskFocalLGBMClassifier(n_estimators=FOR_EVER, verbosity=-1), "_train_part-"),
+    ],
+    ids=["xgboost", "lightgbm"],
+)
+def test_a_worker_killed_in_training_ends_the_fit_with_its_name(client, model, task_name):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(20_000, 5))
+    y = (X[:, 0] + rng.normal(size=20_000) > 2).astype(int)
+    dX, dy = da.from_array(X, chunks=(5_000, 5)), da.from_array(y, chunks=5_000)
+    model.set_params(client=client)
+    ended, lost = threading.Event(), []
+    killer = threading.Thread(target=end_a_training_worker, args=(client, task_name, ended, lost))
+    killer.start()
+    start = time.monotonic()
+    try:
+        with pytest.raises(RuntimeError, match="was lost during training") as error:
+            model.fit(dX, dy)
+    finally:
+        ended.set()
+        killer.join()
+    assert str(error.value).startswith(f"worker {lost[0]} was lost")
+    assert time.monotonic() - start < 60
+    assert not hasattr(model, "loss_")
+    # No survivor is left in a training that never ends: the same cluster trains again.
+    client.wait_for_workers(2, timeout=60)
+    again = model.set_params(n_estimators=3).fit(dX, dy)
+    assert client.compute(again.predict_proba(dX)).result().shape == (20_000, 2)
