@@ -118,6 +118,12 @@ def train(
         ),
     ] = None,
     random_state: Annotated[int, typer.Option(help="Seed.")] = 0,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            help="Train a booster on this Dask scheduler, or 'local'; DATA may be a glob."
+        ),
+    ] = None,
 ) -> None:
     """Train with focal loss and, for comparison, with cross-entropy; judge on held-out rows."""
     with door_errors():
@@ -141,7 +147,8 @@ def train(
         )
         config.check()
         check_new_folder(out_dir)
-        has_report = _train(_read(data, target=target), config, out_dir, str(data))
+        table = None if dask else _read(data, target=target)
+        has_report = _train(table, config, out_dir, str(data), dask)
         out.print(
             f"Written to {escape(str(out_dir))}: model, schema.json, metrics.json, "
             f"predictions.csv, top_rows.csv{', report.html' if has_report else ''}",
@@ -149,8 +156,17 @@ def train(
         )
 
 
-def _train(table: Any, config: TrainConfig, out_dir: Path, source: str | None = None) -> bool:
-    """Train, save, show the figures and write the report; whether there is a report."""
+def _train(
+    table: Any,
+    config: TrainConfig,
+    out_dir: Path,
+    source: str | None = None,
+    dask: str | None = None,
+) -> bool:
+    """Train, save, show the figures and write the report; whether there is a report.
+
+    With `dask`, a scheduler's address, workers read the source and there is no table.
+    """
     from focaltab.workflow import save_model
     from focaltab.workflow import train as train_model
 
@@ -170,7 +186,12 @@ def _train(table: Any, config: TrainConfig, out_dir: Path, source: str | None = 
             # With all rounds done the bar's clock stops.
             bar.update(tasks[name], completed=done, total=most)
 
-        result = train_model(table, config, progress)
+        if dask:
+            from focaltab.workflow._dask import train_on_dask
+
+            result = train_on_dask(str(source), config, dask, progress)
+        else:
+            result = train_model(table, config, progress)
     save_model(result, out_dir, source=source)
     _show(result)
     return _write_report(out_dir)

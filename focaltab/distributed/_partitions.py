@@ -11,6 +11,8 @@ import pandas as pd
 from dask.dataframe.utils import has_known_categories
 from dask.delayed import Delayed
 
+from focaltab import _inputs
+
 _HOW = (
     "make it one with dask.dataframe.from_pandas or dask.array.from_array, or use the estimator "
     "of focaltab.boosting for data in memory."
@@ -52,18 +54,23 @@ def check_columns(X: Any) -> Any:
     Raises
     ------
     ValueError
-        Names a column of text, or of categories that are not known to every partition.
+        Names a column of text or times, or of categories that are not known to every partition.
     """
     meta = X._meta
     if X.ndim != 2:
         raise ValueError(f"X must have two dimensions, got {X.ndim}.")
     if isinstance(X, da.Array):
+        if not isinstance(meta, np.ndarray):
+            raise ValueError(
+                f"X has partitions of {type(meta).__name__}: only dense ones are used."
+            )
         if meta.dtype.kind not in "biuf":
             raise ValueError(
                 f"X is an array of dtype {meta.dtype}: pass numbers, or a data frame with "
                 "categories."
             )
         return np.empty((0, X.shape[1]), meta.dtype)
+    _inputs.check_features(meta)
     for position, name in enumerate(meta.columns):
         column = meta.iloc[:, position]
         if isinstance(column.dtype, pd.CategoricalDtype):

@@ -90,6 +90,7 @@ def training_set(
     TypeError, ValueError
         As the estimators' ``fit``.
     """
+    FocalLoss(estimator.focal_gamma, link=estimator.link)  # before anything is read
     given = _look(client, X, y, sample_weight, "")
     classes, n_of_label = _classes(given.facts, estimator.pos_label)
     factor = _weight_of_class(estimator.class_weight, scale_pos_weight, classes, n_of_label)
@@ -240,6 +241,8 @@ def _evaluation_sets(eval_set: Any, weights: Any) -> list[tuple[Any, Any]]:
         raise ValueError(
             f"eval_set has {len(sets)} sets, but there are weights for {len(weights)}."
         )
+    if not all(isinstance(one, tuple | list) and len(one) == 2 for one in sets):
+        raise ValueError("eval_set must be a list of pairs (X, y).")
     return list(zip(sets, weights, strict=True))
 
 

@@ -10,6 +10,8 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future as OneResult
+from concurrent.futures import wait
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -18,6 +20,8 @@ from distributed import Client, Future
 _SECONDS_BETWEEN_LOOKS = 0.25
 _SECONDS_TO_END = 2.0
 _SECONDS_TO_RESTART = 60.0
+_SECONDS_TO_FORGET = 0.1
+_LEVELS = 3
 
 Result = TypeVar("Result")
 
@@ -48,29 +52,20 @@ def run_watched(
         Names the worker that was lost.
     """
     before = set(client.futures)
-    outcome: dict[str, Any] = {}
-    ended = threading.Event()
-
-    def call() -> None:
-        try:
-            outcome["result"] = train()
-        except BaseException as error:
-            outcome["error"] = error
-        finally:
-            ended.set()
+    outcome: OneResult[Result] = OneResult()
 
     # The thread's own client is to be this one, which the libraries ask for in places.
     context = contextvars.copy_context()
     threading.Thread(
-        target=context.run, args=(call,), name="focaltab-dask-training", daemon=True
+        target=context.run, args=(_call, train, outcome), name="focaltab-dask-training", daemon=True
     ).start()
     try:
-        while not ended.wait(_SECONDS_BETWEEN_LOOKS):
+        while not wait([outcome], timeout=_SECONDS_BETWEEN_LOOKS).done:
             _check_present(client, workers, None)
-        if "error" in outcome:
+        if outcome.exception() is not None:
             # A worker's end shows first as any error of the library's.
-            _check_present(client, workers, outcome["error"])
-            raise outcome["error"]
+            _check_present(client, workers, outcome.exception())
+        return outcome.result()
     except BaseException as error:
         tasks = [
             key
@@ -83,7 +78,13 @@ def run_watched(
         if isinstance(error, _WorkerLostError):
             raise RuntimeError(f"{error}{state}") from error.__cause__
         raise
-    return outcome["result"]
+
+
+def _call(train: Callable[[], Result], outcome: OneResult[Result]) -> None:
+    try:
+        outcome.set_result(train())
+    except BaseException as error:
+        outcome.set_exception(error)
 
 
 class _WorkerLostError(RuntimeError):
@@ -108,7 +109,7 @@ def _end(client: Client, tasks: list[Any], workers: set[str]) -> str:
     str
         What was done to whom, as an addition to a message.
     """
-    client.cancel([Future(key, client=client) for key in tasks], force=True)
+    _cancel(client, tasks)
     deadline = time.monotonic() + _SECONDS_TO_END
     while True:
         present = sorted(workers & set(client.ncores()))
@@ -125,6 +126,36 @@ def _end(client: Client, tasks: list[Any], workers: set[str]) -> str:
     except (ValueError, TimeoutError):  # no nanny, or one that does not answer
         return f" Restart {named} by hand, which waits for it and cannot be stopped from here."
     return f" {named}, which waited for it and could not be stopped, was restarted."
+
+
+def _cancel(client: Client, tasks: list[Any]) -> None:
+    """Cancel tasks from the last that needs them backwards.
+
+    Dask's scheduler drops a client that cancels a task on which unwanted ones depend, as XGBoost's
+    reduction of its workers' results does.
+    """
+    for _ in range(_LEVELS):
+        last = [key for key in client.run_on_scheduler(_last_of, tasks) if key in client.futures]
+        if not last:
+            return
+        client.cancel([Future(key, client=client) for key in last])
+        time.sleep(_SECONDS_TO_FORGET)
+
+
+def _last_of(tasks: list[Any], dask_scheduler: Any = None) -> list[Any]:
+    """Run on the scheduler: `tasks` and what depends on them, but for what others depend on."""
+    known = dask_scheduler.tasks
+    seen, last = set(), []
+    left = [known[key] for key in tasks if key in known]
+    while left:
+        task = left.pop()
+        if task.key in seen:
+            continue
+        seen.add(task.key)
+        left.extend(task.dependents)
+        if not task.dependents and task.who_wants:
+            last.append(task.key)
+    return last
 
 
 def _busy_with(tasks: list[Any], dask_worker: Any = None) -> bool:

@@ -115,6 +115,9 @@ class DaskFocalXGBClassifier(FocalXGBClassifier):
     def _fit(
         self, client: Client, X: Any, y: Any, sample_weight: Any, eval_set: Any, eval_weight: Any
     ) -> None:
+        for name, refused in (("tree_method", "exact"), ("booster", "gblinear")):
+            if getattr(self, name) == refused:
+                raise ValueError(f"{name}={refused!r}: XGBoost has no distributed training for it.")
         data = training_set(
             self,
             client,
@@ -204,7 +207,7 @@ class DaskFocalXGBClassifier(FocalXGBClassifier):
             "weight": weight,
             "missing": self.missing,
             "feature_types": self.feature_types,
-            "enable_categorical": self.enable_categorical and self.tree_method != "exact",
+            "enable_categorical": self.enable_categorical,
         }
         if self.feature_weights is not None:
             shared["feature_weights"] = da.from_array(np.asarray(self.feature_weights))

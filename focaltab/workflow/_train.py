@@ -103,15 +103,49 @@ def train(
             ("cross_entropy", 0.0, None),
         )
     }
-    scores: dict[str, NDArray[Any]] = {
-        name: estimator.predict_proba(X.iloc[held_out])[:, 1]
-        for name, (estimator, _) in fits.items()
-    }
-    truth = y[held_out]
     sides = {"train": fit_rows, "early_stopping": stop_rows, "test": held_out}
-    figures = {
-        "rows": {side: rows.size for side, rows in sides.items()},
+    counts = {
+        "rows": {side: int(rows.size) for side, rows in sides.items()},
         "positives": {side: int(y[rows].sum()) for side, rows in sides.items()},
+    }
+    held = HeldOut(held_out, y[held_out], X.iloc[held_out], features.iloc[held_out])
+    return judge(config, fits, schema, labels, counts, held)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Rows to judge by: their numbers, labels 0/1, features, and columns as the user gave them."""
+
+    numbers: NDArray[Any]
+    truth: NDArray[Any]
+    X: pd.DataFrame
+    columns: pd.DataFrame
+
+
+def judge(
+    config: TrainConfig,
+    fits: dict[str, tuple[Any, int]],
+    schema: Schema,
+    labels: tuple[str, str],
+    counts: dict[str, dict[str, int]],
+    held: HeldOut,
+) -> TrainResult:
+    """Figures of both fits on held-out rows.
+
+    Parameters
+    ----------
+    fits : dict
+        Estimator and best round of ``"focal"`` and ``"cross_entropy"``.
+    counts : dict
+        ``"rows"`` and ``"positives"`` of each side of the split.
+    """
+    negative, positive = labels
+    truth = held.truth
+    scores: dict[str, NDArray[Any]] = {
+        name: estimator.predict_proba(held.X)[:, 1] for name, (estimator, _) in fits.items()
+    }
+    figures = {
+        **counts,
         "rounds": {
             "unit": config.unit,
             "most": config.rounds,
@@ -127,13 +161,13 @@ def train(
     row, focal, plain = PREDICTION_COLUMNS
     predictions = pd.DataFrame(
         {
-            row: held_out,
+            row: held.numbers,
             config.target: np.where(truth == 1, positive, negative),
             focal: scores["focal"],
             plain: scores["cross_entropy"],
         }
     )
-    top = held_out[np.argsort(-scores["focal"], kind="stable")[:_TOP_ROWS]]
-    top_rows = features.iloc[top][list(schema.kinds)]
-    top_rows.insert(0, row, top, allow_duplicates=True)
+    top = np.argsort(-scores["focal"], kind="stable")[:_TOP_ROWS]
+    top_rows = held.columns.iloc[top][list(schema.kinds)]
+    top_rows.insert(0, row, held.numbers[top], allow_duplicates=True)
     return TrainResult(config, fits["focal"][0], schema, labels, figures, predictions, top_rows)

@@ -7,6 +7,7 @@ import dask.array as da
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
+from sklearn.base import clone
 
 from focaltab.distributed import DaskFocalLGBMClassifier, DaskFocalXGBClassifier
 
@@ -22,7 +23,7 @@ def end_a_training_worker(client, task_name, ended, lost):
             if any(str(key).startswith(task_name) for key in keys)
         ]
         if len(training) == 2:
-            time.sleep(1.0)  # well into the rounds
+            time.sleep(0.7)  # well into the rounds
             pid = client.run(os.getpid, workers=training[:1])[training[0]]
             os.kill(pid, signal.SIGKILL)
             lost.append(training[0])
@@ -56,6 +57,7 @@ def test_a_worker_killed_in_training_ends_the_fit_with_its_name(client, model, t
     y = (X[:, 0] + rng.normal(size=20_000) > 2).astype(int)
     dX, dy = da.from_array(X, chunks=(5_000, 5)), da.from_array(y, chunks=5_000)
     model.set_params(client=client)
+    clone(model).set_params(n_estimators=2).fit(dX, dy)  # libraries are loaded from now on
     ended, lost = threading.Event(), []
     killer = threading.Thread(target=end_a_training_worker, args=(client, task_name, ended, lost))
     killer.start()
