@@ -144,11 +144,12 @@ def train(
             learning_rate=learning_rate,
             early_stopping_rounds=early_stopping_rounds,
             random_state=random_state,
+            dask=dask,
         )
         config.check()
         check_new_folder(out_dir)
         table = None if dask else _read(data, target=target)
-        has_report = _train(table, config, out_dir, str(data), dask)
+        has_report = _train(table, config, out_dir, str(data))
         out.print(
             f"Written to {escape(str(out_dir))}: model, schema.json, metrics.json, "
             f"predictions.csv, top_rows.csv{', report.html' if has_report else ''}",
@@ -156,16 +157,10 @@ def train(
         )
 
 
-def _train(
-    table: Any,
-    config: TrainConfig,
-    out_dir: Path,
-    source: str | None = None,
-    dask: str | None = None,
-) -> bool:
+def _train(table: Any, config: TrainConfig, out_dir: Path, source: str | None = None) -> bool:
     """Train, save, show the figures and write the report; whether there is a report.
 
-    With `dask`, a scheduler's address, workers read the source and there is no table.
+    On a Dask cluster workers read the source, and there is no table.
     """
     from focaltab.workflow import save_model
     from focaltab.workflow import train as train_model
@@ -186,10 +181,10 @@ def _train(
             # With all rounds done the bar's clock stops.
             bar.update(tasks[name], completed=done, total=most)
 
-        if dask:
+        if config.dask:
             from focaltab.workflow._dask import train_on_dask
 
-            result = train_on_dask(str(source), config, dask, progress)
+            result = train_on_dask(str(source), config, progress)
         else:
             result = train_model(table, config, progress)
     save_model(result, out_dir, source=source)

@@ -74,7 +74,7 @@ class DaskFocalLGBMClassifier(FocalLGBMClassifier):
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(2000, 4))
     >>> y = np.where(X[:, 0] + rng.normal(size=2000) > 2.5, "fraud", "fine")
-    >>> client = Client(processes=False, dashboard_address=None)
+    >>> client = Client(processes=False, dashboard_address=":0")
     >>> model = DaskFocalLGBMClassifier(n_estimators=10, verbosity=-1, client=client)
     >>> model = model.fit(da.from_array(X, chunks=(500, 4)), da.from_array(y, chunks=500))
     Finding random open ports for workers

@@ -59,7 +59,7 @@ class DaskFocalXGBClassifier(FocalXGBClassifier):
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(2000, 4))
     >>> y = np.where(X[:, 0] + rng.normal(size=2000) > 2.5, "fraud", "fine")
-    >>> client = Client(processes=False, dashboard_address=None)
+    >>> client = Client(processes=False, dashboard_address=":0")
     >>> model = DaskFocalXGBClassifier(n_estimators=10, client=client)
     >>> model = model.fit(da.from_array(X, chunks=(500, 4)), da.from_array(y, chunks=500))
     >>> model.to_local().predict_proba(X).shape

@@ -29,7 +29,8 @@ class TrainConfig:
     """Everything that decides a training run; `check` raises `UserError` on a bad value.
 
     None stands for the model's own default, which `filled` puts in its place. Boosters have at
-    most ``n_estimators`` rounds, a network has at most ``max_epochs`` epochs.
+    most ``n_estimators`` rounds, a network has at most ``max_epochs`` epochs. ``dask`` is the
+    address of the scheduler that a booster was trained through, or ``"local"``.
     """
 
     target: str
@@ -45,6 +46,7 @@ class TrainConfig:
     learning_rate: float | None = None
     early_stopping_rounds: int | None = None
     random_state: int = 0
+    dask: str | None = None
 
     def filled(self) -> TrainConfig:
         """The same with the model's defaults for what is None."""

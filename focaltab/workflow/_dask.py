@@ -26,7 +26,7 @@ _CONNECT_SECONDS = "20s"
 
 
 def train_on_dask(
-    source: str | Path, config: TrainConfig, address: str, progress: Progress | None = None
+    source: str | Path, config: TrainConfig, progress: Progress | None = None
 ) -> TrainResult:
     """Train on files that the workers of a cluster read, and judge on a held-out part.
 
@@ -35,9 +35,8 @@ def train_on_dask(
     source : path
         A Parquet or CSV file, a folder of Parquet files, or a pattern such as ``"part-*.csv"``.
     config : TrainConfig
-        For a booster, without a time column.
-    address : str
-        Of the scheduler, or ``"local"`` for a cluster of this machine's cores.
+        For a booster, without a time column. Its ``dask`` is the scheduler's address, or
+        ``"local"`` for a cluster of this machine's cores.
     progress : callable, default=None
         As for `train`; it is told of whole fits only.
 
@@ -63,7 +62,7 @@ def train_on_dask(
             require(package, "--dask", extra="dask")
     except ImportError as error:
         raise UserError(f"{error}.") from None
-    with _cluster(address) as client, client.as_current():
+    with _cluster(config.dask or "local") as client, client.as_current():
         try:
             return _train(client, _read(str(source)), config, progress)
         except (ValueError, RuntimeError, OSError) as error:
@@ -77,7 +76,7 @@ def _cluster(address: str) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
     if address == "local":
-        with LocalCluster(dashboard_address=None) as cluster, Client(cluster) as client:
+        with LocalCluster(dashboard_address=":0") as cluster, Client(cluster) as client:
             yield client
         return
     try:
@@ -166,7 +165,7 @@ def _target(table: Any, config: TrainConfig) -> tuple[Any, tuple[str, str]]:
     """The positive label as it stands in the files, and the names of both."""
     if config.target not in table.columns:
         binary_target(table._meta, config.target, config.positive)  # says so
-    counts = table[config.target].value_counts(dropna=False).compute().sort_values()
+    counts = table[config.target].value_counts(dropna=False, split_out=1).compute().sort_values()
     counts = counts[counts > 0]
     missing = counts.index.isna()
     if missing.any():

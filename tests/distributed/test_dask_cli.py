@@ -35,7 +35,7 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize(("model", "ending"), [("xgb", "parquet"), ("lgbm", "csv")])
 def test_train_on_a_cluster_writes_an_ordinary_folder(client, folder, tmp_path, model, ending):
-    options = ["--target", "label", "--model", model, "--n-estimators", "30"]
+    options = ["--target", "label", "--model", model, "--n-estimators", "10"]
     options += ["--dask", client.scheduler.address, "--out", str(tmp_path / "model")]
     done = runner.invoke(app, ["train", str(folder / f"part-*.{ending}"), *options])
     assert done.exit_code == 0, done.output
