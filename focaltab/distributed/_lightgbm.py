@@ -7,8 +7,8 @@ from typing import Any
 import dask.array as da
 import numpy as np
 from distributed import Client, wait
-from lightgbm import DaskLGBMRegressor
-from lightgbm.basic import LightGBMError, _ConfigAliases
+from lightgbm import DaskLGBMRegressor, LGBMRegressor
+from lightgbm.basic import _LIB, LightGBMError, _ConfigAliases
 from lightgbm.compat import _LGBMLabelEncoder
 from numpy.typing import NDArray
 
@@ -20,10 +20,26 @@ from focaltab.distributed._client import copy_unfitted, current_client
 from focaltab.distributed._predictions import lazy_labels, lazy_probabilities
 from focaltab.distributed._rows import joined
 from focaltab.distributed._training import Rows, TrainingSet, training_set
-from focaltab.distributed._watch import holders, run_watched
+from focaltab.distributed._watch import run_watched
 
 # LightGBM's for the network, which a finished model does not need.
 _TRAINING_ONLY = {"client", "_other_params", "_le", "_class_weight"}
+
+
+class _WorkersModel(LGBMRegressor):  # type: ignore[misc]
+    """What a worker trains, which leaves no connections behind where it fails.
+
+    LightGBM frees its network after a success alone: a worker that then trains on its own, with
+    no network to set up, would go on talking to those that are gone.
+    """
+
+    def fit(self, *data: Any, **options: Any) -> _WorkersModel:
+        try:
+            super().fit(*data, **options)
+        except BaseException:
+            _LIB.LGBM_NetworkFree()
+            raise
+        return self
 
 
 class _Trainer(DaskLGBMRegressor):  # type: ignore[misc]
@@ -32,6 +48,10 @@ class _Trainer(DaskLGBMRegressor):  # type: ignore[misc]
     Its classifier numbers the labels on each worker anew: one that holds no negatives would take
     its positives for class 0.
     """
+
+    def fit(self, X: Any, y: Any, **options: Any) -> _Trainer:
+        self._lgb_dask_fit(model_factory=_WorkersModel, X=X, y=y, **options)
+        return self
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         params: dict[str, Any] = super().get_params(deep)
@@ -190,7 +210,7 @@ class DaskFocalLGBMClassifier(FocalLGBMClassifier):
             )
 
         try:
-            return run_watched(client, holders(client, kept), "_train_part", train)
+            return run_watched(client, "_train_part", train)
         except LightGBMError as error:
             if "num_features()) > (0)" in str(error):
                 raise ValueError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future as OneResult
 from concurrent.futures import wait
 from contextlib import suppress
@@ -18,32 +18,25 @@ from typing import Any, TypeVar
 from distributed import Client, Future
 
 _SECONDS_BETWEEN_LOOKS = 0.25
+_SECONDS_TO_NOTICE = 2.0
 _SECONDS_TO_END = 2.0
 _SECONDS_TO_RESTART = 60.0
 _SECONDS_TO_FORGET = 0.1
 _LEVELS = 3
+_SPEAK_OF_PEERS = {"distributed", "lightgbm", "xgboost"}
 
 Result = TypeVar("Result")
 
 
-def holders(client: Client, collections: Iterable[Any]) -> set[str]:
-    """Addresses of the workers that hold the partitions of persisted collections."""
-    futures = [future for one in collections for future in client.futures_of(one)]
-    return {worker for workers in client.who_has(futures).values() for worker in workers}
-
-
-def run_watched(
-    client: Client, workers: set[str], task_name: str, train: Callable[[], Result]
-) -> Result:
-    """Call `train`, which blocks, and give up when one of `workers` has left the cluster.
+def run_watched(client: Client, task_name: str, train: Callable[[], Result]) -> Result:
+    """Call `train`, which blocks, and give up when a worker that trains has left the cluster.
 
     Parameters
     ----------
     client : Client
-    workers : set of str
-        Addresses of those that training needs.
     task_name : str
-        What the library's training tasks are called, which are ended where training fails.
+        What the library's training tasks are called. Each is meant for one worker, whose address
+        it names as a restriction; all are ended where training fails.
     train : callable
 
     Raises
@@ -52,32 +45,39 @@ def run_watched(
         Names the worker that was lost.
     """
     before = set(client.futures)
+    workers: set[str] = set()
     outcome: OneResult[Result] = OneResult()
-
     # The thread's own client is to be this one, which the libraries ask for in places.
     context = contextvars.copy_context()
     threading.Thread(
         target=context.run, args=(_call, train, outcome), name="focaltab-dask-training", daemon=True
     ).start()
+
+    def tasks() -> list[Any]:
+        new = (key for key in list(client.futures) if key not in before)
+        return [key for key in new if str(key).startswith(f"{task_name}-")]
+
     try:
         while not wait([outcome], timeout=_SECONDS_BETWEEN_LOOKS).done:
+            workers.update(client.run_on_scheduler(_meant_for, tasks()))
             _check_present(client, workers, None)
-        if outcome.exception() is not None:
-            # A worker's end shows first as any error of the library's.
-            _check_present(client, workers, outcome.exception())
+        error = outcome.exception()
+        if error is not None:
+            _check_cause(client, workers, error)
         return outcome.result()
-    except BaseException as error:
-        tasks = [
-            key
-            for key in client.futures
-            if key not in before and str(key).startswith(f"{task_name}-")
-        ]
+    except BaseException as failure:
         state = ""
         with suppress(Exception):  # the first error is the one to tell
-            state = _end(client, tasks, workers)
-        if isinstance(error, _WorkerLostError):
-            raise RuntimeError(f"{error}{state}") from error.__cause__
+            state = _end(client, tasks(), workers)
+        if isinstance(failure, _WorkerLostError):
+            raise RuntimeError(f"{failure}{state}") from failure.__cause__
         raise
+
+
+def _meant_for(tasks: list[Any], dask_scheduler: Any = None) -> list[str]:
+    """Run on the scheduler: the addresses that tasks are restricted to."""
+    known = [dask_scheduler.tasks[key] for key in tasks if key in dask_scheduler.tasks]
+    return [worker for task in known for worker in task.worker_restrictions or ()]
 
 
 def _call(train: Callable[[], Result], outcome: OneResult[Result]) -> None:
@@ -99,6 +99,16 @@ def _check_present(client: Client, workers: set[str], cause: BaseException | Non
             "without its rows: nothing was fitted. Call fit again once the cluster has workers "
             "enough (where memory ran out, more of them or larger ones)."
         ) from cause
+
+
+def _check_cause(client: Client, workers: set[str], error: BaseException) -> None:
+    """Find out whether a library's error tells of a lost worker, of which peers learn first."""
+    deadline = time.monotonic() + _SECONDS_TO_NOTICE
+    of_library = type(error).__module__.split(".")[0] in _SPEAK_OF_PEERS
+    _check_present(client, workers, error)
+    while of_library and time.monotonic() < deadline:
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+        _check_present(client, workers, error)
 
 
 def _end(client: Client, tasks: list[Any], workers: set[str]) -> str:

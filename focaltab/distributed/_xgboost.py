@@ -19,7 +19,7 @@ from focaltab.distributed._gathered import Gathered
 from focaltab.distributed._predictions import lazy_labels, lazy_probabilities
 from focaltab.distributed._rows import joined
 from focaltab.distributed._training import Rows, TrainingSet, training_set
-from focaltab.distributed._watch import holders, run_watched
+from focaltab.distributed._watch import run_watched
 
 _FITTED = ("_Booster", "n_classes_", "_label_order", "loss_", "prevalence_", "evals_result_")
 
@@ -175,8 +175,7 @@ class DaskFocalXGBClassifier(FocalXGBClassifier):
                 verbose_eval=False,
             )
 
-        held = [c for one in collections for c in one if c is not None]
-        return run_watched(client, holders(client, held), "fn", train)
+        return run_watched(client, "fn", train)
 
     def _training_parameters(self, data: TrainingSet) -> tuple[dict[str, Any], Any]:
         """Parameters of the booster, and the metric that is not among them."""

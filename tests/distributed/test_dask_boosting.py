@@ -86,7 +86,14 @@ def test_continuous_features_differ_no_more_than_the_librarys_own_do(client, lib
     rng = np.random.default_rng(1)
     X = rng.normal(size=(3000, 5))
     y = (X[:, 0] + X[:, 1] + rng.normal(size=3000) > 2.5).astype(int)
-    dX, dy = da.from_array(X, chunks=(750, 5)), da.from_array(y, chunks=750)
+    # Both workers hold rows, the same for all models.
+    halves = [
+        client.persist([da.from_array(X[rows], (750, 5)), da.from_array(y[rows], 750)], workers=w)
+        for rows, w in zip(
+            (slice(1500), slice(1500, None)), client.scheduler_info()["workers"], strict=True
+        )
+    ]
+    dX, dy = (da.concatenate(one) for one in zip(*halves, strict=True))
     if library == "xgboost":
         theirs = xgboost.dask.DaskXGBClassifier(**parameters)
         theirs.client = client
