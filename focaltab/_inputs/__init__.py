@@ -10,7 +10,12 @@ from focaltab._inputs.held_out import (
     validation_rows,
     with_weight_only,
 )
-from focaltab._inputs.labels import Classes, encode_target, warn_of_common_positive
+from focaltab._inputs.labels import (
+    Classes,
+    checked_labels,
+    encode_target,
+    warn_of_common_positive,
+)
 from focaltab._inputs.lazy import LazyTable, by_batch, in_memory, is_lazy
 from focaltab._inputs.state import whole_or_unchanged
 from focaltab._inputs.weights import prepare_loss, training_weight, weight_keyword
@@ -22,6 +27,7 @@ __all__ = [
     "check_continuation",
     "check_features",
     "check_rows",
+    "checked_labels",
     "described",
     "encode_evaluation_sets",
     "encode_target",

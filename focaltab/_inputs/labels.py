@@ -89,7 +89,7 @@ def encode_target(y: Any, pos_label: Any = None) -> tuple[Classes, NDArray[np.in
         If labels are missing or continuous, there is only one class, or `pos_label` is not one
         of two.
     """
-    labels = _checked_labels(y)
+    labels = checked_labels(y)
     classes = Classes(_sorted_classes(labels))
     if pos_label is not None:
         if classes.labels.size > 2 or pos_label not in classes.labels:
@@ -122,7 +122,14 @@ def warn_of_common_positive(classes: Classes, prevalence: Any, pos_label: Any) -
         )
 
 
-def _checked_labels(y: ArrayLike | None) -> NDArray[Any]:
+def checked_labels(y: ArrayLike | None) -> NDArray[Any]:
+    """Labels in one dimension, numbers or of dtype object, none of them missing.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or one is missing or infinite.
+    """
     if y is None:
         raise ValueError("requires y to be passed, but the target y is None.")
     labels = column_or_1d(y, warn=True)

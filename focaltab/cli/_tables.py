@@ -146,6 +146,12 @@ def train(
             ),
         ),
     ] = False,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            help="Train a booster on this Dask scheduler, or 'local'; DATA may be a glob."
+        ),
+    ] = None,
 ) -> None:
     """Train with focal loss and, for comparison, with cross-entropy; judge on held-out rows."""
     with door_errors():
@@ -168,12 +174,15 @@ def train(
             sampling=None if sampling is None else "hard_negative",
             random_state=random_state,
             external_memory=external_memory,
+            dask=dask,
         )
         config.check()
         check_new_folder(out_dir)
         if not external_memory and len(data) > 1:
             raise UserError("Several files are read with --external-memory alone.")
-        table = data if external_memory else _read(data[0], target=target)
+        table: Any = data
+        if not external_memory and dask is None:
+            table = _read(data[0], target=target)
         has_report = _train(table, config, out_dir, str(data[0]) if len(data) == 1 else None)
         out.print(
             f"Written to {escape(str(out_dir))}: model, schema.json, metrics.json, "
@@ -185,7 +194,8 @@ def train(
 def _train(table: Any, config: TrainConfig, out_dir: Path, source: str | None = None) -> bool:
     """Train, save, show the figures and write the report; whether there is a report.
 
-    `table` is a frame, or paths to read from as the training goes on.
+    `table` is a frame, or paths to read from as the training goes on; on a Dask cluster workers
+    read them.
     """
     from focaltab.workflow import save_model, train_from_files
     from focaltab.workflow import train as train_in_memory
@@ -208,7 +218,12 @@ def _train(table: Any, config: TrainConfig, out_dir: Path, source: str | None = 
             # With all rounds done the bar's clock stops.
             bar.update(tasks[name], completed=done, total=most)
 
-        result = train_model(table, config, progress)
+        if config.dask:
+            from focaltab.workflow._dask import train_on_dask
+
+            result = train_on_dask(str(source), config, progress)
+        else:
+            result = train_model(table, config, progress)
     save_model(result, out_dir, source=source)
     _show(result)
     return _write_report(out_dir)

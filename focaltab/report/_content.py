@@ -86,6 +86,7 @@ class Content:
         for key in (
             "model", "gamma", "alpha", "time_column", "test_size", "n_estimators",
             "max_epochs", "learning_rate", "early_stopping_rounds", "sampling", "random_state",
+            "dask",
         ):  # fmt: skip
             if config.get(key) is not None:
                 words += [f"--{key.replace('_', '-')}", str(config[key])]

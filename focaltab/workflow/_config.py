@@ -31,7 +31,8 @@ class TrainConfig:
 
     None stands for the model's own default, which `filled` puts in its place. Boosters have at
     most ``n_estimators`` rounds, a network has at most ``max_epochs`` epochs. ``external_memory``
-    says that the rows are read from their files in batches: see `train_from_files`.
+    says that the rows are read from their files in batches: see `train_from_files`. ``dask`` is
+    the address of the scheduler that a booster is trained through, or ``"local"``.
     """
 
     target: str
@@ -49,6 +50,7 @@ class TrainConfig:
     sampling: Literal["hard_negative"] | None = None
     random_state: int = 0
     external_memory: bool = False
+    dask: str | None = None
 
     def filled(self) -> TrainConfig:
         """The same with the model's defaults for what is None."""

@@ -18,7 +18,7 @@ Progress = Callable[[str, int, int], None]
 # LightGBM's own 1e-3 lets leaves of a few rows take any value where positives are rare: on
 # simulated fraud every round after the first makes held-out rows worse, with its built-in
 # objective as well. 1 is XGBoost's default.
-_LIGHTGBM_MIN_CHILD_WEIGHT = 1.0
+LIGHTGBM_MIN_CHILD_WEIGHT = 1.0
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def fit(
     return estimator, best_round
 
 
-def _boosting_options(config: TrainConfig, gamma: float, alpha: Any) -> dict[str, Any]:
+def boosting_options(config: TrainConfig, gamma: float, alpha: Any) -> dict[str, Any]:
     return {
         "focal_gamma": gamma,
         "focal_alpha": alpha,
@@ -86,8 +86,8 @@ def _fit_lightgbm(
 
     estimator = FocalLGBMClassifier(
         verbosity=-1,
-        min_child_weight=_LIGHTGBM_MIN_CHILD_WEIGHT,
-        **_boosting_options(config, gamma, alpha),
+        min_child_weight=LIGHTGBM_MIN_CHILD_WEIGHT,
+        **boosting_options(config, gamma, alpha),
     )
     estimator.fit(parts.X, parts.y, eval_set=[(parts.X_stop, parts.y_stop)], callbacks=[count])
     return estimator, int(estimator.best_iteration_), done
@@ -109,7 +109,7 @@ def _fit_xgboost(
             return False
 
     count = Count()
-    estimator = FocalXGBClassifier(callbacks=[count], **_boosting_options(config, gamma, alpha))
+    estimator = FocalXGBClassifier(callbacks=[count], **boosting_options(config, gamma, alpha))
     estimator.fit(parts.X, parts.y, eval_set=[(parts.X_stop, parts.y_stop)])
     return estimator, int(estimator.best_iteration) + 1, count.done
 

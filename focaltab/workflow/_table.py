@@ -59,7 +59,7 @@ def read_table(
     if table.empty:
         raise UserError(f"{path} has no rows.")
     check_unique([str(name) for name in table.columns])
-    return _plain_types(table)
+    return plain_types(table)
 
 
 def check_table_file(path: Path) -> None:
@@ -76,7 +76,7 @@ def _plain_index(table: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index(drop=not named)
 
 
-def _plain_types(table: pd.DataFrame) -> pd.DataFrame:
+def plain_types(table: pd.DataFrame) -> pd.DataFrame:
     """Names as text; decimals, durations and truth values with gaps as numbers.
 
     A CSV column of true, false and blanks would else be text, and another one without blanks not.

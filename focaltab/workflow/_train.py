@@ -122,7 +122,7 @@ def fit_and_judge(
     `rows_of` gives rows of the data as they are, under the names of the schema.
     """
     y, kept, held_out = target.y, target.kept, target.held_out
-    negative, positive = target.labels
+    positive = target.labels[1]
     inner = None if target.when is None else target.when[kept]
     fit_rows, stop_rows = (
         kept[rows]
@@ -150,16 +150,55 @@ def fit_and_judge(
             ("cross_entropy", 0.0, None),
         )
     }
-    X_held_out = take_rows(X, held_out)
-    scores: dict[str, NDArray[Any]] = {
-        name: estimator.predict_proba(X_held_out)[:, 1] for name, (estimator, _) in fits.items()
-    }
-    truth = y[held_out]
     sides = {"train": fit_rows, "early_stopping": stop_rows, "test": held_out}
-    figures = {
-        "rows": {side: rows.size for side, rows in sides.items()},
+    counts = {
+        "rows": {side: int(rows.size) for side, rows in sides.items()},
         **_sampled(fits["focal"][0]),
         "positives": {side: int(y[rows].sum()) for side, rows in sides.items()},
+    }
+    held = HeldOut(
+        held_out, y[held_out], take_rows(X, held_out), lambda places: rows_of(held_out[places])
+    )
+    return judge(config, fits, schema, target.labels, counts, held)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Rows to judge by: their numbers, labels 0/1 and features.
+
+    `columns_at` gives the columns as they are in the data of those at some places among these rows.
+    """
+
+    numbers: NDArray[Any]
+    truth: NDArray[Any]
+    X: Any
+    columns_at: Callable[[NDArray[np.intp]], pd.DataFrame]
+
+
+def judge(
+    config: TrainConfig,
+    fits: dict[str, tuple[Any, int]],
+    schema: Schema,
+    labels: tuple[str, str],
+    counts: dict[str, Any],
+    held: HeldOut,
+) -> TrainResult:
+    """Figures of both fits on held-out rows.
+
+    Parameters
+    ----------
+    fits : dict
+        Estimator and best round of ``"focal"`` and ``"cross_entropy"``.
+    counts : dict
+        ``"rows"`` and ``"positives"`` of each side of the split, and what else was counted.
+    """
+    negative, positive = labels
+    truth = held.truth
+    scores: dict[str, NDArray[Any]] = {
+        name: estimator.predict_proba(held.X)[:, 1] for name, (estimator, _) in fits.items()
+    }
+    figures = {
+        **counts,
         "rounds": {
             "unit": config.unit,
             "most": config.rounds,
@@ -175,18 +214,16 @@ def fit_and_judge(
     row, focal, plain = PREDICTION_COLUMNS
     predictions = pd.DataFrame(
         {
-            row: held_out,
+            row: held.numbers,
             config.target: np.where(truth == 1, positive, negative),
             focal: scores["focal"],
             plain: scores["cross_entropy"],
         }
     )
-    top = held_out[np.argsort(-scores["focal"], kind="stable")[:_TOP_ROWS]]
-    top_rows = rows_of(top)
-    top_rows.insert(0, row, top, allow_duplicates=True)
-    return TrainResult(
-        config, fits["focal"][0], schema, target.labels, figures, predictions, top_rows
-    )
+    top = np.argsort(-scores["focal"], kind="stable")[:_TOP_ROWS]
+    top_rows = held.columns_at(top)[list(schema.kinds)]
+    top_rows.insert(0, row, held.numbers[top], allow_duplicates=True)
+    return TrainResult(config, fits["focal"][0], schema, labels, figures, predictions, top_rows)
 
 
 def _sampled(estimator: Any) -> dict[str, Any]:
