@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from focaltab.losses import ClassBalanced, FocalLoss
     from focaltab.model_selection import FocalSearchCV
     from focaltab.neural import FocalMLPClassifier
+    from focaltab.sampling import HardNegativeSampling
 
 __version__ = "0.1.0"
 
@@ -30,6 +31,7 @@ __all__ = [
     "FocalMLPClassifier",
     "FocalSearchCV",
     "FocalXGBClassifier",
+    "HardNegativeSampling",
     "ParquetTable",
     "compare_losses",
     "lightgbm_objective",
@@ -44,6 +46,7 @@ _HOME = {
     "FocalMLPClassifier": "focaltab.neural",
     "FocalSearchCV": "focaltab.model_selection",
     "FocalXGBClassifier": "focaltab.boosting",
+    "HardNegativeSampling": "focaltab.sampling",
     "ParquetTable": "focaltab.external",
     "compare_losses": "focaltab.comparison",
     "lightgbm_objective": "focaltab.boosting",

@@ -30,6 +30,7 @@ _NEUTRAL = {
     "class_weight": None,
     "scale_pos_weight": None,
     "pos_label": None,
+    "sampling": None,
 }
 # What each loss sets in focaltab's estimators, and how it resamples.
 _LOSSES: dict[str, tuple[dict[str, Any], str | None]] = {
@@ -42,7 +43,10 @@ _LOSSES: dict[str, tuple[dict[str, Any], str | None]] = {
     ),
     "over_sampling": ({"focal_gamma": 0.0}, "over"),
     "under_sampling": ({"focal_gamma": 0.0}, "under"),
+    "hard_negatives": ({"focal_gamma": 0.0, "sampling": "hard_negative"}, None),
 }
+# Compared when asked for: it needs 25 positives in every training part.
+_ASKED_FOR = ("hard_negatives",)
 _MODELS = ("xgb", "lgbm", "mlp")
 _FOREST_MODEL = "forest"
 
@@ -103,7 +107,7 @@ def candidates(
 def _chosen_losses(losses: Iterable[str] | None) -> list[str]:
     known = [*_LOSSES, FOREST]
     if losses is None:
-        return known
+        return [name for name in known if name not in _ASKED_FOR]
     given = [losses] if isinstance(losses, str) else list(losses)
     for name in given:
         if name not in known:

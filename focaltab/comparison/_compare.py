@@ -104,7 +104,7 @@ def compare_losses(
         Boosters of 100 rounds at a rate of 0.1, and a network of 30 epochs (torch). Or a dict of
         names to focaltab's classifiers, whose other parameters are kept as they are.
     losses : iterable of str, default=None
-        None for all; "cross_entropy" is always among them.
+        None for all but "hard_negatives"; "cross_entropy" is always among them.
 
         - "cross_entropy"
         - "weighted_cross_entropy": balanced class weights. Its probabilities are reported as
@@ -113,6 +113,8 @@ def compare_losses(
         - "class_balanced_focal": gamma 2 and weights by the effective number of rows (beta 0.999).
         - "over_sampling", "under_sampling": cross-entropy on as many positives as negatives, with
           the prior of the probabilities put right (`focaltab.pipeline.ResampledClassifier`).
+        - "hard_negatives": cross-entropy on all positives and the negatives that a pilot finds hard
+          (`focaltab.sampling`); it needs 25 positives in every training part.
         - "balanced_random_forest": imbalanced-learn's, once, whatever the models.
     cv : int, splitter or iterable of (train, test), default=5
         A number makes stratified, shuffled folds, of whole groups where `groups` are given. A

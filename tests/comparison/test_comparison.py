@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 
 from focaltab import FocalLGBMClassifier, FocalMLPClassifier, FocalXGBClassifier
@@ -273,6 +274,23 @@ def test_a_network_on_the_same_folds(payments):
     again = compare_losses(X, y, models={**LGBM, **mlp}, **options, n_jobs=2)
     pd.testing.assert_frame_equal(figures(done), figures(again))
     assert len(done.table) == 6 and not done.failures
+
+
+def test_hard_negatives_when_asked_for(payments):
+    X, y = payments
+    options = {"losses": ["hard_negatives"], "cv": 2, "n_repeats": 1}
+    sampled = FocalLGBMClassifier(n_estimators=10, n_jobs=1, verbosity=-1, sampling="hard_negative")
+    done = compare_losses(X, y, models={"lgbm": sampled}, **options)
+    assert done.table.index.tolist() == [("lgbm", "cross_entropy"), ("lgbm", "hard_negatives")]
+    assert not done.failures
+    # The reference is trained on all rows, whatever the model that was given does.
+    plain = compare_losses(
+        X, y, models={"lgbm": clone(sampled).set_params(sampling=None)}, **options
+    )
+    np.testing.assert_allclose(
+        done.table["average_precision"], plain.table["average_precision"], rtol=1e-12
+    )
+    assert done.table["difference"].notna().sum() == 1
 
 
 def test_identifiers_are_told_of_once(payments):
