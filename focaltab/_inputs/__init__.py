@@ -16,7 +16,7 @@ from focaltab._inputs.labels import (
     encode_target,
     warn_of_common_positive,
 )
-from focaltab._inputs.lazy import LazyTable, by_batch, in_memory, is_lazy
+from focaltab._inputs.lazy import LazyTable, by_batch, in_memory, is_lazy, refuse_lazy
 from focaltab._inputs.state import whole_or_unchanged
 from focaltab._inputs.weights import prepare_loss, training_weight, weight_keyword
 
@@ -37,6 +37,7 @@ __all__ = [
     "mean_average_precision",
     "numbers_as_numbers",
     "prepare_loss",
+    "refuse_lazy",
     "take_rows",
     "training_weight",
     "validation_rows",

@@ -43,12 +43,26 @@ def in_memory(X: Any) -> Any:
     return X.to_frame() if is_lazy(X) else X
 
 
-def by_batch(function: Callable[..., Any], table: LazyTable, **per_row: Any) -> NDArray[Any]:
-    """Results of a function for each batch of rows, joined.
+def refuse_lazy(X: Any, reader: str) -> None:
+    """Refuse a table that is read in batches where a table in memory is needed.
+
+    Raises
+    ------
+    TypeError
+        Says what to do.
+    """
+    if is_lazy(X):
+        raise TypeError(f"{reader} needs its table in memory: pass table.to_frame().")
+
+
+def by_batch(function: Callable[..., Any], table: Any, **per_row: Any) -> NDArray[Any]:
+    """Results of a function for each batch of rows, joined; of a table in memory as a whole.
 
     `per_row` holds arrays with a value for every row, of which the function gets its part by the
     same name; None stays None.
     """
+    if not is_lazy(table):
+        return np.asarray(function(table, **per_row))
     parts = []
     for rows, frame in table.batches():
         of_rows = {k: None if v is None else np.asarray(v)[rows] for k, v in per_row.items()}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import warnings
+from inspect import Parameter, signature
 from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import get_config
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import has_fit_parameter
 
@@ -68,15 +70,19 @@ def training_weight(
 def weight_keyword(estimator: Any) -> str | None:
     """The name by which an estimator's ``fit`` takes row weights; None where it takes none.
 
-    A scikit-learn pipeline takes its last step's as ``step__sample_weight``.
+    A scikit-learn pipeline takes its last step's as ``step__sample_weight``, or under metadata
+    routing by the plain name; a search hands on whatever it is given.
     """
     if has_fit_parameter(estimator, "sample_weight"):
         return "sample_weight"
-    if not getattr(estimator, "steps", None):
-        return None
-    name, last = estimator.steps[-1]
-    inner = weight_keyword(last)
-    return None if inner is None else f"{name}__{inner}"
+    if getattr(estimator, "steps", None):
+        name, last = estimator.steps[-1]
+        inner = weight_keyword(last)
+        if inner is None or get_config()["enable_metadata_routing"]:
+            return inner and "sample_weight"
+        return f"{name}__{inner}"
+    kinds = [p.kind for p in signature(estimator.fit).parameters.values()]
+    return "sample_weight" if Parameter.VAR_KEYWORD in kinds else None
 
 
 def prepare_loss(

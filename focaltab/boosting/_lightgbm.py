@@ -27,7 +27,9 @@ from focaltab.boosting._objective import lightgbm_objective, own_threads
 from focaltab.boosting._pilot import PILOT
 from focaltab.losses import FocalLoss
 from focaltab.losses._focal import Alpha, LinkName
-from focaltab.sampling import Drawn, Sampling, check_sampling, sample
+from focaltab.sampling import SamplingResult
+from focaltab.sampling._hard_negative import Sampling
+from focaltab.sampling._sampled import check_sampling, sample, with_sampling
 
 _OWN_PARAMETERS = (
     "focal_gamma",
@@ -71,8 +73,9 @@ class FocalLGBMClassifier(LGBMClassifier):  # type: ignore[misc]
     sampling : {"hard_negative"}, HardNegativeSampling or None, default=None
         Train on all positives and the negatives that a small pilot model finds hard, with the
         offset that keeps the probabilities those of all rows. Faster where positives are rare
-        (below about 1 in 50). What is held out for early stopping is thinned too, less, and
-        weighted by the rows that it stands for. Two classes, ``link="logit"``.
+        (below about 1 in 50). ``focal_alpha="balanced"`` and `normalize` go by the kept rows. What
+        is held out for early stopping is thinned too, less, under inverse-probability weights,
+        unless it is judged by a callable of yours. Two classes, ``link="logit"``.
     early_stopping_rounds : int or None, default=None
         Stop when average precision has not improved for this many rounds (LightGBM's parameter).
     class_weight : dict, "balanced" or None, default=None
@@ -90,8 +93,8 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         The loss that was minimised, class weights and scale included.
     prevalence_ : float, or ndarray of shape (n_classes,) for more than two classes
         Weighted share of the positive class, or of each class.
-    sampling_ : Drawn or None
-        The rows that were kept, their acceptance, and the pilot.
+    sampling_ : SamplingResult or None
+        The rows that were kept, and their acceptance.
 
     Notes
     -----
@@ -257,7 +260,8 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
             )
             X, codes, weight = sampled.X, sampled.codes, sampled.weight
             init_score = sampled.offset_margin()
-            if own_evaluation and eval_set is not None:
+            judged_by_callable = any(map(callable, as_list(eval_metric)))
+            if own_evaluation and eval_set is not None and not judged_by_callable:
                 eval_set, eval_sample_weight, eval_init_score = sampled.thinned(
                     eval_set, eval_sample_weight, eval_init_score
                 )
@@ -312,14 +316,22 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
             _add_to_first_trees(self.booster_, intercept)
         self.loss_ = loss
         self.prevalence_ = prevalence
-        self.sampling_: Drawn | None = None if sampled is None else sampled.drawn
+        self.sampling_: SamplingResult | None = None if sampled is None else sampled.result
         return self
 
     def _pilot(self) -> FocalLGBMClassifier:
         """A small model of the same library, for columns of the same kinds."""
-        return FocalLGBMClassifier(
-            **PILOT, n_jobs=self.n_jobs, random_state=self.random_state, verbosity=-1
-        )
+        return FocalLGBMClassifier(**PILOT, n_jobs=self.n_jobs, verbosity=-1)
+
+    def set_params(self, **params: Any) -> FocalLGBMClassifier:
+        """Set parameters, also those of `sampling` as ``sampling__acceptance_factor``.
+
+        Returns
+        -------
+        self
+        """
+        super().set_params(**with_sampling(self, params))
+        return self
 
     _fit_objective: Any  # while a fit runs
 

@@ -23,7 +23,9 @@ from focaltab.boosting._pilot import PILOT
 from focaltab.boosting._reweighting import FocalReweighting
 from focaltab.losses import FocalLoss
 from focaltab.losses._focal import Alpha, LinkName
-from focaltab.sampling import Drawn, Sampling, check_sampling, sample
+from focaltab.sampling import SamplingResult
+from focaltab.sampling._hard_negative import Sampling
+from focaltab.sampling._sampled import check_sampling, sample, with_sampling
 
 _OWN_PARAMETERS = {
     "focal_gamma",
@@ -71,8 +73,9 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
     sampling : {"hard_negative"}, HardNegativeSampling or None, default=None
         Train on all positives and the negatives that a small pilot model finds hard, with the
         offset that keeps the probabilities those of all rows. Faster where positives are rare
-        (below about 1 in 50). What is held out for early stopping is thinned too, less, and
-        weighted by the rows that it stands for. Two classes, ``link="logit"``.
+        (below about 1 in 50). ``focal_alpha="balanced"`` and `normalize` go by the kept rows. What
+        is held out for early stopping is thinned too, less, under inverse-probability weights,
+        unless it is judged by a callable of yours. Two classes, ``link="logit"``.
     enable_categorical : bool, default=True
         XGBoost's parameter, on by default so that pandas categories work.
     **kwargs
@@ -88,8 +91,8 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         The loss that was minimised, class weights and scale included.
     prevalence_ : float, or ndarray of shape (n_classes,) for more than two classes
         Weighted share of the positive class, or of each class.
-    sampling_ : Drawn or None
-        The rows that were kept, their acceptance, and the pilot.
+    sampling_ : SamplingResult or None
+        The rows that were kept, and their acceptance.
 
     Notes
     -----
@@ -214,7 +217,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             )
             X, codes, weight = sampled.X, sampled.codes, sampled.weight
             base_margin = sampled.offset_margin(self.base_score)
-            if own_evaluation and eval_set is not None:
+            if own_evaluation and eval_set is not None and not self._has_own_metric():
                 eval_set, sample_weight_eval_set, base_margin_eval_set = sampled.thinned(
                     eval_set, sample_weight_eval_set, base_margin_eval_set
                 )
@@ -243,12 +246,27 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         self._label_order = classes
         self.loss_ = loss
         self.prevalence_ = prevalence
-        self.sampling_: Drawn | None = None if sampled is None else sampled.drawn
+        self.sampling_: SamplingResult | None = None if sampled is None else sampled.result
         return self
+
+    def set_params(self, **params: Any) -> FocalXGBClassifier:
+        """Set parameters, also those of `sampling` as ``sampling__acceptance_factor``.
+
+        Returns
+        -------
+        self
+        """
+        super().set_params(**with_sampling(self, params))
+        return self
+
+    def _has_own_metric(self) -> bool:
+        """Whether evaluation sets are judged by a callable, which may take no weights."""
+        several = isinstance(self.eval_metric, list | tuple)
+        return any(map(callable, self.eval_metric if several else [self.eval_metric]))
 
     def _pilot(self) -> FocalXGBClassifier:
         """A small model of the same library, for columns of the same kinds."""
-        own = ("missing", "n_jobs", "device", "random_state", "enable_categorical")
+        own = ("missing", "n_jobs", "device", "enable_categorical")
         return FocalXGBClassifier(**PILOT, **{name: getattr(self, name) for name in own})
 
     def __sklearn_tags__(self) -> Any:
@@ -502,3 +520,4 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             self.focal_gamma = self.loss_.gamma
             self.focal_alpha = alpha_of(self.loss_)
         self.link = self.loss_.link_name
+        self.sampling_ = None

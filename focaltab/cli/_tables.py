@@ -179,7 +179,10 @@ def train(
         config.check()
         check_new_folder(out_dir)
         if not external_memory and len(data) > 1:
-            raise UserError("Several files are read with --external-memory alone.")
+            raise UserError(
+                "Several files are read with --external-memory alone; with --dask, give one "
+                "glob in quotes."
+            )
         table: Any = data
         if not external_memory and dask is None:
             table = _read(data[0], target=target)

@@ -184,6 +184,7 @@ class DaskFocalLGBMClassifier(FocalLGBMClassifier):
             self._columns = list(map(str, meta.columns)) if hasattr(meta, "columns") else None
             _add_to_first_trees(self.booster_, intercept)
             self.loss_ = data.loss
+            self.sampling_ = None
             self.prevalence_ = data.prevalence
 
     def _trained(self, client: Any, data: TrainingSet, intercept: NDArray[np.float64]) -> _Trainer:

@@ -91,6 +91,11 @@ def training_set(
         As the estimators' ``fit``.
     """
     FocalLoss(estimator.focal_gamma, link=estimator.link)  # before anything is read
+    if estimator.sampling is not None:
+        raise ValueError(
+            f"sampling={estimator.sampling!r} is for tables in memory or in Parquet files: on Dask "
+            "set sampling=None."
+        )
     given = _look(client, X, y, sample_weight, "")
     classes, n_of_label = _classes(given.facts, estimator.pos_label)
     factor = _weight_of_class(estimator.class_weight, scale_pos_weight, classes, n_of_label)

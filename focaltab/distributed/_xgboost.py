@@ -21,7 +21,15 @@ from focaltab.distributed._rows import joined
 from focaltab.distributed._training import Rows, TrainingSet, training_set
 from focaltab.distributed._watch import run_watched
 
-_FITTED = ("_Booster", "n_classes_", "_label_order", "loss_", "prevalence_", "evals_result_")
+_FITTED = (
+    "_Booster",
+    "n_classes_",
+    "_label_order",
+    "loss_",
+    "prevalence_",
+    "sampling_",
+    "evals_result_",
+)
 
 
 class DaskFocalXGBClassifier(FocalXGBClassifier):
@@ -139,6 +147,7 @@ class DaskFocalXGBClassifier(FocalXGBClassifier):
             self._keep_best_rounds()
             self._label_order = data.classes
             self.loss_ = data.loss
+            self.sampling_ = None
             self.prevalence_ = data.prevalence
 
     def _trained(self, client: Any, data: TrainingSet) -> Any:

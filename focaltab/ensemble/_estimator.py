@@ -172,6 +172,7 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
                 f"{classes.labels.size} classes."
             )
         with _inputs.whole_or_unchanged(self):
+            _inputs.refuse_lazy(X, "FocalEnsembleClassifier")
             validate_data(self, X, skip_check_array=True)
             X = indexable(X)[0]
             _inputs.check_rows(X, codes)

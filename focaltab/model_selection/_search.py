@@ -199,6 +199,7 @@ class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
         ImportError
             For `storage` without Optuna.
         """
+        _inputs.refuse_lazy(X, "FocalSearchCV")
         X, y = indexable(X, y)
         has_optuna = find_spec("optuna") is not None
         self._check_parameters()

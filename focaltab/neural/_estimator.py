@@ -34,7 +34,9 @@ from focaltab.neural._posterior import (
     undo_training,
 )
 from focaltab.neural._training import LearningRate, Objective, Plan
-from focaltab.sampling import Drawn, SampledRows, Sampling, check_sampling, sample
+from focaltab.sampling import SamplingResult
+from focaltab.sampling._hard_negative import Sampling
+from focaltab.sampling._sampled import SampledRows, check_sampling, sample
 
 # "auto" makes this many steps of an epoch, with batches within these bounds.
 _AUTO_STEPS = 64
@@ -103,7 +105,8 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
     sampling : {"hard_negative"}, HardNegativeSampling or None, default=None
         Train on all positives and the negatives that a small pilot network finds hard, with the
         offset that keeps the probabilities those of all rows; what is held out is thinned too.
-        Faster where positives are rare. Two classes, ``link="logit"``.
+        Faster where positives are rare. ``focal_alpha="balanced"`` and `normalize` go by the kept
+        rows. Two classes, ``link="logit"``.
     label_smoothing : float in [0, 1), default=0.0
         Share of each label spread evenly over the classes; undone in the probabilities.
     early_stopping : bool or "auto", default="auto"
@@ -146,8 +149,8 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
     validation_scores_ : list of float or None
         Average precision by epoch, where there was early stopping.
     best_validation_score_ : float or None
-    sampling_ : Drawn or None
-        The rows that were kept, their acceptance, and the pilot.
+    sampling_ : SamplingResult or None
+        The rows that were kept, and their acceptance.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Where features have names.
@@ -170,6 +173,9 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
     >>> model.predict_proba(X).shape
     (2000, 2)
     """
+
+    sampling_: SamplingResult | None
+    encoder_: TableEncoder
 
     def __init__(
         self,
@@ -305,7 +311,7 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
             mean_weight = 1.0 if weight is None else float(weight.mean())
             rows = self._rows(encoder, dtype, X, codes, weight, mean_weight)
             if sampled is not None:
-                offset = -torch.from_numpy(sampled.drawn.log_acceptance)[:, None, None]
+                offset = -torch.from_numpy(sampled.result.log_acceptance)[:, None, None]
                 rows = replace(rows, offset=offset.to(rows.y.device, dtype))
             shift = self._prior_shift(codes)
             if again:
@@ -332,7 +338,8 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
                 self.verbose,
             )
             self._keep(classes, loss, prevalence, encoder, network, shift)
-            self.sampling_: Drawn | None = None if sampled is None else sampled.drawn
+            if sampled is not None:
+                self.sampling_ = sampled.result
             self._mean_weight, self._optimizer_state = mean_weight, None
             self._epochs_seen = (self._epochs_seen if again else 0) + len(history.loss)
             self.n_iter_ = len(history.loss)
@@ -397,10 +404,10 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
             early_stopping=False,
             numeric_embedding=self.numeric_embedding,
             device=self.device,
-            random_state=self.random_state,
         )
 
     def _checked_features(self, X: Any, *, reset: bool) -> Any:
+        _inputs.refuse_lazy(X, "FocalMLPClassifier")
         if isinstance(X, pd.DataFrame):
             validate_data(self, X, reset=reset, skip_check_array=True)
             _inputs.check_features(X)
@@ -541,6 +548,7 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         shift: NDArray[np.float64] | None,
     ) -> None:
         self.classes_ = classes.labels
+        self.sampling_ = None
         self._label_order = classes
         self.loss_ = loss
         self.prevalence_ = prevalence
@@ -568,7 +576,7 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
 def _thinned(
     sampled: SampledRows, X: Any, codes: NDArray[Any], weight: NDArray[Any] | None
 ) -> HeldOut:
-    """Held-out rows, fewer and weighted by those that they stand for."""
+    """Held-out rows, fewer of them under inverse-probability weights."""
     own = None if weight is None else [weight]
     ((thin_X, thin_codes),), (thin_weight,), _ = sampled.thinned([(X, codes)], own, None)
     return thin_X, thin_codes, thin_weight

@@ -210,9 +210,10 @@ def _plain(what: str, value: Any) -> Any:
     if isinstance(value, ClassBalanced):
         return {"class_balanced": value.beta}
     if isinstance(value, HardNegativeSampling):
-        # A pilot is of no use after training.
-        of = {name: v for name, v in value.get_params(deep=False).items() if name != "pilot"}
-        return {"hard_negative": [[name, _plain(what, v)] for name, v in of.items()]}
+        given = value.get_params(deep=False)
+        if given.pop("pilot") is not None:
+            return None  # without its pilot it would be another sampling
+        return {"hard_negative": [[name, _plain(what, v)] for name, v in given.items()]}
     if isinstance(value, Mapping):
         return {"pairs": [[_plain(what, k), _plain(what, v)] for k, v in value.items()]}
     if isinstance(value, tuple | list | np.ndarray):

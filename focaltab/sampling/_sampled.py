@@ -3,53 +3,107 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
+from sklearn.utils import check_random_state
 
 from focaltab import _inputs
 from focaltab.losses._focal import LinkName
-from focaltab.sampling._draw import Drawn, draw
-from focaltab.sampling._hard_negative import HardNegativeSampling, sampling_of
+from focaltab.sampling._hard_negative import Acceptance, HardNegativeSampling, sampling_of
+from focaltab.sampling._pilot import CrossFittedPilots
+
+# With fewer, a pilot cannot tell hard negatives from easy ones.
+MIN_POSITIVES = 25
+# What is judged is thinned so much less than what is trained on: inverse-probability weights, and
+# the noise that large ones bring, are a tenth.
+_ACCEPTANCE_OF_JUDGED = np.float32(10.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class SamplingResult:
+    """Which rows of a training set were kept.
+
+    Parameters
+    ----------
+    rows : ndarray of int of shape (n_kept,)
+        Row numbers, ascending.
+    log_acceptance : ndarray of float64 of shape (n_kept,)
+        Log of the probability with which each would be kept, were it negative: what the margins
+        of the kept rows are offset by.
+    n_rows, n_positives : int
+        Of the training set.
+    """
+
+    rows: NDArray[np.intp] = field(repr=False)
+    log_acceptance: NDArray[np.float64] = field(repr=False)
+    n_rows: int
+    n_positives: int
+
+    @property
+    def n_kept(self) -> int:
+        """Rows that were kept, positives included."""
+        return int(self.rows.size)
+
+
+@dataclass(frozen=True, eq=False)
 class SampledRows:
     """Rows that were kept, and what goes with them.
 
     Parameters
     ----------
-    drawn : Drawn
+    result : SamplingResult
     prevalence : float
         Weighted, of all rows.
     X, codes, weight, margin
         Of the kept rows; the margin is the one that the user gave.
     """
 
-    drawn: Drawn
+    result: SamplingResult
     prevalence: float
     X: Any
     codes: NDArray[Any]
     weight: NDArray[np.float64] | None
-    margin: Any
+    margin: NDArray[np.float64] | None
+    _acceptance_of: Callable[[Any], NDArray[np.float32]]
+    _seed: int
 
-    def offset_margin(self, base_score: float | None = None) -> NDArray[np.float64]:
-        """Where training starts: the user's margin or the intercept, less the log acceptance."""
+    def offset_margin(self, base_score: Any = None) -> NDArray[np.float64]:
+        """Where training starts: the user's margin or the intercept, less the log acceptance.
+
+        Parameters
+        ----------
+        base_score : float, default=None
+            Probability to start from; None for the prevalence.
+        """
         if self.margin is None:
-            start: Any = logit(self.prevalence if base_score is None else base_score)
-        else:
-            start = np.asarray(self.margin, np.float64).ravel()
-        return np.asarray(start - self.drawn.log_acceptance, dtype=np.float64)
+            start = self.prevalence if base_score is None else np.asarray(base_score).item()
+            return np.asarray(logit(start) - self.result.log_acceptance, dtype=np.float64)
+        return np.asarray(self.margin - self.result.log_acceptance)
 
     def thinned(
         self, eval_set: list[tuple[Any, Any]], weights: Any, margins: Any
     ) -> tuple[list[tuple[Any, Any]], list[NDArray[np.float64]], Any]:
-        """An evaluation set of fewer rows, weighted by the rows that each stands for."""
+        """An evaluation set of fewer rows under inverse-probability weights.
+
+        Parameters
+        ----------
+        eval_set : list of one (X, class numbers)
+            Rows that no pilot has seen.
+        weights, margins : list of one array, or None
+
+        Returns
+        -------
+        eval_set, weights, margins
+        """
         ((X, codes),) = eval_set
-        rows, weight = self.drawn.thin(X, codes)
+        acceptance = np.minimum(_ACCEPTANCE_OF_JUDGED * self._acceptance_of(X), 1.0)
+        drawn = np.random.default_rng(self._seed).random(codes.size) < acceptance
+        rows = np.flatnonzero((codes == 1) | drawn)
+        weight = np.where(codes[rows] == 1, 1.0, 1.0 / acceptance[rows].astype(np.float64))
         if weights is not None:
             weight = weight * weights[0][rows]
         if margins is not None:
@@ -61,6 +115,14 @@ def check_sampling(
     sampling: Any, link: LinkName, continued: Any = None
 ) -> HardNegativeSampling | None:
     """The sampling that is asked for.
+
+    Parameters
+    ----------
+    sampling : {"hard_negative"}, HardNegativeSampling or None
+    link : {"logit", "focal"}
+        Of the estimator.
+    continued : model or None
+        Whose training is to go on.
 
     Raises
     ------
@@ -81,6 +143,30 @@ def check_sampling(
     return found
 
 
+def with_sampling(estimator: Any, params: dict[str, Any]) -> dict[str, Any]:
+    """Set what `params` say of an estimator's sampling; the rest of them.
+
+    The boosters' own ``set_params`` take any name for one of their library's.
+
+    Raises
+    ------
+    ValueError
+        If the estimator has no `HardNegativeSampling` whose parameters could be set.
+    """
+    rest = {name: value for name, value in params.items() if not name.startswith("sampling__")}
+    nested = {name: value for name, value in params.items() if name not in rest}
+    if not nested:
+        return rest
+    sampling = rest.get("sampling", estimator.sampling)
+    if not isinstance(sampling, HardNegativeSampling):
+        raise ValueError(
+            f"{min(nested)} is a parameter of HardNegativeSampling, but sampling={sampling!r}: set "
+            "sampling=HardNegativeSampling()."
+        )
+    sampling.set_params(**{k.removeprefix("sampling__"): v for k, v in nested.items()})
+    return rest
+
+
 def sample(
     sampling: HardNegativeSampling,
     make_pilot: Callable[[], Any],
@@ -91,16 +177,73 @@ def sample(
     margin: Any,
     random_state: Any,
 ) -> SampledRows:
-    """Draw rows and take what belongs to them."""
-    drawn = draw(sampling, make_pilot, classes, X, codes, weight, random_state)
-    kept = drawn.rows
+    """Fit the pilots, score every row, keep each by chance, and take what belongs to it.
+
+    Parameters
+    ----------
+    sampling : HardNegativeSampling
+    make_pilot : callable
+        The pilot where `sampling` has none.
+    classes : Classes
+    X : table of features
+    codes : ndarray of shape (n_samples,)
+        Class numbers, 0 and 1.
+    weight : ndarray of shape (n_samples,) or None
+        Has no part in what is kept: any acceptance is right, and this one stays near the share
+        that it is meant to be.
+    margin : array-like of shape (n_samples,) or (n_samples, 1), or None
+    random_state : int, RandomState, Generator or None
+        Where `sampling` has none.
+
+    Raises
+    ------
+    ValueError
+        For more than two classes, too few positives, margins of another shape, an unattainable
+        budget, or pilots whose probabilities are no numbers.
+    """
+    if classes.labels.size != 2:
+        raise ValueError(
+            f"sampling='hard_negative' is for two classes, but y has {classes.labels.size}."
+        )
+    positive = codes == 1
+    n_positives = int(positive.sum())
+    if n_positives < MIN_POSITIVES:
+        raise ValueError(
+            f"sampling='hard_negative' needs at least {MIN_POSITIVES} positives for its pilot "
+            f"model, but there are {n_positives}: set sampling=None."
+        )
+    if margin is not None:
+        margin = np.asarray(margin, dtype=np.float64)
+        if margin.shape not in ((codes.size,), (codes.size, 1)):
+            raise ValueError(
+                f"the margins to start from have shape {margin.shape}, but there are {codes.size} "
+                "rows: give one a row."
+            )
+    rng = _generator(random_state if sampling.random_state is None else sampling.random_state)
+    pilots = CrossFittedPilots(sampling, make_pilot, classes, X, codes, rng)
+    p = pilots.of_training_rows(X)
+    acceptance_of = Acceptance(sampling, p, ~positive)
+    acceptance = acceptance_of(p)
+    rows = np.flatnonzero(positive | (rng.random(codes.size, dtype=np.float32) < acceptance))
     shares = np.bincount(codes, weight)
     return SampledRows(
-        drawn,
+        SamplingResult(
+            rows, np.log(acceptance[rows].astype(np.float64)), int(codes.size), n_positives
+        ),
         float(shares[1] / shares.sum()),
         # Few enough to be in memory, whatever the table was.
-        _inputs.in_memory(_inputs.take_rows(X, kept)),
-        codes[kept],
-        None if weight is None else weight[kept],
-        _inputs.take_rows(margin, kept),
+        _inputs.in_memory(_inputs.take_rows(X, rows)),
+        codes[rows],
+        None if weight is None else weight[rows],
+        None if margin is None else margin.ravel()[rows],
+        lambda other: acceptance_of(pilots.of_other_rows(other)),
+        int(rng.integers(2**31)),
     )
+
+
+def _generator(random_state: Any) -> np.random.Generator:
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    if random_state is None:
+        return np.random.default_rng()
+    return np.random.default_rng(int(check_random_state(random_state).randint(2**31)))

@@ -9,7 +9,7 @@ import numpy as np
 
 from focaltab._optional import require
 from focaltab.losses import FocalLoss
-from focaltab.sampling import sampling_of
+from focaltab.sampling._hard_negative import sampling_of
 from focaltab.workflow._errors import UserError
 
 # Of predictions.csv, beside the target's own.

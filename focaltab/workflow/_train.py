@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from focaltab._inputs import take_rows
-from focaltab.sampling import FEWEST_POSITIVES
+from focaltab.sampling._sampled import MIN_POSITIVES
 from focaltab.workflow._config import PREDICTION_COLUMNS, TrainConfig
 from focaltab.workflow._errors import UserError
 from focaltab.workflow._evaluate import difference, evaluate
@@ -138,9 +138,9 @@ def fit_and_judge(
     # One early-stopping part for both losses, so that only the loss differs.
     parts = Parts(take_rows(X, fit_rows), y[fit_rows], take_rows(X, stop_rows), y[stop_rows])
     n_positives = int(y[fit_rows].sum())
-    if config.sampling is not None and n_positives < FEWEST_POSITIVES:
+    if config.sampling is not None and n_positives < MIN_POSITIVES:
         raise UserError(
-            f"--sampling needs at least {FEWEST_POSITIVES} rows of {positive!r} to train on, but "
+            f"--sampling needs at least {MIN_POSITIVES} rows of {positive!r} to train on, but "
             f"there are {n_positives}: leave it out."
         )
     fits = {
@@ -228,5 +228,5 @@ def judge(
 
 def _sampled(estimator: Any) -> dict[str, Any]:
     """How many of the training rows were kept, where they were sampled."""
-    drawn = estimator.sampling_
-    return {} if drawn is None else {"sampled": {"kept": drawn.n_kept, "of": drawn.n_rows}}
+    result = estimator.sampling_
+    return {} if result is None else {"sampled": {"kept": result.n_kept, "of": result.n_rows}}

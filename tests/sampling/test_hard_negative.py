@@ -16,6 +16,9 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, log_loss
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from focaltab import FocalLGBMClassifier, FocalXGBClassifier
 from focaltab.sampling import HardNegativeSampling
@@ -67,7 +70,7 @@ def test_few_rows_give_a_model_as_good_and_as_calibrated_as_all(model, data, new
     X_new, y_new, p_new = new_data
     on_all = clone(model).fit(X, y)
     on_few = clone(model).set_params(sampling="hard_negative").fit(X, y)
-    assert on_few.sampling_.n_kept < 0.12 * len(y)
+    assert on_few.sampling_.n_kept < 0.25 * len(y)
     assert on_all.sampling_ is None
     stated, of_all = (m.predict_proba(X_new)[:, 1] for m in (on_few, on_all))
     assert log_loss(y_new, stated) < 1.02 * log_loss(y_new, of_all)
@@ -160,15 +163,16 @@ def test_early_stopping_on_own_and_given_rows(model, data, new_data):
     assert own.sampling_.n_rows == pytest.approx(0.9 * len(y), abs=2)
 
 
-def test_thinned_rows_stand_for_all(data):
+@pytest.mark.parametrize("pilot", [DecisionTreeClassifier(), XGB, LogisticRegression()])
+@BOTH
+def test_a_pilot_that_memorises_its_rows_costs_no_calibration(model, pilot, data, new_data):
     X, y, _ = data
-    drawn = clone(XGB).set_params(sampling="hard_negative", n_estimators=5).fit(X, y).sampling_
-    rows, stands_for = drawn.thin(X, y)
-    assert rows.size < 0.5 * len(y)
-    assert set(np.flatnonzero(y)) <= set(rows)
-    assert stands_for.max() <= 10.001
-    assert stands_for.sum() == pytest.approx(len(y), rel=0.05)
-    assert (stands_for * X[rows, 0]).sum() == pytest.approx(X[:, 0].sum(), abs=0.02 * len(y))
+    X_new, _, p_new = new_data
+    sampling = HardNegativeSampling(pilot, pilot_fraction=0.3)
+    plain = clone(model).fit(X, y).predict_proba(X_new)[:, 1].mean()
+    stated = clone(model).set_params(sampling=sampling).fit(X, y).predict_proba(X_new)[:, 1].mean()
+    # A tree that scored what it was fitted on would make this 1.6.
+    assert stated / p_new.mean() == pytest.approx(plain / p_new.mean(), abs=0.2)
 
 
 @BOTH
@@ -201,23 +205,92 @@ def test_budgets_are_kept(budget, expected, data):
     assert set(np.flatnonzero(y)) <= set(fitted.sampling_.rows)
 
 
-def test_any_classifier_can_be_the_pilot(data):
+def test_a_budget_reaches_rows_of_which_the_pilot_is_sure(data):
     X, y, _ = data
-    sampling = HardNegativeSampling(LogisticRegression())
-    fitted = clone(XGB).set_params(sampling=sampling, n_estimators=20).fit(X, y)
-    assert isinstance(fitted.sampling_.pilot.model, LogisticRegression)
-    assert fitted.predict_proba(X)[:, 1].mean() == pytest.approx(y.mean(), rel=0.2)
+    sampling = HardNegativeSampling(DecisionTreeClassifier(), max_rows=20_000)
+    fitted = clone(XGB).set_params(sampling=sampling, n_estimators=2).fit(X, y)
+    assert fitted.sampling_.n_kept == pytest.approx(20_000, rel=0.03)
 
 
-def test_yesterdays_model_can_be_the_pilot(data):
+@pytest.mark.parametrize(
+    "pilot",
+    [
+        make_pipeline(StandardScaler(), LogisticRegression(class_weight={"fraud": 2, "good": 1})),
+        FocalXGBClassifier(n_estimators=5, pos_label="fraud"),
+        DecisionTreeClassifier(max_depth=4),  # seeded by the estimator
+    ],
+    ids=["pipeline", "focal", "tree"],
+)
+def test_any_classifier_can_be_the_pilot(pilot, data):
     X, y, _ = data
     labels = np.where(y == 1, "fraud", "good")
-    yesterday = clone(XGB).set_params(n_estimators=20, pos_label="fraud").fit(X, labels)
-    sampling = HardNegativeSampling(FrozenEstimator(yesterday))
-    today = clone(XGB).set_params(sampling=sampling, pos_label="fraud", n_estimators=20)
-    today.fit(X, labels)
-    assert today.sampling_.n_kept < 0.12 * len(y)
-    assert today.predict_proba(X)[:, 0].mean() == pytest.approx(y.mean(), rel=0.2)
+    sampling = HardNegativeSampling(pilot)
+    sampled = clone(XGB).set_params(sampling=sampling, pos_label="fraud", n_estimators=20)
+    first, again = (clone(sampled).fit(X, labels) for _ in range(2))
+    assert first.sampling_.n_kept < 0.5 * len(y)
+    assert first.predict_proba(X)[:, 0].mean() == pytest.approx(y.mean(), rel=0.2)
+    assert np.array_equal(first.predict_proba(X), again.predict_proba(X))
+
+
+def test_yesterdays_model_can_be_the_pilot(data, new_data):
+    X, y, _ = data
+    X_before, y_before, _ = new_data
+    labels, labels_before = (np.where(part == 1, "fraud", "good") for part in (y, y_before))
+    yesterday = clone(XGB).set_params(n_estimators=20, pos_label="fraud")
+    frozen = FrozenEstimator(yesterday.fit(X_before, labels_before))
+    today = clone(XGB).set_params(pos_label="fraud", n_estimators=20)
+    today.set_params(sampling=HardNegativeSampling(frozen)).fit(X, labels)
+    assert today.sampling_.n_kept < 0.25 * len(y)
+    assert today.predict_proba(X)[:, 0].mean() == pytest.approx(y.mean(), rel=0.1)
+
+
+@BOTH
+@pytest.mark.parametrize("weights", [{"class_weight": "balanced"}, {"scale_pos_weight": 100.0}])
+def test_class_weights_do_not_undo_the_sampling(model, weights, data):
+    X, y, _ = data
+    sampled = clone(model).set_params(sampling="hard_negative", **weights).fit(X, y)
+    of_all = clone(model).set_params(**weights).fit(X, y)
+    assert sampled.sampling_.n_kept < 0.25 * len(y)
+    assert sampled.prevalence_ == pytest.approx(of_all.prevalence_)
+    few, many = (m.predict_proba(X)[:, 1] for m in (sampled, of_all))
+    assert few.mean() == pytest.approx(many.mean(), rel=0.25)
+
+
+def test_the_scale_of_weights_does_not_matter_to_what_is_kept(data):
+    X, y, _ = data
+    sampled = clone(XGB).set_params(sampling="hard_negative", n_estimators=2)
+    tiny = clone(sampled).fit(X, y, sample_weight=np.full(len(y), 1.0 / len(y)))
+    assert np.array_equal(tiny.sampling_.rows, sampled.fit(X, y).sampling_.rows)
+
+
+@BOTH
+def test_few_rows_leave_enough_negatives(model):
+    rng = np.random.default_rng(0)
+    X = np.r_[rng.normal(-4, 0.1, (60, 1)), rng.normal(4, 0.1, (60, 1))]
+    y = np.repeat([0, 1], 60)
+    sampling = HardNegativeSampling(LogisticRegression(C=100))
+    fitted = clone(model).set_params(sampling=sampling, reg_lambda=0.0).fit(X, y)
+    assert fitted.sampling_.n_kept == 120
+    assert fitted.predict_proba([[-4.0]])[0, 1] < 0.5 < fitted.predict_proba([[4.0]])[0, 1]
+
+
+def test_a_metric_of_the_users_judges_all_held_out_rows(data):
+    X, y, _ = data
+    seen = []
+
+    def metric(y_true, p, *args):
+        seen.append(len(y_true))
+        return ("own", average_precision_score(y_true, p), True)
+
+    sampled = clone(LGBM).set_params(
+        sampling="hard_negative", n_estimators=3, early_stopping_rounds=2
+    )
+    sampled.fit(X, y, eval_metric=metric)
+    assert set(seen) == {len(y) // 10}
+    seen.clear()
+    own = clone(XGB).set_params(sampling="hard_negative", n_estimators=3, early_stopping_rounds=2)
+    own.set_params(eval_metric=lambda y_true, p: 1.0 - metric(y_true, p)[1]).fit(X, y)
+    assert set(seen) == {len(y) // 10}
 
 
 @BOTH
@@ -256,10 +329,19 @@ def test_it_is_cloned_pickled_and_searched_like_any_parameter(model, data):
     X, y, _ = data
     sampled = clone(model).set_params(sampling=HardNegativeSampling(), n_estimators=5)
     search = GridSearchCV(
-        sampled, {"sampling__acceptance_factor": [5.0, 20.0]}, cv=2, scoring="average_precision"
+        sampled, {"sampling__acceptance_factor": [1.0, 500.0]}, cv=2, scoring="average_precision"
     ).fit(X, y)
-    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    scores = search.cv_results_["mean_test_score"]
+    assert np.isfinite(scores).all() and scores[0] != scores[1]
     best = search.best_estimator_
+    assert best.sampling.acceptance_factor == search.best_params_["sampling__acceptance_factor"]
+    few, many = (
+        clone(sampled).set_params(sampling__acceptance_factor=factor).fit(X, y).sampling_.n_kept
+        for factor in (1.0, 500.0)
+    )
+    assert many > 2 * few
+    with pytest.raises(ValueError, match="set sampling=HardNegativeSampling"):
+        clone(model).set_params(sampling__acceptance_factor=5.0)
     again = pickle.loads(pickle.dumps(best))
     assert np.array_equal(again.predict_proba(X), best.predict_proba(X))
     assert again.sampling_.n_kept == best.sampling_.n_kept
@@ -276,13 +358,20 @@ def test_it_is_cloned_pickled_and_searched_like_any_parameter(model, data):
         (HardNegativeSampling(acceptance_factor=None), "acceptance_factor must be positive"),
         (HardNegativeSampling(max_rows=0), "max_rows must be a whole number of at least 1"),
         (HardNegativeSampling(max_rows=9, negatives_per_positive=1), "both a budget: set one"),
-        (HardNegativeSampling(max_rows=100), "min_acceptance=0.01 keeps .* lower it, or raise"),
+        (HardNegativeSampling(max_rows=1000), "lower min_acceptance=0.02, or raise the budget"),
+        (HardNegativeSampling(negatives_per_positive=0.5), "an acceptance of at least .* keeps"),
         (HardNegativeSampling(LogisticRegression), "pilot must be a classifier"),
         (HardNegativeSampling(Stated(high=np.nan)), "probability of row .* is no number"),
         (
             HardNegativeSampling(FrozenEstimator(Stated(classes=("a", "b")).fit([[0]], [0]))),
             "the pilot knows the classes",
         ),
+        (
+            HardNegativeSampling(make_pipeline(StandardScaler(), FrozenEstimator(Stated()))),
+            "put the whole fitted pilot into FrozenEstimator",
+        ),
+        (HardNegativeSampling(FrozenEstimator(LogisticRegression())), "not fitted yet"),
+        (np.array(["hard_negative"]), "sampling must be None"),
     ],
 )
 def test_a_sampling_that_cannot_be_is_refused(model, sampling, message, data):
@@ -301,6 +390,9 @@ def test_what_sampling_cannot_go_with_is_refused(model, data):
         sampled.fit(X, np.arange(len(y)) % 3)
     with pytest.raises(ValueError, match="sampling needs link='logit'"):
         clone(sampled).set_params(link="focal").fit(X, y)
+    short = {"base_margin" if model is XGB else "init_score": np.zeros(len(y) - 1)}
+    with pytest.raises(ValueError, match="margins to start from have shape"):
+        sampled.fit(X, y, **short)
     fitted = clone(model).set_params(n_estimators=2).fit(X, y)
     name = "xgb_model" if model is XGB else "init_model"
     with pytest.raises(ValueError, match="cannot go with a model to continue"):
