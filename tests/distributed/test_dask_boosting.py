@@ -302,6 +302,8 @@ def test_bad_input_is_refused_with_its_place(client, library):
         model.fit(X, dy)
     with pytest.raises(TypeError, match=r"y must be a Dask .*got numpy ndarray"):
         model.fit(dX, y.to_numpy())
+    with pytest.raises(ValueError, match="sampling='hard_negative' is for tables in memory"):
+        distributed(client=client, sampling="hard_negative").fit(dX, dy)
     with pytest.raises(TypeError, match="sample_weight must be a Dask"):
         model.fit(dX, dy, sample_weight=weight)
     with pytest.raises(ValueError, match="partition 1: y has a missing"):

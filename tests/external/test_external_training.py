@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import xgboost as xgb
 
+import focaltab
 from focaltab import FocalLGBMClassifier, FocalXGBClassifier
 from focaltab.external import ParquetTable
 
@@ -435,3 +436,13 @@ def test_xgboosts_bins_do_not_depend_on_batches(frame):
     parts = xgb.QuantileDMatrix(Batches(), max_bin=64)
     for one, other in zip(whole.get_quantile_cut(), parts.get_quantile_cut(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["FocalMLPClassifier", "FocalEnsembleClassifier", "FocalSearchCV"])
+def test_what_needs_a_table_in_memory_says_so(name, table):
+    if name == "FocalMLPClassifier":
+        pytest.importorskip("torch")
+    kind = getattr(focaltab, name)
+    model = kind(make("xgb")) if name == "FocalSearchCV" else kind()
+    with pytest.raises(TypeError, match=rf"{name} needs its table in memory: pass table.to_frame"):
+        model.fit(table, table.y)

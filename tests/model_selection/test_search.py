@@ -17,7 +17,7 @@ from scipy import sparse, stats
 from sklearn.exceptions import FitFailedWarning, UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, log_loss
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -147,6 +147,21 @@ def test_string_labels_categories_and_missing_values(rows):
             assert first == pytest.approx(expected)
         if scoring == "log_loss":
             assert first == pytest.approx(-log_loss(labels[test], p))
+
+
+def test_weights_reach_a_search_at_the_end_of_a_pipeline(rows):
+    X, y = rows
+    inner = GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2)
+    search = FocalSearchCV(
+        make_pipeline(StandardScaler(), inner),
+        {"gridsearchcv__cv": [2, 3]},
+        n_trials=1,
+        cv=2,
+        random_state=0,
+    )
+    weight = np.where(X[:, 0] > 0, 5.0, 1.0)
+    weighted = search.fit(X, y, sample_weight=weight).predict_proba(X)
+    assert not np.allclose(weighted, search.fit(X, y).predict_proba(X), atol=1e-3)
 
 
 def test_sparse_rows_and_weights_in_fit_and_score(rows):
