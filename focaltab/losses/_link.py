@@ -124,7 +124,10 @@ class Table:
         gathered: NDArray[Any],
         index: TableIndex,
     ) -> None:
-        """Write the function's values at `x` to `out`; the other arguments are scratch."""
+        """Write the function's values at `x` to `out`; the other arguments are scratch.
+
+        Where the ends are level, `x` itself may be the scratch for `fraction`.
+        """
         np.subtract(x, self.low, out=fraction)
         np.multiply(fraction, self.step_inverse, out=fraction)
         np.clip(fraction, 0, self.span, out=fraction)
@@ -188,14 +191,17 @@ class StepTable:
         _: NDArray[Any],
         index: TableIndex,
     ) -> None:
-        """Write the function's values at `x` to `out`, as `Table.read` does."""
+        """Write the function's values at `x` to `out`; `position` and `index` are scratch.
+
+        `x`, which may itself be the scratch, must have been clipped to numbers that float32 can
+        take the exponential of: positions then fit into 32 bits, and the gather clips them to the
+        table while it tests them anyway.
+        """
         np.multiply(x, self.step_inverse, out=position)
         np.add(position, self.offset, out=position)
-        np.clip(position, 0, self.end, out=position)
         np.copyto(index.narrow, position, casting="unsafe")
         np.copyto(index.wide, index.narrow)
-        # All are in range after the clip; of the modes that write to `out`, "wrap" tests least.
-        self.values.take(index.wide, out=out, mode="wrap")
+        self.values.take(index.wide, out=out, mode="clip")
 
 
 class TableIndex:
