@@ -94,6 +94,8 @@ def gradient_hessian_canonical(
     constant = gammas == (0.0, 0.0) and weights[0] == weights[1]
     table = None if constant else canonical_weight_table(gammas, weights, dtype)
     limit = _canonical_limit(gammas, weights, dtype)
+    # Under large gammas w still moves where exponentials no longer do.
+    reach = limit if table is None else max(limit, table.reach)
 
     def make_kernel(block_rows: int) -> Kernel:
         scratch = _Scratch(dtype, block_rows, 4)
@@ -101,8 +103,12 @@ def gradient_hessian_canonical(
         def kernel(block: slice) -> None:
             (f, e, d, label), index = scratch.view(block.stop - block.start)
             gradient, hessian = rows.gradient[block], rows.hessian[block]
-            np.clip(_loaded(rows.margin[block], f), -limit, limit, out=f)
-            np.exp(f, out=e)
+            np.clip(_loaded(rows.margin[block], f), -reach, reach, out=f)
+            if reach == limit:
+                np.exp(f, out=e)
+            else:
+                np.clip(f, -limit, limit, out=e)
+                np.exp(e, out=e)
             if table is None:
                 gradient.fill(weights[0])
             else:
@@ -146,14 +152,13 @@ def logistic_weight(
     """Fill `out` with ``w(f)``: canonical focal loss is logistic loss under these weights."""
     dtype = log_odds.dtype
     table = canonical_weight_table(gammas, weights, dtype)
-    limit = _exponent_limit(dtype)
 
     def make_kernel(block_rows: int) -> Kernel:
         scratch = _Scratch(dtype, block_rows, 3)
 
         def kernel(block: slice) -> None:
             (f, first, second), index = scratch.view(block.stop - block.start)
-            np.clip(log_odds[block], -limit, limit, out=f)
+            np.clip(log_odds[block], -table.reach, table.reach, out=f)
             table.read(f, out[block], first, second, index)
 
         return kernel

@@ -114,6 +114,7 @@ class Table:
         self.step_inverse = dtype.type(1.0 / step)
         self.span = dtype.type(nodes.size - 1)
         self.high = dtype.type(nodes[-1])
+        self.reach = float(np.abs(nodes[[0, -1]]).max())
         self.end_slopes = None if end_slopes is None else tuple(map(dtype.type, end_slopes))
 
     def read(
@@ -126,7 +127,8 @@ class Table:
     ) -> None:
         """Write the function's values at `x` to `out`; the other arguments are scratch.
 
-        Where the ends are level, `x` itself may be the scratch for `fraction`.
+        Where the ends are level, `x` itself may be the scratch for `fraction`, and arguments
+        beyond `reach` make no difference.
         """
         np.subtract(x, self.low, out=fraction)
         np.multiply(fraction, self.step_inverse, out=fraction)
@@ -177,6 +179,7 @@ class StepTable:
         # The half rounds to the nearest node, since the conversion to an integer truncates.
         self.offset = np.float32(0.5 - nodes[0] * per_unit)
         self.end = np.float32(n_steps)
+        self.reach = float(np.abs(nodes[[0, -1]]).max())
 
     @staticmethod
     def refinement_needed(values: Array, tolerance: float) -> int:
@@ -193,9 +196,9 @@ class StepTable:
     ) -> None:
         """Write the function's values at `x` to `out`; `position` and `index` are scratch.
 
-        `x`, which may itself be the scratch, must have been clipped to numbers that float32 can
-        take the exponential of: positions then fit into 32 bits, and the gather clips them to the
-        table while it tests them anyway.
+        `x`, which may itself be the scratch, must have been clipped to some hundreds, and to no
+        less than `reach`: positions then fit into 32 bits, and the gather, which tests them
+        anyway, clips them to the table.
         """
         np.multiply(x, self.step_inverse, out=position)
         np.add(position, self.offset, out=position)

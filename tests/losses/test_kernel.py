@@ -6,8 +6,9 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
-from focaltab.losses import FocalLoss
+from focaltab.losses import FocalLoss, TorchFocalLoss
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -29,6 +30,25 @@ def test_logistic_weights_far_out_are_their_limits(dtype):
     far = np.array([-np.inf, -1e30, -1e5, -300.0, 300.0, 1e5, 1e30, np.inf], dtype=dtype)
     weight = FocalLoss((3.0, 1.0), [0.3, 2.0]).logistic_weight(far)
     np.testing.assert_allclose(weight, np.repeat([2.0 / 2.0, 0.3 / 4.0], 4), rtol=2e-5)
+
+
+@pytest.mark.parametrize("dtype, rtol", [(np.float32, 2e-5), (np.float64, 1e-8)])
+@pytest.mark.parametrize("gamma", [2.0, 4.0, 7.0, 10.0, (2.0, 4.0)], ids=str)
+def test_gradients_of_rows_far_on_the_wrong_side(gamma, dtype, rtol):
+    """They are ``G dz/df``, from the focal margin and the slope of its log-odds."""
+    focal, canonical = FocalLoss(gamma, 0.25), FocalLoss(gamma, 0.25, link="logit")
+    z = torch.linspace(-30.0, 30.0, 3001, dtype=torch.float64, requires_grad=True)
+    f = TorchFocalLoss(focal).log_odds(z)
+    (slope,) = torch.autograd.grad(f.sum(), z)
+    z, f, slope = z.detach().numpy(), f.detach().numpy(), slope.numpy()
+    for y, wrong in ((0, f > 0), (1, f < 0)):
+        labels = np.full(wrong.sum(), y)
+        expected = focal.gradient(labels, z[wrong]) / slope[wrong]
+        actual = canonical.gradient(labels, f[wrong].astype(dtype))
+        np.testing.assert_allclose(actual, expected, rtol=rtol)
+        weight = canonical.logistic_weight(f[wrong].astype(dtype))
+        far = np.abs(f[wrong]) > 40.0
+        np.testing.assert_allclose(weight[far], np.abs(expected[far]), rtol=rtol)
 
 
 def test_what_is_no_number_stays_one():
