@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,15 +57,18 @@ class BoosterObjective:
         self.n_threads = n_threads
         # Of data sets whose rows were on a device, for as long as they live.
         self._kept: WeakKeyDictionary[Any, DeviceRows] = WeakKeyDictionary()
+        # The array of labels that was checked last.
+        self._checked: ref[NDArray[Any]] | None = None
 
     def __repr__(self) -> str:
         return f"BoosterObjective({self.loss!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_kept"}
+        # Weak references belong to this process, and nothing is lost without them.
+        return {k: v for k, v in self.__dict__.items() if k not in ("_kept", "_checked")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _kept=WeakKeyDictionary())
+        self.__dict__.update(state, _kept=WeakKeyDictionary(), _checked=None)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tuple[Any, Any]:
         """Gradient and positive curvature of every row, of the margins' shape.
@@ -114,13 +117,19 @@ class BoosterObjective:
             fits = rows.elsewhere
         return rows if fits else None
 
-    def _on_host(self, labels: Any, margins: Any, weight: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-        labels = np.asarray(labels)
+    def _check_labels(self, labels: NDArray[Any]) -> None:
+        # LightGBM hands over one array on every round: a look at it takes a tenth of the call.
+        if self._checked is not None and self._checked() is labels:
+            return
         n_known = sum(np.count_nonzero(labels == k) for k in range(self.loss.n_classes))
         if n_known != labels.size:
-            raise unknown_label(
-                self.loss, labels[~np.isin(labels, np.arange(self.loss.n_classes))][0]
-            )
+            strange = labels[~np.isin(labels, np.arange(self.loss.n_classes))][0]
+            raise unknown_label(self.loss, strange)
+        self._checked = ref(labels)
+
+    def _on_host(self, labels: Any, margins: Any, weight: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+        labels = np.asarray(labels)
+        self._check_labels(labels)
         raw = np.asarray(margins)
         single = self.single_precision or raw.dtype == np.float32
         if raw.ndim == 2 and not self.loss.is_multiclass:

@@ -8,6 +8,7 @@ import types
 import weakref
 from importlib.util import find_spec
 
+import lightgbm as lgb
 import numpy as np
 import pytest
 import torch
@@ -180,6 +181,17 @@ def test_rows_that_do_not_fit():
         objective(torch.zeros(3), z)
     with pytest.raises(ValueError, match="1 weights but 2 labels"):
         objective(torch.zeros(2), z, torch.ones(1))
+
+
+def test_labels_are_checked_again_where_they_are_others():
+    objective, z = lightgbm_objective(FocalLoss()), np.zeros(2)
+    data = lgb.Dataset(np.zeros((2, 1)), np.array([0, 1])).construct()
+    for _ in range(2):
+        objective(z, data)
+    data.set_label(np.array([0, 2]))
+    for again in (objective, pickle.loads(pickle.dumps(objective))):
+        with pytest.raises(ValueError, match=r"2\.0 is among them"):
+            again(z, data)
 
 
 def test_numpy_arrays_need_no_torch():
