@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import product
 
 import lightgbm as lgb
 import numpy as np
@@ -29,20 +30,25 @@ def run(n_pairs: int) -> str:
     other_xgb = partial(Focal_Binary_Loss(GAMMA).focal_binary_object, margins32, matrix)
     other_lgb = partial(binary_focal_lgb_objective, margins, data_set, GAMMA)
     rows = []
-    for link in ("logit", "focal"):
+    for link, n_threads in product(("logit", "focal"), (1, 2)):
         loss = FocalLoss(GAMMA, link=link)
+        for_xgb = xgboost_objective(loss, n_threads=n_threads)
+        for_lgb = lightgbm_objective(loss, n_threads=n_threads)
         for name, ours, other in (
-            ("imbalance-xgboost", partial(xgboost_objective(loss), margins32, matrix), other_xgb),
-            ("imlightgbm", partial(lightgbm_objective(loss), margins, data_set), other_lgb),
+            ("imbalance-xgboost", partial(for_xgb, margins32, matrix), other_xgb),
+            ("imlightgbm", partial(for_lgb, margins, data_set), other_lgb),
         ):
-            ours(), other()  # tables and caches
+            ours(), other()  # tables, caches and threads
             pairs = alternate(partial(measure, ours), partial(measure, other), n_pairs)
             pairs = [(1e3 * a, 1e3 * b) for a, b in pairs]
-            rows.append(compare(f'link="{link}" against {name}', pairs))
+            rows.append(compare(f'link="{link}", `n_threads={n_threads}`, against {name}', pairs))
     return f"""## One call of the objective, {N_ROWS:,} rows, gamma={GAMMA:g}
 
-{n_pairs} alternating pairs. Both others compute the paper's margin form without weights or
-intercept; `link="logit"` is what the estimators use.
+{n_pairs} alternating pairs. A row is the whole call that a library makes once a round: labels
+fetched from its data set and checked, margins in its own float type (XGBoost float32, LightGBM
+float64), gradient and hessian in new arrays. `n_threads` is ours; both others use one thread and
+compute the paper's margin form without weights or intercept. `link="logit"` is what the estimators
+use.
 
 {markdown(rows, "ms")}
 

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 from numpy.typing import NDArray
 
+from focaltab.boosting._device import (
+    DeviceRows,
+    is_device_array,
+    is_elsewhere,
+    to_host,
+    to_tensor,
+    unknown_label,
+)
 from focaltab.losses import FocalLoss
 from focaltab.losses._blocks import available_threads
 
@@ -18,6 +27,14 @@ class BoosterObjective:
     weights are read from the data set. ``objective(y_true, margins, sample_weight)`` is what the
     libraries' scikit-learn classes call. Made by `xgboost_objective` and `lightgbm_objective`.
 
+    Margins, labels and weights may each be anything that NumPy can read; the results are then new
+    NumPy arrays. Where margins are a torch tensor or another array that speaks DLPack (such as
+    CuPy's), or else labels lie on a device, torch computes there, and the results are arrays of
+    that kind on that device. Nothing then moves between devices but what lies elsewhere. Labels
+    and weights of a data set are fetched once, at its first call, and kept on the device as long
+    as it lives: labels that are set on it afterwards are not seen. On devices there are two
+    classes only, and torch must be installed (extra ``torch``).
+
     Parameters
     ----------
     loss : FocalLoss
@@ -26,7 +43,7 @@ class BoosterObjective:
     single_precision : bool
         Whether to compute in float32 where margins come in float64.
     n_threads : int or None
-        Threads that share the rows; None for all that the process may use.
+        Threads that share the rows of NumPy arrays; None for all that the process may use.
     """
 
     def __init__(
@@ -38,33 +55,81 @@ class BoosterObjective:
         self.hessian_factor = hessian_factor
         self.single_precision = single_precision
         self.n_threads = n_threads
+        # Of data sets whose rows were on a device, for as long as they live.
+        self._kept: WeakKeyDictionary[Any, DeviceRows] = WeakKeyDictionary()
+        # The array of labels that was checked last.
+        self._checked: ref[NDArray[Any]] | None = None
 
     def __repr__(self) -> str:
         return f"BoosterObjective({self.loss!r})"
 
-    def __call__(
-        self, y_true: Any, y_pred: Any, sample_weight: Any = None
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
+    def __getstate__(self) -> dict[str, Any]:
+        # Weak references belong to this process, and nothing is lost without them.
+        return {k: v for k, v in self.__dict__.items() if k not in ("_kept", "_checked")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _kept=WeakKeyDictionary(), _checked=None)
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tuple[Any, Any]:
         """Gradient and positive curvature of every row, of the margins' shape.
+
+        NumPy arrays, or arrays on the device of the margins (see the class).
 
         Raises
         ------
         ValueError
-            If labels are not the class numbers that the loss expects.
+            If labels are not the class numbers that the loss expects, or margins, labels and
+            weights on a device differ in number or are for more than two classes.
+        ImportError
+            For arrays other than NumPy's, where torch is not installed.
         """
         if hasattr(y_pred, "get_label"):
             margins, data_set = y_true, y_pred
+            kept = self._kept_rows(data_set, margins)
+            if kept is not None:
+                return kept.gradient_hessian(margins, single_precision=self.single_precision)
             labels, weight = data_set.get_label(), data_set.get_weight()
         else:
-            labels, margins, weight = y_true, y_pred, sample_weight
-        labels = np.asarray(labels)
+            labels, margins, weight, data_set = y_true, y_pred, sample_weight, None
+        like = self._on_device_of(margins, labels)
+        if like is not None:
+            rows = DeviceRows.check(self.loss, like, labels, weight)
+            if data_set is not None:
+                self._kept[data_set] = rows
+            return rows.gradient_hessian(margins, single_precision=self.single_precision)
+        return self._on_host(to_host(labels), margins, to_host(weight))
+
+    def _on_device_of(self, margins: Any, labels: Any) -> Any:
+        """The array whose kind and device results should have; None for NumPy's."""
+        if is_device_array(margins):
+            return margins
+        # Margins on the host are fetched to the labels: one array, where results would be two.
+        return labels if is_elsewhere(labels) and not self.loss.is_multiclass else None
+
+    def _kept_rows(self, data_set: Any, margins: Any) -> DeviceRows | None:
+        """What was kept of this data set on the margins' device, if anything."""
+        rows = self._kept.get(data_set) if self._kept else None
+        if rows is None:
+            return None
+        if is_device_array(margins):
+            fits = type(margins) is rows.kind and to_tensor(margins).device == rows.labels.device
+        else:
+            fits = rows.elsewhere
+        return rows if fits else None
+
+    def _check_labels(self, labels: NDArray[Any]) -> None:
+        # LightGBM hands over one array on every round: a look at it takes a tenth of the call.
+        if self._checked is not None and self._checked() is labels:
+            return
         n_known = sum(np.count_nonzero(labels == k) for k in range(self.loss.n_classes))
         if n_known != labels.size:
             strange = labels[~np.isin(labels, np.arange(self.loss.n_classes))][0]
-            raise ValueError(
-                f"labels must be class numbers 0 to {self.loss.n_classes - 1}, but {strange} is "
-                "among them; set n_classes of the loss, or encode the labels."
-            )
+            raise unknown_label(self.loss, strange)
+        self._checked = ref(labels)
+
+    def _on_host(self, labels: Any, margins: Any, weight: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+        labels = np.asarray(labels)
+        self._check_labels(labels)
         raw = np.asarray(margins)
         single = self.single_precision or raw.dtype == np.float32
         if raw.ndim == 2 and not self.loss.is_multiclass:
@@ -87,6 +152,12 @@ def xgboost_objective(loss: FocalLoss, *, n_threads: int | None = None) -> Boost
     XGBoost starts a custom objective from its own ``base_score``: set ``base_score`` to the
     prevalence (with ``"objective": "binary:logistic"`` in ``params``) for a loss with
     ``link="logit"``. `FocalXGBClassifier` does all of this.
+
+    Accepts NumPy arrays, torch tensors, and arrays that speak DLPack, such as CuPy's, and returns
+    what the margins are (see `BoosterObjective`). XGBoost 3.2 hands a custom objective its margins
+    as NumPy arrays whatever the ``device``, but labels as a CuPy array where they lie on the GPU.
+    Margins are then copied there, four bytes a row, where gradients and hessians are made and
+    stay.
 
     Parameters
     ----------
@@ -121,7 +192,8 @@ def lightgbm_objective(loss: FocalLoss, *, n_threads: int | None = None) -> Boos
 
     Works in ``lgb.train({"objective": ...}, data)`` and in ``LGBMClassifier(objective=...)``.
     LightGBM starts a custom objective from zero and keeps no ``init_score`` in the model:
-    `FocalLGBMClassifier` starts from the intercept and stores it in the first tree.
+    `FocalLGBMClassifier` starts from the intercept and stores it in the first tree. Arrays are
+    NumPy's, which is what LightGBM takes (`BoosterObjective` says what else can be handed over).
 
     Parameters
     ----------

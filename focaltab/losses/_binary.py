@@ -50,6 +50,14 @@ def _load(target: NDArray[Any], source: NDArray[Any], block: slice) -> None:
     np.copyto(target, source[block], casting="unsafe")
 
 
+def _loaded(source: NDArray[Any], target: NDArray[Any]) -> NDArray[Any]:
+    """`source` itself where a kernel can read it as it is, else its copy in `target`."""
+    if source.dtype == target.dtype and source.flags.c_contiguous:
+        return source
+    np.copyto(target, source, casting="unsafe")
+    return target
+
+
 def _load_opposite_sign(sign: NDArray[Any], y: NDArray[Any], block: slice) -> None:
     """Signs +1 for class 0 and -1 for class 1."""
     _load(sign, y, block)
@@ -74,58 +82,84 @@ def _probabilities(
 def gradient_hessian_canonical(
     rows: Rows, gammas: tuple[float, float], weights: tuple[float, float], n_threads: int
 ) -> None:
-    """Fill gradient ``w(f) (sigmoid(f) - y)`` and hessian ``w(f) sigmoid(f) sigmoid(-f)``."""
+    """Fill gradient ``w(f) (sigmoid(f) - y)`` and hessian ``w(f) sigmoid(f) sigmoid(-f)``.
+
+    With ``e = exp(f)`` and ``d = 1 + e`` the first is ``w / d`` times ``e`` for class 0 and times
+    -1 for class 1, the second ``w / d`` times ``e / d``: nothing is subtracted but 0 or from 0, so
+    both tails keep every digit. The time is that of the passes over a block, so there are few, and
+    the results' own memory serves as scratch.
+    """
     dtype = rows.gradient.dtype
     # Plain logistic loss needs no table, and stays exact.
     constant = gammas == (0.0, 0.0) and weights[0] == weights[1]
     table = None if constant else canonical_weight_table(gammas, weights, dtype)
-    limit = _exponent_limit(dtype)
-    tiny, largest = np.finfo(dtype).tiny, np.finfo(dtype).max
+    limit = _canonical_limit(gammas, weights, dtype)
+    # Under large gammas w still moves where exponentials no longer do.
+    reach = limit if table is None else max(limit, table.reach)
 
     def make_kernel(block_rows: int) -> Kernel:
-        scratch = _Scratch(dtype, block_rows, 6)
+        scratch = _Scratch(dtype, block_rows, 4)
 
         def kernel(block: slice) -> None:
-            (f, sign, u, p, q, w), index = scratch.view(block.stop - block.start)
+            (f, e, d, label), index = scratch.view(block.stop - block.start)
             gradient, hessian = rows.gradient[block], rows.hessian[block]
-            _load(f, rows.margin, block)
-            _load_opposite_sign(sign, rows.y, block)
-            np.multiply(sign, f, out=u)
-            _probabilities(u, p, q, w, limit)
-            np.multiply(p, q, out=hessian)
-            np.multiply(sign, q, out=gradient)
-            if table is None:
-                w.fill(weights[0])
+            np.clip(_loaded(rows.margin[block], f), -reach, reach, out=f)
+            if reach == limit:
+                np.exp(f, out=e)
             else:
-                table.read(f, w, p, q, index)
-            np.multiply(gradient, w, out=gradient)
-            np.multiply(hessian, w, out=hessian)
-            np.clip(hessian, tiny, largest, out=hessian)  # maximum() with a number has no SIMD
+                np.clip(f, -limit, limit, out=e)
+                np.exp(e, out=e)
+            if table is None:
+                gradient.fill(weights[0])
+            else:
+                table.read(f, gradient, f, d, index)
+            np.add(e, 1, out=d)
+            np.divide(gradient, d, out=gradient)
+            np.multiply(gradient, e, out=hessian)
+            np.divide(hessian, d, out=hessian)
+            y = _loaded(rows.y[block], label)
+            np.subtract(1, y, out=d)
+            np.multiply(e, d, out=e)
+            np.subtract(e, y, out=e)
+            np.multiply(gradient, e, out=gradient)
             if rows.weight is not None:
-                _load(w, rows.weight, block)
-                np.multiply(gradient, w, out=gradient)
-                np.multiply(hessian, w, out=hessian)
+                weight = _loaded(rows.weight[block], d)
+                np.multiply(gradient, weight, out=gradient)
+                np.multiply(hessian, weight, out=hessian)
 
         return kernel
 
     run_in_blocks(make_kernel, rows.y.shape[0], n_threads)
 
 
+def _canonical_limit(
+    gammas: tuple[float, float], weights: tuple[float, float], dtype: np.dtype[Any]
+) -> float:
+    """Largest ``|f|`` at which the hessian, ``w(f) exp(-|f|)`` there, is a normal number."""
+    # w tends to a1 / (1 + g0) on the left, where G1 is all there is, and mirrored on the right.
+    ends = weights[1] / (1.0 + gammas[0]), weights[0] / (1.0 + gammas[1])
+    log_range = float(np.log(min(ends)) - np.log(np.finfo(dtype).tiny))
+    # Less a little, for what the table and the exponential round.
+    return min(_exponent_limit(dtype), max(log_range - 0.01, 0.0))
+
+
 def logistic_weight(
-    log_odds: NDArray[np.float32],
-    out: NDArray[np.float32],
+    log_odds: NDArray[Any],
+    out: NDArray[Any],
     gammas: tuple[float, float],
     weights: tuple[float, float],
 ) -> None:
     """Fill `out` with ``w(f)``: canonical focal loss is logistic loss under these weights."""
-    table = canonical_weight_table(gammas, weights, log_odds.dtype)
+    dtype = log_odds.dtype
+    table = canonical_weight_table(gammas, weights, dtype)
 
     def make_kernel(block_rows: int) -> Kernel:
-        scratch = _Scratch(log_odds.dtype, block_rows, 2)
+        scratch = _Scratch(dtype, block_rows, 3)
 
         def kernel(block: slice) -> None:
-            (first, second), index = scratch.view(block.stop - block.start)
-            table.read(log_odds[block], out[block], first, second, index)
+            (f, first, second), index = scratch.view(block.stop - block.start)
+            np.clip(log_odds[block], -table.reach, table.reach, out=f)
+            table.read(f, out[block], first, second, index)
 
         return kernel
 

@@ -114,6 +114,7 @@ class Table:
         self.step_inverse = dtype.type(1.0 / step)
         self.span = dtype.type(nodes.size - 1)
         self.high = dtype.type(nodes[-1])
+        self.reach = float(np.abs(nodes[[0, -1]]).max())
         self.end_slopes = None if end_slopes is None else tuple(map(dtype.type, end_slopes))
 
     def read(
@@ -124,7 +125,11 @@ class Table:
         gathered: NDArray[Any],
         index: TableIndex,
     ) -> None:
-        """Write the function's values at `x` to `out`; the other arguments are scratch."""
+        """Write the function's values at `x` to `out`; the other arguments are scratch.
+
+        Where the ends are level, `x` itself may be the scratch for `fraction`, and arguments
+        beyond `reach` make no difference.
+        """
         np.subtract(x, self.low, out=fraction)
         np.multiply(fraction, self.step_inverse, out=fraction)
         np.clip(fraction, 0, self.span, out=fraction)
@@ -174,6 +179,7 @@ class StepTable:
         # The half rounds to the nearest node, since the conversion to an integer truncates.
         self.offset = np.float32(0.5 - nodes[0] * per_unit)
         self.end = np.float32(n_steps)
+        self.reach = float(np.abs(nodes[[0, -1]]).max())
 
     @staticmethod
     def refinement_needed(values: Array, tolerance: float) -> int:
@@ -188,14 +194,17 @@ class StepTable:
         _: NDArray[Any],
         index: TableIndex,
     ) -> None:
-        """Write the function's values at `x` to `out`, as `Table.read` does."""
+        """Write the function's values at `x` to `out`; `position` and `index` are scratch.
+
+        `x`, which may itself be the scratch, must have been clipped to some hundreds, and to no
+        less than `reach`: positions then fit into 32 bits, and the gather, which tests them
+        anyway, clips them to the table.
+        """
         np.multiply(x, self.step_inverse, out=position)
         np.add(position, self.offset, out=position)
-        np.clip(position, 0, self.end, out=position)
         np.copyto(index.narrow, position, casting="unsafe")
         np.copyto(index.wide, index.narrow)
-        # All are in range after the clip; of the modes that write to `out`, "wrap" tests least.
-        self.values.take(index.wide, out=out, mode="wrap")
+        self.values.take(index.wide, out=out, mode="clip")
 
 
 class TableIndex:

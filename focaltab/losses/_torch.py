@@ -24,6 +24,7 @@ from focaltab.losses._link import (
     Table,
     canonical_weight_table,
     focal_margin_table,
+    log_expected_hessian_table,
 )
 
 Reduction = Literal["none", "sum", "mean"]
@@ -219,6 +220,32 @@ def mean_gradient(raw: Tensor, y: Tensor, weight: Tensor | None, loss: FocalLoss
     if weight is not None:
         gradient.mul_(weight)
     return gradient.div_(max(raw.numel(), 1))
+
+
+def gradient_expected_hessian(
+    raw: Tensor, y: Tensor, weight: Tensor | None, loss: FocalLoss
+) -> tuple[Tensor, Tensor]:
+    """Gradient and expected hessian, as `FocalLoss.gradient_expected_hessian`, for two classes.
+
+    On the device of `raw`, and in its dtype, float32 or float64; `y` and `weight`, of the same
+    shape (n_samples,), were checked before and may be of any real dtype.
+    """
+    raw = raw.detach()
+    _, gradient = _binary_block(raw, y.to(raw.dtype, copy=True), loss, value=False)
+    limits = torch.finfo(raw.dtype)
+    if loss.link_name == "logit":
+        # The gradient is -s w sigmoid(-s f), which lacks one sigmoid of the hessian.
+        hessian = (y.to(raw.dtype) * 2.0).sub_(1.0).mul_(raw).sigmoid_().mul_(gradient.abs())
+    else:
+        weights = (loss.class_weights[0], loss.class_weights[1])
+        dtype = np.dtype(np.float64 if raw.dtype == torch.float64 else np.float32)
+        hessian = _read(log_expected_hessian_table(loss._gammas, weights, dtype), raw).exp_()
+    # Underflow must not turn the curvature, positive by construction, into zero.
+    hessian.clamp_(limits.tiny, limits.max)
+    if weight is not None:
+        gradient.mul_(weight)
+        hessian.mul_(weight)
+    return gradient, hessian
 
 
 def _binary_parts(
