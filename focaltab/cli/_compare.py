@@ -31,7 +31,8 @@ def compare(
         typer.Option(help="Model to compare; may be repeated. xgb and lgbm unless given."),
     ] = None,
     loss: Annotated[
-        list[str] | None, typer.Option(help="Loss to compare; may be repeated. All unless given.")
+        list[str] | None,
+        typer.Option(help="Loss to compare; may be repeated. All but hard_negatives unless given."),
     ] = None,
     cv: Annotated[int, typer.Option(help="Number of folds.")] = 5,
     repeats: Annotated[int, typer.Option(help="How often folds are dealt anew.")] = 2,

@@ -16,6 +16,7 @@ from scipy import sparse
 from sklearn.utils import indexable
 from sklearn.utils.parallel import Parallel, delayed
 
+from focaltab import _inputs
 from focaltab.comparison import _verdict as judge
 from focaltab.comparison._candidates import FOREST, Candidate, candidates
 from focaltab.comparison._fit import (
@@ -175,6 +176,9 @@ def compare_losses(
     chosen = candidates(models, losses, int(random_state))
     X, y, groups = indexable(X, y, groups)
     positive, _ = positive_rows(y, pos_label)
+    _inputs.refuse_lazy(X, "compare_losses")
+    known = _inputs.encode_target(y, pos_label)[0]
+    _inputs.warn_of_common_positive(known, float(positive.mean()), pos_label)
     if not (hasattr(X, "iloc") or sparse.issparse(X)):
         X = np.asarray(X)
     weight = None if sample_weight is None else check_weight(sample_weight, positive.size)

@@ -35,7 +35,8 @@ def check_collection(collection: Any, name: str) -> None:
 def partitions_of(collection: Any) -> list[Delayed]:
     """Blocks of rows, not computed; blocks of columns are joined."""
     if not isinstance(collection, da.Array):
-        return list(collection.to_delayed())
+        # Optimized, columns of the same files may be cut into other numbers of partitions.
+        return list(collection.to_delayed(optimize_graph=False))
     if collection.ndim == 2 and collection.numblocks[1] > 1:
         collection = collection.rechunk({1: -1})
     return list(collection.to_delayed().ravel())

@@ -160,11 +160,9 @@ def _look(client: Client, X: Any, y: Any, weight: Any, name: str, expected: Any 
 
 def _in_memory(client: Client, collection: Any) -> list[Future]:
     """Partitions of a collection, kept by the workers for as long as they are referred to."""
-    # Rows that were persisted before stay where they are.
-    kept = client.persist(collection)
-    parts: list[Delayed] = partitions_of(kept)
+    parts: list[Delayed] = partitions_of(collection)
     futures = list(client.compute(parts))
-    wait(futures)  # before `kept` is let go, which some of them are made from
+    wait(futures)  # before `collection` is let go, which some of them may be made from
     return futures
 
 

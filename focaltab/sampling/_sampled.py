@@ -43,6 +43,12 @@ class SamplingResult:
     n_rows: int
     n_positives: int
 
+    def __repr__(self) -> str:
+        return (
+            f"SamplingResult(n_kept={self.n_kept}, n_rows={self.n_rows}, "
+            f"n_positives={self.n_positives})"
+        )
+
     @property
     def n_kept(self) -> int:
         """Rows that were kept, positives included."""

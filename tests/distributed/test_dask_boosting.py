@@ -293,6 +293,21 @@ def replaced(column, row, value):
 
 
 @both
+def test_columns_of_several_small_files(client, library, tmp_path):
+    """Dask reads few columns of small files in fewer partitions than it says there are."""
+    distributed, local, options = PAIRS[library]
+    X, y, _ = whole_numbers(600)
+    table = X.assign(label=y, unused="text" * 50)
+    for k in range(3):
+        table.iloc[200 * k : 200 * (k + 1)].to_parquet(tmp_path / f"{k}.parquet")
+    read = dd.read_parquet(f"{tmp_path}/*.parquet", columns=[*X, "label"])
+    options = {**options, "pos_label": "fraud"}
+    model = distributed(client=client, **options).fit(read[list(X)], read["label"])
+    expected = local(**options).fit(X, y).predict_proba(X)
+    np.testing.assert_allclose(model.to_local().predict_proba(X), expected, atol=1e-3)
+
+
+@both
 def test_bad_input_is_refused_with_its_place(client, library):
     distributed, _, _ = PAIRS[library]
     X, y, weight = whole_numbers(400)
