@@ -5,6 +5,7 @@ from focaltab._inputs.continuation import check_continuation
 from focaltab._inputs.features import check_features, check_rows, numbers_as_numbers
 from focaltab._inputs.fingerprint import described, fingerprint_of
 from focaltab._inputs.held_out import (
+    check_hold_out,
     encode_evaluation_sets,
     take_rows,
     validation_rows,
@@ -26,6 +27,7 @@ __all__ = [
     "by_batch",
     "check_continuation",
     "check_features",
+    "check_hold_out",
     "check_rows",
     "checked_labels",
     "described",

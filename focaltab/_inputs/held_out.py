@@ -28,15 +28,8 @@ def validation_rows(
     ValueError
         If `fraction` is outside (0, 1), or a class is too rare to stand on both sides.
     """
-    if not (isinstance(fraction, Real) and 0.0 < fraction < 1.0):
-        raise ValueError(f"validation_fraction must lie strictly in (0, 1), got {fraction!r}.")
     counts = np.bincount(codes)
-    if counts.min() < 2:
-        raise ValueError(
-            f"early stopping holds out part of every class, but class number "
-            f"{int(counts.argmin())} has {int(counts.min())} row: pass eval_set, or "
-            "switch early stopping off."
-        )
+    check_hold_out(counts, fraction)
     # At least one row of every class on each side.
     n_held_out = max(math.ceil(float(fraction) * codes.size), counts.size)
     if codes.size - n_held_out < counts.size:
@@ -55,6 +48,24 @@ def validation_rows(
         moved = train[codes[train] == k][0]
         train, held_out = train[train != moved], np.append(held_out, moved)
     return np.sort(train), np.sort(held_out)
+
+
+def check_hold_out(counts: NDArray[np.integer[Any]], fraction: float) -> None:
+    """Refuse to hold out what leaves a side without a class.
+
+    Raises
+    ------
+    ValueError
+        If `fraction` is outside (0, 1), or a class has a single row.
+    """
+    if not (isinstance(fraction, Real) and 0.0 < fraction < 1.0):
+        raise ValueError(f"validation_fraction must lie strictly in (0, 1), got {fraction!r}.")
+    if counts.min() < 2:
+        raise ValueError(
+            f"early stopping holds out part of every class, but class number "
+            f"{int(counts.argmin())} has {int(counts.min())} row: pass eval_set, or "
+            "switch early stopping off."
+        )
 
 
 def encode_evaluation_sets(

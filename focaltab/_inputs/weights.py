@@ -78,9 +78,9 @@ def weight_keyword(estimator: Any) -> str | None:
     if getattr(estimator, "steps", None):
         name, last = estimator.steps[-1]
         inner = weight_keyword(last)
-        if inner is None or get_config()["enable_metadata_routing"]:
-            return inner and "sample_weight"
-        return f"{name}__{inner}"
+        if inner is None:
+            return None
+        return "sample_weight" if get_config()["enable_metadata_routing"] else f"{name}__{inner}"
     kinds = [p.kind for p in signature(estimator.fit).parameters.values()]
     return "sample_weight" if Parameter.VAR_KEYWORD in kinds else None
 

@@ -51,3 +51,10 @@ def on_probabilities(eval_metric: Any, loss: FocalLoss) -> Any:
     if isinstance(eval_metric, list | tuple):
         return [on_probabilities(metric, loss) for metric in eval_metric]
     return OnProbabilities(eval_metric, loss) if callable(eval_metric) else eval_metric
+
+
+def as_list(value: Any) -> list[Any]:
+    """What may be given alone, as several or not at all, as a list."""
+    if isinstance(value, list | tuple | set):
+        return list(value)
+    return [] if value is None else [value]

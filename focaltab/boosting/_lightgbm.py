@@ -14,10 +14,10 @@ from lightgbm.basic import LightGBMError, _ConfigAliases
 from numpy.typing import NDArray
 
 from focaltab import _inputs
+from focaltab.boosting._evaluation import as_list
 from focaltab.boosting._external_lightgbm import check_external, fit_from_table
 from focaltab.boosting._lightgbm_evaluation import (
     LightGBMAveragePrecision,
-    as_list,
     as_the_library_takes_them,
     by_class_number,
     evaluation_sets,

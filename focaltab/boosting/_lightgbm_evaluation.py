@@ -71,12 +71,6 @@ def by_class_number(eval_class_weight: Any, classes: Classes) -> Any:
     ]
 
 
-def as_list(value: Any) -> list[Any]:
-    if isinstance(value, list | tuple | set):
-        return list(value)
-    return [] if value is None else [value]
-
-
 def on_probabilities(eval_metric: Any, loss: FocalLoss) -> Any:
     """``eval_metric`` with every callable of the user's as `LightGBMOnProbabilities`."""
     if isinstance(eval_metric, list | tuple):

@@ -15,7 +15,7 @@ from xgboost import XGBClassifier
 from xgboost.callback import EarlyStopping
 
 from focaltab import _inputs
-from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision, on_probabilities
+from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision, as_list, on_probabilities
 from focaltab.boosting._external_xgboost import ExternalMatrices, check_external
 from focaltab.boosting._native_file import alpha_of, from_json, to_json
 from focaltab.boosting._objective import own_threads, xgboost_objective
@@ -261,8 +261,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
 
     def _has_own_metric(self) -> bool:
         """Whether evaluation sets are judged by a callable, which may take no weights."""
-        several = isinstance(self.eval_metric, list | tuple)
-        return any(map(callable, self.eval_metric if several else [self.eval_metric]))
+        return any(map(callable, as_list(self.eval_metric)))
 
     def _pilot(self) -> FocalXGBClassifier:
         """A small model of the same library, for columns of the same kinds."""
@@ -282,8 +281,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             )
         if self.link != "focal" or self.eval_metric is None:
             return
-        several = isinstance(self.eval_metric, list | tuple)
-        for metric in self.eval_metric if several else [self.eval_metric]:
+        for metric in as_list(self.eval_metric):
             ranks = isinstance(metric, str) and metric.split("@")[0] in _RANKING_METRICS
             if isinstance(metric, str) and not (ranks and classes.labels.size == 2):
                 raise ValueError(

@@ -174,11 +174,11 @@ def compare_losses(
     if isinstance(random_state, bool) or not isinstance(random_state, Integral):
         raise ValueError(f"random_state must be a whole number, got {random_state!r}.")
     chosen = candidates(models, losses, int(random_state))
-    X, y, groups = indexable(X, y, groups)
-    positive, _ = positive_rows(y, pos_label)
     _inputs.refuse_lazy(X, "compare_losses")
-    known = _inputs.encode_target(y, pos_label)[0]
-    _inputs.warn_of_common_positive(known, float(positive.mean()), pos_label)
+    X, y, groups = indexable(X, y, groups)
+    positive, labels = positive_rows(y, pos_label)
+    classes = _inputs.Classes(np.asarray(labels))
+    _inputs.warn_of_common_positive(classes, float(positive.mean()), pos_label)
     if not (hasattr(X, "iloc") or sparse.issparse(X)):
         X = np.asarray(X)
     weight = None if sample_weight is None else check_weight(sample_weight, positive.size)

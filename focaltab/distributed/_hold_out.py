@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
+
+from focaltab import _inputs
 
 
 def rows_to_hold_out(
@@ -32,15 +33,8 @@ def rows_to_hold_out(
     ValueError
         If `fraction` is outside (0, 1), or a class has a single row.
     """
-    if not (isinstance(fraction, Real) and 0.0 < fraction < 1.0):
-        raise ValueError(f"validation_fraction must lie strictly in (0, 1), got {fraction!r}.")
     per_class = counts.sum(axis=0)
-    if per_class.min() < 2:
-        raise ValueError(
-            f"early stopping holds out part of every class, but class number "
-            f"{int(per_class.argmin())} has {int(per_class.min())} row: pass eval_set, or switch "
-            "early stopping off."
-        )
+    _inputs.check_hold_out(per_class, fraction)
     if isinstance(random_state, np.random.Generator):
         rng = random_state
     else:
@@ -50,4 +44,5 @@ def rows_to_hold_out(
         rng.multivariate_hypergeometric(counts[:, k], held[k], method="marginals")
         for k in range(held.size)
     ]
-    return np.stack(by_class, axis=1), rng.integers(2**31, size=counts.shape[0]).tolist()
+    seeds: Any = rng.integers(2**31, size=counts.shape[0])
+    return np.stack(by_class, axis=1), seeds.tolist()

@@ -92,22 +92,18 @@ def features_from(partitions: list[Any], meta: Any, sizes: list[int]) -> Any:
     """One collection of features from partitions like `meta`."""
     if isinstance(meta, pd.DataFrame):
         return dd.from_delayed(partitions, meta=meta, verify_meta=False)
-    return _joined(partitions, meta, sizes)
+    return array_from(partitions, meta, sizes)
 
 
 def column_from(partitions: list[Any], dtype: Any, sizes: list[int]) -> da.Array:
     """One array with a number for each row."""
-    return _joined(partitions, np.empty(0, dtype), sizes)
+    return array_from(partitions, np.empty(0, dtype), sizes)
 
 
-def _joined(partitions: list[Any], meta: Any, sizes: Any) -> da.Array:
+def array_from(partitions: list[Any], meta: Any, sizes: Any) -> da.Array:
+    """One array from partitions like `meta`, of which some may have an unknown size."""
     blocks = [
         da.from_delayed(part, shape=(size, *meta.shape[1:]), meta=meta)
         for part, size in zip(partitions, sizes, strict=True)
     ]
     return da.concatenate(blocks, axis=0, allow_unknown_chunksizes=True)
-
-
-def array_from(partitions: list[Delayed], meta: Any, sizes: list[float]) -> da.Array:
-    """One array from partitions like `meta`, of which some may have an unknown size."""
-    return _joined(partitions, meta, sizes)

@@ -13,7 +13,7 @@ from xgboost.callback import EarlyStopping
 
 from focaltab import _inputs
 from focaltab.boosting import FocalXGBClassifier, xgboost_objective
-from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision, on_probabilities
+from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision, as_list, on_probabilities
 from focaltab.distributed._client import copy_unfitted, current_client
 from focaltab.distributed._gathered import Gathered
 from focaltab.distributed._predictions import lazy_labels, lazy_probabilities
@@ -200,8 +200,7 @@ class DaskFocalXGBClassifier(FocalXGBClassifier):
         params.pop("eval_metric", None)
         if self.eval_metric is None:
             return params, Gathered(AveragePrecision(data.loss), n_classes)
-        several = isinstance(self.eval_metric, list | tuple)
-        metrics = list(self.eval_metric) if several else [self.eval_metric]
+        metrics = as_list(self.eval_metric)
         own = [metric for metric in metrics if callable(metric)]
         if len(own) > 1:
             raise ValueError("eval_metric: XGBoost takes one callable metric at most.")

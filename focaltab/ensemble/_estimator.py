@@ -394,11 +394,8 @@ def _for_numbers(
 
 
 def _fitted(model: Any, X: Any, codes: NDArray[Any], weight: Floats | None) -> Any:
-    if weight is None:
-        return clone(model).fit(X, codes)
-    # One that takes no weights refuses this, and is left out.
-    keyword = _inputs.weight_keyword(model) or "sample_weight"
-    return clone(model).fit(X, codes, **{keyword: weight})
+    options = {} if weight is None else {"sample_weight": weight}
+    return clone(model).fit(X, codes, **options)
 
 
 def _held_out(

@@ -92,6 +92,12 @@ def open_parquet(path: str, read_dictionary: Iterable[str] = ()) -> pq.ParquetFi
         raise ValueError(f"{path} is not a Parquet file: {str(error).splitlines()[0]}") from None
 
 
+def group_rows(parquet: pq.ParquetFile) -> tuple[int, ...]:
+    """Rows of each row group."""
+    metadata = parquet.metadata
+    return tuple(metadata.row_group(k).num_rows for k in range(metadata.num_row_groups))
+
+
 def batches(
     file: File,
     columns: list[str],
@@ -107,10 +113,8 @@ def batches(
         If the file is no longer the one that the table was made from, or cannot be read.
     """
     with open_parquet(file.path, as_codes) as parquet:
-        metadata = parquet.metadata
-        groups = tuple(metadata.row_group(k).num_rows for k in range(metadata.num_row_groups))
         names = set(parquet.schema_arrow.names)
-        if groups != file.group_rows or not names.issuperset(columns):
+        if group_rows(parquet) != file.group_rows or not names.issuperset(columns):
             raise ValueError(
                 f"{file.path} has changed since the table was made: make the ParquetTable anew."
             )

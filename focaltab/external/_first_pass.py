@@ -108,9 +108,7 @@ def _read_metadata(
             else:
                 _check_same(first, {name: fields[name] for name in needed}, paths[0], path)
             gaps |= _with_gaps(parquet, set(first) - gaps)
-            metadata = parquet.metadata
-            groups = [metadata.row_group(k).num_rows for k in range(metadata.num_row_groups)]
-            files.append(_files.File(path, start, tuple(groups)))
+            files.append(_files.File(path, start, _files.group_rows(parquet)))
             start += files[-1].n_rows
     return first, files, gaps
 

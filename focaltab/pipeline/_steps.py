@@ -44,7 +44,7 @@ class TabularPipeline(Pipeline):  # type: ignore[misc]
                 params["sample_weight"] = sample_weight
             else:
                 name, last = self.steps[-1]
-                # A step that takes them by no name it shows, such as a search, is told by this one.
+                # A step that takes none refuses this name.
                 keyword = _inputs.weight_keyword(last) or "sample_weight"
                 params[f"{name}__{keyword}"] = sample_weight
         return super().fit(X, y, **params)

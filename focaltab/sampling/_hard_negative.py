@@ -168,16 +168,18 @@ class Acceptance:
 
     def __call__(self, p: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probability with which a row is kept, were it negative, by its pilot probability."""
+        return self._at(self.factor, p)
+
+    def _at(self, factor: float, p: NDArray[np.float32]) -> NDArray[np.float32]:
         # A pilot's zeros are no zeros: a budget that has room must reach them as well.
         possible = np.maximum(p, np.float32(1e-9))
-        return np.clip(np.float32(self.factor) * possible, self.least, np.float32(1.0))
+        return np.clip(np.float32(factor) * possible, self.least, np.float32(1.0))
 
     def _factor_for(self, budget: float, p: NDArray[np.float32]) -> float:
         low, high = -20.0, 30.0
         for _ in range(_HALVINGS):
-            self.factor = math.exp(0.5 * (low + high))
-            expected = self(p).sum(dtype=np.float64)
             middle = 0.5 * (low + high)
+            expected = self._at(math.exp(middle), p).sum(dtype=np.float64)
             low, high = (low, middle) if expected > budget else (middle, high)
         return math.exp(low)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -67,6 +68,18 @@ class TrainConfig:
     def unit(self) -> str:
         """What the rounds are called."""
         return "epoch" if self.model == "mlp" else "round"
+
+    @property
+    def losses(self) -> dict[str, tuple[float, float | str | None]]:
+        """Gamma and alpha of the loss that is asked for, and of the one to compare it with."""
+        return {"focal": (self.gamma, self.alpha), "cross_entropy": (0.0, None)}
+
+    def check_dropped(self, columns: Iterable[Any]) -> None:
+        """Refuse to leave out a column that is not there."""
+        known = set(columns)
+        absent = [name for name in self.drop if name not in known]
+        if absent:
+            raise UserError(f"--drop names a column that is not there: {absent[0]!r}.")
 
     def check(self) -> None:
         """Refuse values that no data could make right."""

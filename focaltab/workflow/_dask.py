@@ -108,9 +108,7 @@ def _train(client: Any, table: Any, config: TrainConfig, progress: Progress | No
     import dask.dataframe as dd
     from distributed import wait
 
-    absent = [name for name in config.drop if name not in table.columns]
-    if absent:
-        raise UserError(f"--drop names a column that is not there: {absent[0]!r}.")
+    config.check_dropped(table.columns)
     table = client.persist(table.drop(columns=list(config.drop)))
     wait(table)
     chosen, labels = _target(table, config)
@@ -147,10 +145,7 @@ def _train(client: Any, table: Any, config: TrainConfig, progress: Progress | No
                     f"The {side} part has no row of label {label!r}: label more rows of it."
                 )
     fits = {}
-    for name, gamma, alpha in (
-        ("focal", config.gamma, config.alpha),
-        ("cross_entropy", 0.0, None),
-    ):
+    for name, (gamma, alpha) in config.losses.items():
         if progress is not None:
             progress(name, 0, config.rounds)
         fits[name] = _fit(client, config, gamma, alpha, X, y)
@@ -234,7 +229,6 @@ def _fit(
     from focaltab.distributed import DaskFocalLGBMClassifier, DaskFocalXGBClassifier
 
     options = boosting_options(config, gamma, alpha)
-    del options["sampling"]
     evaluation = [(X["early_stopping"], y["early_stopping"])]
     if config.model == "xgb":
         booster = DaskFocalXGBClassifier(client=client, **options)

@@ -77,9 +77,7 @@ def train(
     config.check()
     config = config.filled()
     y, negative, positive = binary_target(table, config.target, config.positive)
-    absent = [name for name in config.drop if name not in table.columns]
-    if absent:
-        raise UserError(f"--drop names a column that is not there: {absent[0]!r}.")
+    config.check_dropped(table.columns)
     check_columns(table.drop(columns=[n for n in config.drop if n != config.time_column]))
     when = None if config.time_column is None else moments(table, config.time_column)
     used = {config.target, *config.drop} | ({config.time_column} - {None})
@@ -145,10 +143,7 @@ def fit_and_judge(
         )
     fits = {
         name: fit(config, gamma, alpha, parts, name, progress)
-        for name, gamma, alpha in (
-            ("focal", config.gamma, config.alpha),
-            ("cross_entropy", 0.0, None),
-        )
+        for name, (gamma, alpha) in config.losses.items()
     }
     sides = {"train": fit_rows, "early_stopping": stop_rows, "test": held_out}
     counts = {
