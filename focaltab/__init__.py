@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from focaltab.losses import ClassBalanced, FocalLoss
     from focaltab.model_selection import FocalSearchCV
     from focaltab.neural import FocalMLPClassifier
+    from focaltab.persistence import load, save
     from focaltab.sampling import HardNegativeSampling
 
 __version__ = "0.1.0"
@@ -35,6 +36,8 @@ __all__ = [
     "ParquetTable",
     "compare_losses",
     "lightgbm_objective",
+    "load",
+    "save",
     "xgboost_objective",
 ]
 
@@ -50,6 +53,8 @@ _HOME = {
     "ParquetTable": "focaltab.external",
     "compare_losses": "focaltab.comparison",
     "lightgbm_objective": "focaltab.boosting",
+    "load": "focaltab.persistence",
+    "save": "focaltab.persistence",
     "xgboost_objective": "focaltab.boosting",
 }
 

@@ -254,11 +254,14 @@ def test_a_failed_report_loses_neither_the_figures_nor_the_model(tmp_path, monke
     assert "report.html" not in done.stdout
     assert "Warning: the report could not be written (no fonts [here])" in done.stderr
     assert sorted(p.name for p in (tmp_path / "m").iterdir()) == [
+        "SHA256SUMS",
+        "manifest.json",
         "metrics.json",
-        "model.json",
+        "model.skops",
         "predictions.csv",
         "schema.json",
         "top_rows.csv",
+        "xgboost.json",
     ]
 
 

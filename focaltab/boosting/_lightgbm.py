@@ -14,6 +14,7 @@ from lightgbm.basic import LightGBMError, _ConfigAliases
 from numpy.typing import NDArray
 
 from focaltab import _inputs
+from focaltab._saving import part_writer
 from focaltab.boosting._evaluation import as_list
 from focaltab.boosting._external_lightgbm import check_external, fit_from_table
 from focaltab.boosting._lightgbm_evaluation import (
@@ -25,6 +26,7 @@ from focaltab.boosting._lightgbm_evaluation import (
 )
 from focaltab.boosting._objective import lightgbm_objective, own_threads
 from focaltab.boosting._pilot import PILOT
+from focaltab.boosting._saved import lightgbm_restored, lightgbm_state
 from focaltab.losses import FocalLoss
 from focaltab.losses._focal import Alpha, LinkName
 from focaltab.sampling import SamplingResult
@@ -332,6 +334,14 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         """
         super().set_params(**with_sampling(self, params))
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        writer = part_writer()
+        return state if writer is None else lightgbm_state(self, state, writer)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(lightgbm_restored(state))
 
     _fit_objective: Any  # while a fit runs
 

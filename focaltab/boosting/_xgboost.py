@@ -15,12 +15,14 @@ from xgboost import XGBClassifier
 from xgboost.callback import EarlyStopping
 
 from focaltab import _inputs
+from focaltab._saving import part_writer
 from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision, as_list, on_probabilities
 from focaltab.boosting._external_xgboost import ExternalMatrices, check_external
 from focaltab.boosting._native_file import alpha_of, from_json, to_json
 from focaltab.boosting._objective import own_threads, xgboost_objective
 from focaltab.boosting._pilot import PILOT
 from focaltab.boosting._reweighting import FocalReweighting
+from focaltab.boosting._saved import xgboost_restored, xgboost_state
 from focaltab.losses import FocalLoss
 from focaltab.losses._focal import Alpha, LinkName
 from focaltab.sampling import SamplingResult
@@ -258,6 +260,14 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         """
         super().set_params(**with_sampling(self, params))
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        writer = part_writer()
+        return state if writer is None else xgboost_state(self, state, writer)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(xgboost_restored(state))
 
     def _has_own_metric(self) -> bool:
         """Whether evaluation sets are judged by a callable, which may take no weights."""

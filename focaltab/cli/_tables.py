@@ -19,7 +19,7 @@ from focaltab._errors import first_line
 from focaltab.cli._console import door_errors, err, out
 
 if TYPE_CHECKING:
-    from focaltab.workflow import LoadedModel, TrainConfig, TrainResult
+    from focaltab.workflow import TableClassifier, TrainConfig, TrainResult
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -305,12 +305,12 @@ def predict(
         out.print(f"Written to {escape(str(out_file))}", soft_wrap=True)
 
 
-def _predict(model: LoadedModel, table: Any, out_file: Path) -> None:
+def _predict(model: TableClassifier, table: Any, out_file: Path) -> None:
     import pandas as pd
 
     from focaltab.workflow import write_table
 
-    probability, unknown = model.predict(table)
+    probability, unknown = model.score_rows(table)
     for name, count in unknown.items():
         err.print(
             f"[yellow]Warning:[/] column {escape(name)}: {count} values unknown from training are "
@@ -319,7 +319,7 @@ def _predict(model: LoadedModel, table: Any, out_file: Path) -> None:
     scores = pd.DataFrame({"row": range(len(table)), "probability": probability})
     write_table(scores, out_file)
     out.print(
-        f"Scored {len(table):,} rows: mean probability of label {escape(model.positive)} is "
+        f"Scored {len(table):,} rows: mean probability of label {escape(model.pos_label)} is "
         f"{probability.mean():.5f}.",
         soft_wrap=True,
     )

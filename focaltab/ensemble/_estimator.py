@@ -196,6 +196,17 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
             self.classes_ = classes.labels
         return self
 
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__().copy()
+        if "out_of_fold_" in state:  # as plain lists, which any file can hold
+            state["out_of_fold_"] = state["out_of_fold_"].to_dict("split")
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "out_of_fold_" in state:
+            state = {**state, "out_of_fold_": pd.DataFrame(**state["out_of_fold_"])}
+        super().__setstate__(state)
+
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probability of each class, shape (n_samples, 2), in the order of `classes_`.
 

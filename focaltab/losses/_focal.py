@@ -98,6 +98,17 @@ class FocalLoss:
             f"n_classes={self.n_classes})"
         )
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "gamma": self.gamma,
+            "alpha": self.alpha,
+            "link": self.link_name,
+            "n_classes": self.n_classes,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
     @property
     def is_multiclass(self) -> bool:
         """Whether raw predictions have one column per class."""

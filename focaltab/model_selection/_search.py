@@ -19,6 +19,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from focaltab import _inputs
+from focaltab._saving import part_writer
 from focaltab._optional import require
 from focaltab.model_selection._folds import checked_folds
 from focaltab.model_selection._search_choice import (
@@ -364,6 +365,13 @@ class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
         return self._best().predict(X)
 
     @available_if(best_has("predict_proba"))  # type: ignore[untyped-decorator]
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        if part_writer() is None:
+            return state
+        # Row numbers of the training set are of no use without it.
+        return {name: value for name, value in state.items() if name != "folds_"}
+
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Probabilities by the best estimator, shape (n_samples, 2)."""
         return self._best().predict_proba(X)

@@ -18,6 +18,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from focaltab import _inputs
+from focaltab._saving import part_writer
 from focaltab.losses import FocalLoss
 from focaltab.losses._focal import Alpha, LinkName
 from focaltab.neural import _training
@@ -390,10 +391,20 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
 
     def __getstate__(self) -> Any:
         state = super().__getstate__().copy()
+        writer = part_writer()
+        if writer is not None and "network_" in state:
+            from focaltab.neural._state import network_state
+
+            return network_state(self, writer)
         if "network_" in state:
             state["network_"] = copy.deepcopy(state["network_"]).cpu()
             state["_optimizer_state"] = on_cpu(state["_optimizer_state"])
         return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        from focaltab.neural._state import network_restored
+
+        super().__setstate__(network_restored(state))
 
     def _pilot(self) -> FocalMLPClassifier:
         """A small network: it reads what this one reads."""

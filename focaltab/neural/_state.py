@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import safetensors.numpy
 import torch
 from numpy.typing import NDArray
 
 from focaltab._errors import first_line
 from focaltab._inputs import Classes
+from focaltab._saving import PartWriter, part_reader
 from focaltab.losses import ClassBalanced, FocalLoss
 from focaltab.neural._encoder import TableEncoder
 from focaltab.neural._estimator import FocalMLPClassifier
@@ -25,6 +27,7 @@ from focaltab.sampling import HardNegativeSampling
 Arrays = dict[str, NDArray[Any]]
 _FORMAT = 1
 _NETWORK = "network."
+_PART = "network_part"
 _ENCODER = ("number_columns", "centre", "scale", "moving", "gaps")
 _SCALARS = (str, int, float, bool, type(None))
 
@@ -85,6 +88,24 @@ def to_arrays(model: FocalMLPClassifier) -> Arrays:
     for name, tensor in model.network_.state_dict().items():
         arrays[_NETWORK + name] = tensor.cpu().numpy()
     return arrays
+
+
+def network_state(model: FocalMLPClassifier, writer: PartWriter) -> dict[str, Any]:
+    """State of a fitted model that is being saved: the name of a part with all its arrays."""
+
+    def make() -> dict[str, Any]:
+        arrays = {name: np.ascontiguousarray(values) for name, values in to_arrays(model).items()}
+        return {_PART: writer.add("network", ".safetensors", safetensors.numpy.save(arrays))}
+
+    return writer.state_of(model, make)
+
+
+def network_restored(state: dict[str, Any]) -> dict[str, Any]:
+    """Attributes of a model: of one whose state `network_state` made, or the state as it is."""
+    if _PART not in state:
+        return state
+    arrays = safetensors.numpy.load(part_reader().content(state[_PART]))
+    return from_arrays(arrays).__dict__
 
 
 def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> FocalMLPClassifier:

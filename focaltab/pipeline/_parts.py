@@ -47,6 +47,18 @@ class KnownCategories(_OneToOne):
         }
         return self
 
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__().copy()
+        if "categories_" in state:  # as plain lists, which any file can hold
+            state["categories_"] = {n: known.tolist() for n, known in state["categories_"].items()}
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "categories_" in state:
+            known = {n: pd.Index(values, dtype=str) for n, values in state["categories_"].items()}
+            state = {**state, "categories_": known}
+        super().__setstate__(state)
+
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
         columns = {
             name: pd.Categorical.from_codes(places(X[name], known), categories=known)

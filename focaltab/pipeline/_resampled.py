@@ -17,6 +17,7 @@ from sklearn.utils.validation import (
 )
 
 from focaltab import _inputs
+from focaltab._saving import part_writer
 from focaltab._errors import first_line
 from focaltab.calibration import undo_resampling
 from focaltab.losses._validation import check_weight
@@ -157,6 +158,13 @@ class ResampledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  
         self.n_resampled_ = int(codes_drawn.size)
         self.classes_: NDArray[Any] = classes.labels
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        if part_writer() is None:
+            return state
+        # A fitted sampler may hold the rows that it drew from.
+        return {name: value for name, value in state.items() if name != "resampler_"}
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Probabilities among rows that are not resampled, shape (n_samples, 2)."""

@@ -111,6 +111,8 @@ def _fit_xgboost(
     count = Count()
     estimator = FocalXGBClassifier(callbacks=[count], **boosting_options(config, gamma, alpha))
     estimator.fit(parts.X, parts.y, eval_set=[(parts.X_stop, parts.y_stop)])
+    # It told of this fit, and is no part of the model.
+    estimator.set_params(callbacks=None)
     return estimator, int(estimator.best_iteration) + 1, count.done
 
 

@@ -1,23 +1,16 @@
-"""A trained model as a folder: the model's own file, a schema and figures. No pickle."""
+"""A trained model as a folder: the saved model, a schema, figures and predictions. No pickle."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from focaltab import __version__
 from focaltab._new_file import part_of
-from focaltab.workflow import _model_file
-from focaltab.workflow._config import require_library
+from focaltab.persistence import load, save
 from focaltab.workflow._errors import UserError
-from focaltab.workflow._features import Schema
+from focaltab.workflow._table_classifier import TableClassifier
 from focaltab.workflow._train import TrainResult
 
 
@@ -32,8 +25,9 @@ def check_new_folder(path: Path) -> None:
 def save_model(result: TrainResult, path: str | Path, *, source: str | None = None) -> None:
     """Write a model and what is known of it into a new folder.
 
-    Beside the model's own file: ``schema.json``, ``metrics.json``, ``predictions.csv`` of the
-    held-out rows, and ``top_rows.csv`` with the columns of the 20 that score highest.
+    The model as `focaltab.save` writes it, its booster as ``xgboost.json`` or ``lightgbm.txt``;
+    ``schema.json``, ``metrics.json``, ``predictions.csv`` of the held-out rows, and
+    ``top_rows.csv`` with the columns of the 20 that score highest.
 
     Parameters
     ----------
@@ -51,21 +45,12 @@ def save_model(result: TrainResult, path: str | Path, *, source: str | None = No
     check_new_folder(path)
     # Written beside its place and renamed, so that a folder of that name is always whole.
     with part_of(path) as part:
-        part.mkdir()
-        _model_file.write(result.config.model, result.estimator, part)
+        figures = {**result.figures, "verdict": result.verdict}
+        save(result.model, part, reference=result.reference, metrics=figures)
         schema = {
             "focaltab": __version__,
             "source": source,
             "config": asdict(result.config),
-            "versions": {
-                name: version(name)
-                for name in (
-                    _model_file.LIBRARIES[result.config.model],
-                    "numpy",
-                    "pandas",
-                    "scikit-learn",
-                )
-            },
             "loss": {
                 "gamma": result.config.gamma,
                 "alpha": result.config.alpha,
@@ -81,64 +66,27 @@ def save_model(result: TrainResult, path: str | Path, *, source: str | None = No
             "doubtful": result.schema.doubtful,
         }
         (part / "schema.json").write_text(json.dumps(schema, indent=1), encoding="utf-8")
-        figures = {**result.figures, "verdict": result.verdict}
         (part / "metrics.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
         result.predictions.to_csv(part / "predictions.csv", index=False)
         result.top_rows.to_csv(part / "top_rows.csv", index=False)
         part.replace(path)
 
 
-@dataclass(frozen=True)
-class LoadedModel:
-    """A model folder read back: scores tables by column name."""
-
-    library: str
-    model: Any
-    schema: Schema
-    positive: str
-
-    @property
-    def text_columns(self) -> list[str]:
-        """Columns to read as text, since their values are names: 7 is no other than "7"."""
-        return [name for name, kind in self.schema.kinds.items() if kind == "category"]
-
-    def predict(self, table: pd.DataFrame) -> tuple[NDArray[np.float64], dict[str, int]]:
-        """Calibrated probabilities of the positive label, and counts of unknown categories.
-
-        Raises
-        ------
-        UserError
-            If columns are missing or hold other kinds of values than in training.
-        """
-        X, unknown = self.schema.apply(table)
-        return _model_file.probability(self.library, self.model, X), unknown
-
-
-def load_model(path: str | Path) -> LoadedModel:
+def load_model(path: str | Path) -> TableClassifier:
     """Read a folder that `save_model` wrote.
 
     Raises
     ------
     UserError
-        If it is no such folder.
+        If it is no such folder, was changed or damaged, or needs a library that is not installed.
     """
-    path = Path(path)
     try:
-        stored = json.loads((path / "schema.json").read_text(encoding="utf-8"))
-        library = stored["config"]["model"]
-        model_file = path / _model_file.FILES[library]
-        schema = Schema(stored["kinds"], stored["categories"], stored["left_out"])
-        positive = stored["labels"][1]
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise UserError(f"{path} is no model folder of focaltab train: {error}") from error
-    if not model_file.is_file():
-        raise UserError(f"{path} has no {model_file.name}.")
-    require_library(library)
-    try:
-        model = _model_file.read(library, path)
-    except Exception as error:
-        # Each library raises types of its own; whichever it is, the file is broken.
+        model = load(path)
+    except (ValueError, ImportError) as error:
+        raise UserError(str(error)) from error
+    if not isinstance(model, TableClassifier):
         raise UserError(
-            f"{model_file} cannot be read by {_model_file.LIBRARIES[library]}."
-        ) from error
-    return LoadedModel(library, model, schema, positive)
+            f"{path} holds a {type(model).__name__}, not a model of focaltab train: read it with "
+            "focaltab.load."
+        )
+    return model

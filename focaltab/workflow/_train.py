@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from focaltab._inputs import take_rows
+from focaltab.monitoring import Reference
 from focaltab.sampling._sampled import MIN_POSITIVES
 from focaltab.workflow._config import PREDICTION_COLUMNS, TrainConfig
 from focaltab.workflow._errors import UserError
@@ -19,17 +20,20 @@ from focaltab.workflow._features import Schema
 from focaltab.workflow._fit import Parts, Progress, fit
 from focaltab.workflow._split import VALIDATION_SHARE, check_enough, moments, split
 from focaltab.workflow._table import check_columns
+from focaltab.workflow._table_classifier import TableClassifier
 from focaltab.workflow._target import binary_target
 from focaltab.workflow._told import model_name, verdict
 
 _TOP_ROWS = 20
+_REFERENCE_ROWS = 50_000
 
 
 @dataclass(frozen=True)
 class TrainResult:
     """A trained model with its held-out figures and those of cross-entropy.
 
-    ``top_rows`` holds the row numbers and the columns of the held-out rows that score highest.
+    ``top_rows`` holds the row numbers and the columns of the held-out rows that score highest,
+    ``reference`` what the held-out rows look like.
     """
 
     config: TrainConfig
@@ -39,6 +43,12 @@ class TrainResult:
     figures: dict[str, Any]
     predictions: pd.DataFrame
     top_rows: pd.DataFrame
+    reference: Reference
+
+    @property
+    def model(self) -> TableClassifier:
+        """The focal model with the columns it reads."""
+        return TableClassifier(self.estimator, self.schema, self.labels)
 
     @property
     def verdict(self) -> str:
@@ -218,7 +228,36 @@ def judge(
     top = np.argsort(-scores["focal"], kind="stable")[:_TOP_ROWS]
     top_rows = held.columns_at(top)[list(schema.kinds)]
     top_rows.insert(0, row, held.numbers[top], allow_duplicates=True)
-    return TrainResult(config, fits["focal"][0], schema, labels, figures, predictions, top_rows)
+    return TrainResult(
+        config,
+        fits["focal"][0],
+        schema,
+        labels,
+        figures,
+        predictions,
+        top_rows,
+        _reference(config, schema, labels, held, scores["focal"]),
+    )
+
+
+def _reference(
+    config: TrainConfig,
+    schema: Schema,
+    labels: tuple[str, str],
+    held: HeldOut,
+    score: NDArray[Any],
+) -> Reference:
+    """What held-out rows look like, for those that come later; of many rows a sample says it."""
+    chosen = np.arange(held.truth.size)
+    if chosen.size > _REFERENCE_ROWS:
+        rng = np.random.default_rng(config.random_state)
+        chosen = np.sort(rng.choice(chosen, _REFERENCE_ROWS, replace=False))
+    return Reference.from_rows(
+        held.columns_at(chosen)[list(schema.kinds)],
+        np.asarray(labels)[held.truth[chosen]],
+        score=score[chosen],
+        pos_label=labels[1],
+    )
 
 
 def _sampled(estimator: Any) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def test_the_folder_is_that_of_training_in_memory(folder, model, split, tmp_path
     assert metrics[0]["focal"] == pytest.approx(metrics[1]["focal"], rel=1e-5)
     assert metrics[0]["cross_entropy"] == pytest.approx(metrics[1]["cross_entropy"], rel=1e-5)
     new = pd.read_parquet(folder / "part-0.parquet")
-    scores = [load_model(tmp_path / k).predict(new)[0] for k in ("files", "memory")]
+    scores = [load_model(tmp_path / k).score_rows(new)[0] for k in ("files", "memory")]
     np.testing.assert_allclose(*scores, rtol=1e-5)
 
 

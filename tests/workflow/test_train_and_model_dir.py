@@ -9,6 +9,7 @@ import pytest
 import xgboost as xgb
 from scipy.special import expit
 
+import focaltab
 from focaltab.datasets import simulate_fraud
 from focaltab.metrics import (
     FewRowsWarning,
@@ -18,6 +19,8 @@ from focaltab.metrics import (
     recall_at_k,
     recall_at_precision,
 )
+from focaltab.monitoring import Reference
+from focaltab.persistence import read_manifest
 from focaltab.workflow import TrainConfig, UserError, load_model, save_model, train
 
 
@@ -95,13 +98,7 @@ def test_a_network_stops_by_the_same_rows_as_a_booster(monkeypatch):
 def test_a_network_s_folder_holds_no_pickle(tmp_path):
     save_model(train(table(), config(model="mlp", max_epochs=2)), tmp_path / "m")
     assert not any(b"pickle" in p.read_bytes() for p in (tmp_path / "m").iterdir())
-    with np.load(tmp_path / "m" / "model.npz", allow_pickle=False) as arrays:
-        assert all(arrays[name].dtype.kind in "fiub" for name in arrays)
-        kept = dict(arrays)
-    kept["network.output.bias"] = np.zeros(3)
-    np.savez(tmp_path / "m" / "model.npz", **kept)
-    with pytest.raises(UserError, match=r"model\.npz cannot be read by torch"):
-        load_model(tmp_path / "m")
+    assert (tmp_path / "m" / "network.safetensors").is_file()
 
 
 @pytest.mark.parametrize("model", ["xgb", "lgbm", "mlp"])
@@ -150,14 +147,17 @@ def test_the_folder_predicts_as_the_estimator_did(trained, tmp_path):
     save_model(trained, tmp_path / "m")
     assert [p.name for p in tmp_path.iterdir()] == ["m"]
     rows = trained.predictions["row"]
-    probability, unknown = load_model(tmp_path / "m").predict(table().iloc[rows])
+    probability, unknown = load_model(tmp_path / "m").score_rows(table().iloc[rows])
     np.testing.assert_allclose(probability, trained.predictions["probability"], atol=1e-6)
     assert not unknown
     schema = json.loads((tmp_path / "m" / "schema.json").read_text())
     assert schema["positive"] == "yes"
     assert schema["columns"] == ["x [usd]", 'city, "home"']
     assert schema["feature_names"] == ["x__usd_", "city___home_"]
-    assert set(schema["versions"]) > {"numpy", "pandas"}
+    manifest = read_manifest(tmp_path / "m")
+    assert set(manifest.versions) > {"numpy", "pandas"}
+    assert manifest.positive == "yes" and manifest.classes == ["no", "yes"]
+    assert manifest.feature_names == ["x [usd]", 'city, "home"']
 
 
 def test_the_model_file_is_right_without_focaltab(trained, tmp_path):
@@ -166,10 +166,10 @@ def test_the_model_file_is_right_without_focaltab(trained, tmp_path):
         pytest.skip("a network's file needs focaltab")
     X, _ = trained.schema.apply(table())
     if trained.config.model == "xgb":
-        booster = xgb.Booster(model_file=tmp_path / "m" / "model.json")
+        booster = xgb.Booster(model_file=tmp_path / "m" / "xgboost.json")
         probability = booster.predict(xgb.DMatrix(X, enable_categorical=True))
     else:
-        booster = lgb.Booster(model_file=tmp_path / "m" / "model.txt")
+        booster = lgb.Booster(model_file=tmp_path / "m" / "lightgbm.txt")
         probability = expit(booster.predict(X, raw_score=True))
     rows = trained.predictions["row"]
     np.testing.assert_allclose(probability[rows], trained.predictions["probability"], atol=1e-6)
@@ -246,19 +246,37 @@ def test_a_failed_save_leaves_nothing(trained, tmp_path, monkeypatch):
 
 
 def test_broken_folders(trained, tmp_path):
-    with pytest.raises(UserError, match="no model folder"):
+    with pytest.raises(UserError, match="no saved model"):
         load_model(tmp_path / "nowhere")
     save_model(trained, tmp_path / "m")
-    model_file = next((tmp_path / "m").glob("model.*"))
+    model_file = tmp_path / "m" / "model.skops"
     model_file.write_text("broken")
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match=r"model\.skops is not the file that was saved"):
         load_model(tmp_path / "m")
     model_file.unlink()
-    with pytest.raises(UserError, match=f"has no {model_file.name}"):
+    with pytest.raises(UserError, match=r"model\.skops belongs to the model"):
         load_model(tmp_path / "m")
-    (tmp_path / "m" / "schema.json").write_text("[]")
-    with pytest.raises(UserError, match="no model folder"):
+
+
+def test_another_saved_model_is_no_folder_of_train(trained, tmp_path):
+    focaltab.save(trained.estimator, tmp_path / "m")
+    with pytest.raises(UserError, match="read it with focaltab.load"):
         load_model(tmp_path / "m")
+
+
+def test_the_folder_is_a_saved_model_like_any_other(trained, tmp_path):
+    save_model(trained, tmp_path / "m")
+    model = focaltab.load(tmp_path / "m")
+    rows = table().iloc[trained.predictions["row"]].iloc[:, ::-1]
+    probability = model.predict_proba(rows.assign(other=1))
+    np.testing.assert_allclose(probability[:, 1], trained.predictions["probability"], atol=1e-6)
+    np.testing.assert_allclose(probability.sum(axis=1), 1.0)
+    assert model.classes_.tolist() == ["no", "yes"]
+    assert set(model.predict(rows)) <= {"no", "yes"}
+    reference = Reference.from_dict(read_manifest(tmp_path / "m").reference)
+    assert reference.n_rows == len(rows) and reference.positive == "yes"
+    assert [column.name for column in reference.columns] == ["x [usd]", 'city, "home"']
+    assert reference.mean_score == pytest.approx(trained.predictions["probability"].mean())
 
 
 @pytest.mark.parametrize(

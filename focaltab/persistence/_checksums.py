@@ -1,0 +1,76 @@
+"""``SHA256SUMS``: the list of a model's files with their digests, as ``sha256sum`` writes it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+NAME = "SHA256SUMS"
+# A model's own files have such names: no folders, nothing hidden, nothing that a shell would read.
+_LINE = re.compile(r"([0-9a-f]{64})  ([a-z0-9]+(?:[-_][a-z0-9]+)*\.[a-z0-9]+)\n")
+_MOST_FILES = 10_000
+_MOST_BYTES = 1_000_000
+
+
+def checksums(parts: Mapping[str, bytes]) -> bytes:
+    """The list for these files, sorted by name."""
+    lines = [f"{hashlib.sha256(parts[name]).hexdigest()}  {name}\n" for name in sorted(parts)]
+    return "".join(lines).encode("ascii")
+
+
+def digest(listed: bytes) -> str:
+    """One digest for the whole model: that of its list."""
+    return hashlib.sha256(listed).hexdigest()
+
+
+def read_checked(folder: Path, sha256: str | None = None) -> dict[str, bytes]:
+    """Every listed file of a model folder, read once and found to be what was written.
+
+    Raises
+    ------
+    ValueError
+        If the folder is none of a model, or a file is missing or has changed.
+    """
+    try:
+        with (folder / NAME).open("rb") as file:
+            listed = file.read(_MOST_BYTES)
+    except OSError as error:
+        raise ValueError(
+            f"{folder} is no saved model: {NAME} cannot be read ({error.strerror})."
+        ) from None
+    expected = _parsed(folder, listed)
+    if sha256 is not None and digest(listed) != sha256.lower():
+        raise ValueError(
+            f"{folder} is another model than the one asked for: its digest is {digest(listed)}, "
+            f"not {sha256}."
+        )
+    parts = {}
+    for name, wanted in expected.items():
+        try:
+            content = (folder / name).read_bytes()
+        except OSError as error:
+            raise ValueError(
+                f"{folder / name} belongs to the model, but cannot be read ({error.strerror})."
+            ) from None
+        if hashlib.sha256(content).hexdigest() != wanted:
+            raise ValueError(
+                f"{folder / name} is not the file that was saved: it was changed or damaged. Copy "
+                "the folder anew."
+            )
+        parts[name] = content
+    return parts
+
+
+def _parsed(folder: Path, listed: bytes) -> dict[str, str]:
+    try:
+        text = listed.decode("ascii")
+    except UnicodeDecodeError:
+        text = ""
+    found = {name: value for value, name in _LINE.findall(text)}
+    # Nothing but such lines, each name once and in order.
+    written = "".join(f"{found[name]}  {name}\n" for name in sorted(found))
+    if not found or len(found) > _MOST_FILES or written != text:
+        raise ValueError(f"{folder / NAME} is no list of a model's files: it was changed.")
+    return found

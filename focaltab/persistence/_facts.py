@@ -1,0 +1,95 @@
+"""What a fitted model says of itself, however many wrappers it stands in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from focaltab import __version__
+from focaltab.monitoring import Reference
+from focaltab.persistence._manifest import FORMAT, Manifest, plain
+from focaltab.pipeline import ResampledClassifier
+
+_LIBRARIES = (
+    "imbalanced-learn",
+    "lightgbm",
+    "numpy",
+    "pandas",
+    "safetensors",
+    "scikit-learn",
+    "skops",
+    "torch",
+    "xgboost",
+)
+
+
+def manifest_of(model: Any, metrics: dict[str, Any], reference: Reference | None) -> Manifest:
+    """The facts of a fitted model."""
+    layers = list(_layers(model))
+    classes = getattr(model, "classes_", None)
+    loss = next((x.loss_ for x in layers if hasattr(x, "loss_")), None)
+    names = getattr(model, "feature_names_in_", None)
+    own = None
+    if not any(isinstance(x, ResampledClassifier) for x in layers):
+        # Inside of a resampling a model knows the share among the rows that were drawn.
+        own = next((x.prevalence_ for x in layers if hasattr(x, "prevalence_")), None)
+    return Manifest(
+        format=FORMAT,
+        focaltab=__version__,
+        model=f"{type(model).__module__}.{type(model).__qualname__}",
+        versions={name: installed_version(name) for name in _LIBRARIES if installed_version(name)},
+        classes=[] if classes is None else plain(np.asarray(classes)),
+        positive=positive_label(model),
+        loss=None
+        if loss is None
+        else plain(
+            {"gamma": loss.gamma, "class_weights": loss.class_weights, "link": loss.link_name}
+        ),
+        prevalence=plain(own) if own is not None or reference is None else reference.prevalence,
+        threshold=_threshold(layers),
+        feature_names=None if names is None else [str(name) for name in names],
+        n_features=plain(getattr(model, "n_features_in_", None)),
+        metrics=plain(metrics),
+        reference=None if reference is None else reference.to_dict(),
+    )
+
+
+def positive_label(model: Any) -> Any:
+    """The label that counts as positive, for two classes; else None."""
+    classes = getattr(model, "classes_", None)
+    if classes is None or len(classes) != 2:
+        return None
+    given = [getattr(layer, "pos_label", None) for layer in _layers(model)]
+    return plain(next((label for label in given if label is not None), np.asarray(classes)[1]))
+
+
+def _layers(model: Any) -> Iterator[Any]:
+    """The model, what it wraps, what that wraps, and so on."""
+    while model is not None:
+        yield model
+        if isinstance(model, Pipeline):
+            model = model.steps[-1][1]
+        else:
+            inner = (getattr(model, name, None) for name in ("best_estimator_", "estimator_"))
+            model = next((x for x in inner if x is not None), None)
+
+
+def _threshold(layers: list[Any]) -> float | None:
+    for layer in layers:
+        for name in ("best_threshold_", "threshold_", "threshold"):
+            value = getattr(layer, name, None)
+            if isinstance(value, float | np.floating):
+                return float(value)
+    return None
+
+
+def installed_version(library: str) -> str:
+    """Version of a library, empty where it is not installed."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return ""
