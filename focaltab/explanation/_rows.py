@@ -97,6 +97,6 @@ def _refuse_names(model: str, given: list[str], fitted: list[str]) -> None:
         )
     place = next(k for k, (a, b) in enumerate(zip(given, fitted, strict=True)) if a != b)
     raise ValueError(
-        f"Column {place} of X is {given[place]!r}, but was {fitted[place]!r} in training: bring the "
-        "columns into that order."
+        f"Column {place} of X is {given[place]!r}, but was {fitted[place]!r} in training: bring "
+        "the columns into that order."
     )
