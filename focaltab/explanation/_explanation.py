@@ -139,9 +139,8 @@ class Explanation:
         typical = self.typical[name]
         direction = "raises" if contribution > 0 else "lowers"
         shown = described(name, value, typical)
-        size = (
-            f"{abs(contribution):.1f}" if abs(contribution) >= 0.1 else f"{abs(contribution):.1g}"
-        )
+        # Small steps keep a digit.
+        size = f"{abs(contribution):{'.1f' if abs(contribution) >= 0.1 else '.1g'}}"
         return {
             "feature": name,
             "value": value,

@@ -85,9 +85,8 @@ def _is_number(value: Any) -> bool:
 def _shown(value: Any, beside: Any) -> str:
     """A value in the digits that it takes beside another one."""
     if isinstance(value, pd.Timestamp):
-        return (
-            str(value.tz_localize(None).floor("min")).removesuffix(" 00:00:00").removesuffix(":00")
-        )
+        moment = str(value.tz_localize(None).floor("min"))
+        return moment.removesuffix(" 00:00:00").removesuffix(":00")
     if not _is_number(value):
         return str(value)
     both = [v for v in (value, beside) if _is_number(v)]

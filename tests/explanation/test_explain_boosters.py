@@ -264,7 +264,7 @@ def test_resampling_is_in_the_base_value():
 def test_focal_margins_cannot_be_corrected_by_a_shift():
     X, y = numbers()
     model = ResampledClassifier(FocalLGBMClassifier(**QUIET, link="focal"), random_state=0)
-    with pytest.raises(ValueError, match="corrected in log-odds.*background"):
+    with pytest.raises(ValueError, match=r"corrected in log-odds.*background"):
         explain(model.fit(X, y), X[:5])
     explanation = explain(model, X[:5], background=X[:30])
     assert explanation.unit == "log-odds" and explanation.method == "sampling"

@@ -112,14 +112,14 @@ def test_seeds_repeat_and_leave_global_random_numbers_alone():
     rng = np.random.default_rng(0)
     X, background = rng.normal(size=(2, 9)), rng.normal(size=(300, 9))
     model = Formula(wide).fit(X, [0, 1])
-    np.random.seed(7)
-    before = np.random.get_state()[1].tolist()
+    np.random.seed(7)  # noqa: NPY002
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002
     one, same, other = (
         explain(model, X, background=background, random_state=seed).values for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other)
-    assert np.random.get_state()[1].tolist() == before
+    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +209,7 @@ def test_a_booster_behind_unknown_columns_is_sampled():
     steps = [("sum", FunctionTransformer(lambda X: X[:, :2] + X[:, 1:])), ("model", None)]
     steps[1] = ("model", FocalLGBMClassifier(n_estimators=5, verbosity=-1))
     model = Pipeline(steps).fit(X, X[:, 0] > 1)
-    with pytest.raises(ValueError, match="FunctionTransformer mixes columns.*background"):
+    with pytest.raises(ValueError, match=r"FunctionTransformer mixes columns.*background"):
         explain(model, X[:3])
     explanation = explain(model, X[:3], background=X[:30])
     total = explanation.values.sum(axis=1) + explanation.base_value
@@ -219,7 +219,7 @@ def test_a_booster_behind_unknown_columns_is_sampled():
 def test_what_sampling_needs_is_said(payments):
     X, y = payments
     model = make_pipeline(FOREST).fit(X, y)
-    with pytest.raises(ValueError, match="RandomForestClassifier is no booster.*as background"):
+    with pytest.raises(ValueError, match=r"RandomForestClassifier is no booster.*as background"):
         explain(model, X[:3])
     with pytest.raises(ValueError, match="not a Reference"):
         explain(model, X[:3], background=Reference.from_rows(X))
