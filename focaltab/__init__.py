@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     )
     from focaltab.comparison import compare_losses
     from focaltab.ensemble import FocalEnsembleClassifier
+    from focaltab.explanation import explain
     from focaltab.external import ParquetTable
     from focaltab.losses import ClassBalanced, FocalLoss
     from focaltab.model_selection import FocalSearchCV
@@ -35,6 +36,7 @@ __all__ = [
     "HardNegativeSampling",
     "ParquetTable",
     "compare_losses",
+    "explain",
     "lightgbm_objective",
     "load",
     "save",
@@ -52,6 +54,7 @@ _HOME = {
     "HardNegativeSampling": "focaltab.sampling",
     "ParquetTable": "focaltab.external",
     "compare_losses": "focaltab.comparison",
+    "explain": "focaltab.explanation",
     "lightgbm_objective": "focaltab.boosting",
     "load": "focaltab.persistence",
     "save": "focaltab.persistence",

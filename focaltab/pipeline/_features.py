@@ -174,6 +174,27 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         names = _check_feature_names_in(self, input_features)
         return names if self.transformer_ is None else np.asarray(self._names, dtype=object)
 
+    def source_columns(self) -> NDArray[np.intp]:
+        """Which column of the table each column that comes out was made from.
+
+        Returns
+        -------
+        ndarray of shape (n_features_out,)
+            Positions. What was found for the parts of a date or the values of a category can be
+            summed up by them.
+        """
+        check_is_fitted(self)
+        if self.transformer_ is None:
+            return np.arange(self.n_features_in_)
+        positions = {name: k for k, name in enumerate(self.transformer_.feature_names_in_)}
+        sources = [
+            positions[name]
+            for kind, part, used in self.transformer_.transformers_
+            if kind in self.kinds_.values()
+            for name in _sources(part, list(used))
+        ]
+        return np.asarray(sources, dtype=np.intp)
+
     def _learn(self, X: Any, y: Any) -> Any:
         if self.encoding not in _ENCODINGS:
             raise ValueError(f"encoding must be one of {_ENCODINGS}, got {self.encoding!r}.")
@@ -297,6 +318,20 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.categorical = True
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def _sources(part: Pipeline, used: list[str]) -> list[str]:
+    """The column of the table behind each column that one kind's steps give."""
+    sources = used
+    for step in part.named_steps.values():
+        if isinstance(step, DateParts):
+            sources = [name for name, parts in step.parts_.items() for _ in parts]
+        elif isinstance(step, OneHotEncoder):
+            values = zip(sources, step.categories_, strict=True)
+            sources = [name for name, categories in values for _ in categories]
+        elif isinstance(step, SimpleImputer) and step.indicator_ is not None:
+            sources = sources + [sources[k] for k in step.indicator_.features_]
+    return sources
 
 
 def _imputer() -> SimpleImputer:

@@ -5,6 +5,7 @@ Matplotlib is imported when something is drawn, not before: ``pip install "focal
 
 from focaltab.plots._alert_budget import AlertBudgetDisplay
 from focaltab.plots._cost import CostDisplay
+from focaltab.plots._drift import DriftDisplay
 from focaltab.plots._focal_loss import FocalLossDisplay
 from focaltab.plots._loss_comparison import LossComparisonDisplay
 from focaltab.plots._pr_gain import PRGainDisplay
@@ -15,6 +16,7 @@ from focaltab.plots._score_distribution import ScoreDistributionDisplay
 __all__ = [
     "AlertBudgetDisplay",
     "CostDisplay",
+    "DriftDisplay",
     "FocalLossDisplay",
     "LossComparisonDisplay",
     "PRGainDisplay",

@@ -1,0 +1,147 @@
+"""What lies around a booster: decisions, searches, pipelines and resampling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import OneToOneFeatureMixin
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
+from sklearn.pipeline import Pipeline
+
+from focaltab.explanation._rows import Table, check_columns
+from focaltab.model_selection._decision import DecisionClassifier
+from focaltab.pipeline import ResampledClassifier, TableFeatures
+
+# By the names of their classes, so that no library is loaded to find out.
+_BOOSTERS = {"XGBModel": "xgboost", "LGBMModel": "lightgbm"}
+
+
+@dataclass(frozen=True)
+class Core:
+    """A model without what only decides over its probabilities, and the rows as it is given them.
+
+    `positive` is the label that a layer names as positive, None where none does.
+    """
+
+    model: Any
+    table: Table
+    positive: Any
+
+
+@dataclass(frozen=True)
+class BoosterInside:
+    """The booster inside of a model, and what leads there and back.
+
+    Attributes
+    ----------
+    model : fitted booster of XGBoost's or LightGBM's scikit-learn classes
+    library : {"xgboost", "lightgbm"}
+    rows : table as the booster is given it
+    sources : ndarray of shape (n_features_of_the_booster,)
+        Position of the model's input column that each was made from.
+    log_odds_shift : float
+        What resampling takes from the booster's log-odds of the second of two classes.
+    """
+
+    model: Any
+    library: str
+    rows: Any
+    sources: NDArray[np.intp]
+    log_odds_shift: float
+
+
+def peel(model: Any, table: Table) -> Core:
+    """Take off searches and decisions, which leave probabilities as they are."""
+    positive = None
+    while True:
+        if positive is None:
+            positive = _named_positive(model)
+        if isinstance(model, DecisionClassifier):
+            table = Table(model._features(table.frame), table.dtype)
+            model = model.estimator_
+        elif isinstance(model, FixedThresholdClassifier | TunedThresholdClassifierCV):
+            model = model.estimator_
+        elif isinstance(model, FrozenEstimator):
+            model = model.estimator
+        elif hasattr(model, "best_estimator_"):
+            model = model.best_estimator_
+        else:
+            break
+    if positive is None:
+        positive = _innermost_positive(model)
+    check_columns(model, table)
+    return Core(model, table, positive)
+
+
+def find_booster(core: Core) -> tuple[BoosterInside | None, str]:
+    """The booster inside of a model, or None and what is in the way."""
+    model, rows = core.model, core.table.as_given()
+    sources = np.arange(core.table.frame.shape[1])
+    shift = 0.0
+    while True:
+        library = booster_library(model)
+        if library is not None:
+            return BoosterInside(model, library, rows, sources, shift), ""
+        if isinstance(model, Pipeline):
+            for _, step in model.steps[:-1]:
+                if step in (None, "passthrough") or not hasattr(step, "transform"):
+                    continue
+                own = _source_columns(step)
+                if own is None:
+                    return None, f"{type(step).__name__} mixes columns in a way that is not known"
+                rows, sources = step.transform(rows), sources[own]
+            model = model.steps[-1][1]
+        elif isinstance(model, ResampledClassifier):
+            if model.correct:
+                negative, positive = model.rates_
+                shift += float(np.log(negative / positive))
+            model = model.estimator_
+        elif isinstance(model, FrozenEstimator):
+            model = model.estimator
+        elif hasattr(model, "best_estimator_"):
+            model = model.best_estimator_
+        else:
+            return None, f"{type(model).__name__} is no booster"
+
+
+def booster_library(model: Any) -> str | None:
+    """The library whose scikit-learn classifier a model is, if it is one of two."""
+    names = [base.__name__ for base in type(model).__mro__]
+    return next((library for name, library in _BOOSTERS.items() if name in names), None)
+
+
+def _source_columns(step: Any) -> NDArray[np.intp] | None:
+    """Input column of each output of a transformer; None where nobody knows."""
+    if isinstance(step, TableFeatures):
+        return step.source_columns()
+    if isinstance(step, OneToOneFeatureMixin):
+        return np.arange(step.n_features_in_)
+    return None
+
+
+def _named_positive(model: Any) -> Any:
+    named = getattr(model, "pos_label", None)
+    if named is None:
+        # A tuned threshold knows it from its metric alone.
+        named = getattr(getattr(model, "scoring", None), "_kwargs", {}).get("pos_label")
+    return named
+
+
+def _innermost_positive(model: Any) -> Any:
+    """What a model inside of pipelines and resampling names as positive."""
+    while True:
+        named = _named_positive(model)
+        if named is not None:
+            return named
+        if isinstance(model, Pipeline):
+            model = model.steps[-1][1]
+        elif isinstance(model, ResampledClassifier):
+            model = model.estimator_
+        elif hasattr(model, "best_estimator_"):
+            model = model.best_estimator_
+        else:
+            return None

@@ -1,0 +1,97 @@
+"""What is typical of a column, and a value as an analyst reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from focaltab.monitoring import Reference
+
+
+def typical_of_rows(frame: pd.DataFrame) -> dict[str, Any]:
+    """Median of numbers and dates, most common value of others; None where always missing."""
+    return {str(name): _typical(frame.iloc[:, k]) for k, name in enumerate(frame.columns)}
+
+
+def typical_of_reference(reference: Reference, names: Sequence[str]) -> dict[str, Any]:
+    """The same of the rows behind a reference.
+
+    Raises
+    ------
+    ValueError
+        Names a column that it does not know.
+    """
+    known = {column.name: column for column in reference.columns}
+    absent = [name for name in names if name not in known]
+    if absent:
+        raise ValueError(f"The reference given as background lacks the column {absent[0]!r}.")
+    typical: dict[str, Any] = {}
+    for name in names:
+        value: Any = known[name].typical
+        if known[name].kind == "date" and value is not None:
+            value = pd.Timestamp(0, tz="UTC") + pd.Timedelta(days=float(value))
+        elif known[name].whole and value is not None:
+            value = int(value)
+        typical[name] = value
+    return typical
+
+
+def _typical(column: pd.Series) -> Any:
+    present = column.dropna()
+    if present.empty:
+        return None
+    ordered = (
+        pd.api.types.is_numeric_dtype(present.dtype)
+        and not pd.api.types.is_bool_dtype(present.dtype)
+    ) or pd.api.types.is_datetime64_any_dtype(present.dtype)
+    if ordered:
+        # A value that occurs: between two whole numbers there may be none.
+        found = present.quantile(0.5, interpolation="lower")
+    else:
+        # Of equally common values the first that comes.
+        found = present.value_counts(sort=True).index[0]
+    return found.item() if isinstance(found, np.generic) else found
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a single value is None or one of pandas' missing ones."""
+    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
+
+
+def described(name: str, value: Any, typical: Any) -> str:
+    """A column's value beside the typical one, as in "amount 912.40 is high (typical 34.00)"."""
+    if is_missing(value):
+        if is_missing(typical):
+            return f"{name} is missing, as always"
+        return f"{name} is missing (typical {_shown(typical, typical)})"
+    if is_missing(typical):
+        return f"{name} {_shown(value, value)} (typically missing)"
+    if value == typical:
+        return f"{name} {_shown(value, typical)} is typical"
+    compared = ""
+    if _is_number(value) and _is_number(typical):
+        compared = " is high" if value > typical else " is low"
+    return f"{name} {_shown(value, typical)}{compared} (typical {_shown(typical, value)})"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+
+
+def _shown(value: Any, beside: Any) -> str:
+    """A value in the digits that it takes beside another one."""
+    if isinstance(value, pd.Timestamp):
+        moment = str(value.tz_localize(None).floor("min"))
+        return moment.removesuffix(" 00:00:00").removesuffix(":00")
+    if not _is_number(value):
+        return str(value)
+    both = [v for v in (value, beside) if _is_number(v)]
+    if all(float(v).is_integer() for v in both):
+        return f"{value:.0f}"
+    least = min(abs(float(v)) for v in both if v != 0)
+    # Two decimals, as money has; smaller numbers need more.
+    return f"{value:.2f}" if least >= 0.1 else f"{value:.3g}"

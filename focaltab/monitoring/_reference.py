@@ -1,0 +1,253 @@
+"""``Reference``: what the rows looked like that a model was judged on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from focaltab import _inputs
+from focaltab.metrics._door import is_positive
+from focaltab.monitoring import _plain
+from focaltab.monitoring._rows import (
+    as_frame,
+    checked_score,
+    checked_weight,
+    effective_rows,
+    log_odds,
+)
+from focaltab.monitoring._summary import ColumnSummary
+
+_FORMAT = 1
+_FIELDS = (
+    "format",
+    "columns",
+    "n_rows",
+    "effective_rows",
+    "prevalence",
+    "positive",
+    "score",
+    "mean_score",
+    "fingerprint",
+)
+_SCORE = "log-odds of the score"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Summary of rows that new ones are compared with (`compare_rows`), a few kB a column.
+
+    Take held-out rows rather than those that the model was trained on: scores of training rows
+    are too extreme. It holds no row; of text it holds common values alone, of numbers 101
+    quantiles, among them the smallest and the largest.
+
+    Attributes
+    ----------
+    columns : tuple of ColumnSummary
+        In the order of the table.
+    n_rows : int
+        Rows of a positive weight.
+    effective_rows : float
+        As many rows of equal weight say as much as these weighted ones.
+    prevalence : float or None
+        (Weighted) share of positives; None without labels.
+    positive : str, int, float, bool or None
+        The positive label, if it was named.
+    score : ColumnSummary or None
+        Of the log-odds of the probabilities, within plus or minus 16.
+    mean_score : float or None
+    fingerprint : str
+        Hash of the rows, labels, scores and weights.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from focaltab.monitoring import Reference
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"amount": rng.gamma(1.0, 80.0, 1000),
+    ...                   "city": rng.choice(["Rome", "Oslo", None], 1000)})
+    >>> reference = Reference.from_rows(X, rng.random(1000) < 0.02)
+    >>> [(column.name, column.kind) for column in reference.columns]
+    [('amount', 'number'), ('city', 'category')]
+    >>> Reference.from_dict(reference.to_dict()) == reference
+    True
+    """
+
+    columns: tuple[ColumnSummary, ...]
+    n_rows: int
+    effective_rows: float
+    prevalence: float | None
+    positive: str | int | float | bool | None
+    score: ColumnSummary | None
+    mean_score: float | None
+    fingerprint: str
+
+    @classmethod
+    def from_rows(
+        cls,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        score: ArrayLike | None = None,
+        pos_label: Any = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Reference:
+        """Summarise rows.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            As the model is given it. Columns of an array are named "0", "1" and so on.
+        y : array-like of shape (n_samples,), default=None
+            Two labels; without `pos_label` they must be 0/1, False/True or -1/1.
+        score : array-like of shape (n_samples,), default=None
+            The model's calibrated probability of the positive class for these rows.
+        pos_label : label, default=None
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        Reference
+
+        Raises
+        ------
+        ValueError
+            For columns that hold lists, infinite numbers or numbers with a stray word among them,
+            a name that stands twice, unusable labels, scores or weights, or lengths that differ.
+        TypeError
+            For a sparse matrix or a table that is not in memory.
+        """
+        frame = as_frame(X, "Reference.from_rows")
+        n_rows = len(frame)
+        weight = checked_weight(sample_weight, n_rows)
+        p = checked_score(score, n_rows)
+        positive = None
+        if y is not None:
+            _inputs.check_rows(frame, y)
+            positive = is_positive(np.asarray(y), pos_label)
+        fingerprint = _inputs.fingerprint_of(frame, positive, p, weight)
+        if weight is not None:
+            counts = np.flatnonzero(weight > 0)
+            frame, weight = frame.iloc[counts].reset_index(drop=True), weight[counts]
+            p = None if p is None else p[counts]
+            positive = None if positive is None else positive[counts]
+        return cls(
+            columns=tuple(
+                ColumnSummary.from_values(str(name), frame[name], weight) for name in frame.columns
+            ),
+            n_rows=len(frame),
+            effective_rows=effective_rows(weight, len(frame)),
+            prevalence=None if positive is None else _mean(positive, weight),
+            positive=_plain_label(pos_label),
+            score=None if p is None else ColumnSummary.of_numbers(_SCORE, log_odds(p), weight),
+            mean_score=None if p is None else _mean(p, weight),
+            fingerprint=fingerprint,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON, for ``json.dumps(..., allow_nan=False)``.
+
+        Returns
+        -------
+        dict
+        """
+        return {
+            "format": _FORMAT,
+            "columns": [column.to_dict() for column in self.columns],
+            "n_rows": self.n_rows,
+            "effective_rows": self.effective_rows,
+            "prevalence": self.prevalence,
+            "positive": self.positive,
+            "score": None if self.score is None else self.score.to_dict(),
+            "mean_score": self.mean_score,
+            "fingerprint": self.fingerprint,
+        }
+
+    @classmethod
+    def from_dict(cls, given: Any) -> Reference:
+        """Read what `to_dict` made, and believe none of it unchecked.
+
+        Parameters
+        ----------
+        given : dict
+            As ``json.load`` gives it.
+
+        Returns
+        -------
+        Reference
+
+        Raises
+        ------
+        ValueError
+            Names the field that cannot be right.
+        """
+        field = _plain.record(given, "reference", _FIELDS)
+        if field["format"] != _FORMAT or isinstance(field["format"], bool):
+            raise ValueError(
+                f"reference.format must be {_FORMAT}, got {str(field['format'])[:40]}: it was "
+                "written by another version of focaltab."
+            )
+        columns = tuple(
+            ColumnSummary.from_dict(column, f"reference.columns[{k}]")
+            for k, column in enumerate(_plain.array(field["columns"], "reference.columns"))
+        )
+        if not columns:
+            raise ValueError("reference.columns must hold at least one column.")
+        seen: set[str] = set()
+        for column in columns:
+            if column.name in seen:
+                raise ValueError(f"reference.columns holds {column.name!r} more than once.")
+            seen.add(column.name)
+        score = None
+        if field["score"] is not None:
+            score = ColumnSummary.from_dict(field["score"], "reference.score")
+            if score.kind != "number" or score.is_empty or score.missing:
+                raise ValueError("reference.score must be numbers without gaps.")
+        mean_score = _plain.optional_share(field["mean_score"], "reference.mean_score")
+        if (mean_score is None) != (score is None):
+            raise ValueError("reference.score and mean_score must both be given, or both null.")
+        positive = field["positive"]
+        if isinstance(positive, int | float):
+            if not isinstance(positive, bool):
+                _plain.number(positive, "reference.positive")
+        elif positive is not None:
+            _plain.text(positive, "reference.positive")
+        n_rows = int(_plain.number(field["n_rows"], "reference.n_rows", low=1, whole=True))
+        return cls(
+            columns=columns,
+            n_rows=n_rows,
+            effective_rows=_plain.number(
+                # Kish's figure is at most the number of rows, but for rounding.
+                field["effective_rows"],
+                "reference.effective_rows",
+                low=0.5,
+                high=n_rows * (1.0 + 1e-9),
+            ),
+            prevalence=_plain.optional_share(field["prevalence"], "reference.prevalence"),
+            positive=positive,
+            score=score,
+            mean_score=mean_score,
+            fingerprint=_plain.text(field["fingerprint"], "reference.fingerprint"),
+        )
+
+
+def _mean(shares: NDArray[Any], weight: Any) -> float:
+    # Rounding may carry a weighted mean of ones above 1.
+    return min(float(np.average(shares, weights=weight)), 1.0)
+
+
+def _plain_label(label: Any) -> Any:
+    """A label as JSON has it.
+
+    Raises
+    ------
+    ValueError
+        For labels that JSON has no word for.
+    """
+    if isinstance(label, np.generic):
+        label = label.item()
+    if label is None or isinstance(label, str | bool | int | float):
+        return label
+    raise ValueError(f"pos_label must be text, a number or a truth value, got {label!r}.")

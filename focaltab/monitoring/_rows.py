@@ -1,0 +1,93 @@
+"""Rows as a frame with text for names, their scores and their weights, checked at the door."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from scipy.special import logit
+
+from focaltab import _inputs
+from focaltab.losses._validation import check_weight
+
+Floats = NDArray[np.float64]
+
+# Probabilities beyond are float32 zeros and ones; their log-odds would be infinite.
+_CLIP = 1e-7
+
+
+def as_frame(X: Any, reader: str) -> pd.DataFrame:
+    """A frame whose names are text; columns of an array are "0", "1" and so on.
+
+    Raises
+    ------
+    ValueError
+        For a table without rows or columns, or a name that stands twice.
+    TypeError
+        For what is no table in memory.
+    """
+    _inputs.refuse_lazy(X, reader)
+    if sparse.issparse(X):
+        raise TypeError(f"{reader} takes a DataFrame or an array, not a sparse matrix.")
+    if isinstance(X, pd.DataFrame):
+        frame = X
+    else:
+        array = np.asarray(X)
+        if array.ndim != 2:
+            raise ValueError(f"X must be a table of rows and columns, got shape {array.shape}.")
+        frame = pd.DataFrame(array).infer_objects()
+    if frame.shape[0] == 0 or frame.shape[1] == 0:
+        raise ValueError(f"X has {frame.shape[0]} rows and {frame.shape[1]} columns.")
+    names = [str(name) for name in frame.columns]
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"Column name {twice[0]!r} stands more than once: rename or drop one.")
+    return frame.set_axis(names, axis=1).reset_index(drop=True)
+
+
+def checked_weight(sample_weight: ArrayLike | None, n_rows: int) -> Floats | None:
+    """Weights as float64, or None.
+
+    Raises
+    ------
+    ValueError
+        For weights that are negative, not finite, all zero, or not one per row.
+    """
+    weight = check_weight(sample_weight, n_rows)
+    return None if weight is None else np.asarray(weight, dtype=np.float64)
+
+
+def checked_score(score: ArrayLike | None, n_rows: int) -> Floats | None:
+    """Probabilities of the positive class, or None.
+
+    Raises
+    ------
+    ValueError
+        For values outside [0, 1], or not one per row.
+    """
+    if score is None:
+        return None
+    p = np.asarray(score, dtype=np.float64)
+    if p.shape != (n_rows,):
+        raise ValueError(
+            f"score must hold one probability of the positive class for each of {n_rows} rows, got "
+            f"shape {p.shape}."
+        )
+    bad = ~((p >= 0.0) & (p <= 1.0))
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise ValueError(f"score is {p[row]} in row {row}: probabilities must lie in [0, 1].")
+    return p
+
+
+def log_odds(score: Floats) -> Floats:
+    """Finite log-odds of probabilities."""
+    return np.asarray(logit(np.clip(score, _CLIP, 1.0 - _CLIP)))
+
+
+def effective_rows(weight: Floats | None, n_rows: int) -> float:
+    """As many rows of equal weight say as much (Kish, "Survey Sampling", 1965)."""
+    return float(n_rows) if weight is None else float(weight.sum() ** 2 / (weight**2).sum())
