@@ -204,7 +204,10 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if "out_of_fold_" in state:
-            state = {**state, "out_of_fold_": pd.DataFrame(**state["out_of_fold_"])}
+            state = {
+                **state,
+                "out_of_fold_": pd.DataFrame(**state["out_of_fold_"]).rename_axis("member"),
+            }
         super().__setstate__(state)
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:

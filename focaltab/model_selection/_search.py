@@ -19,8 +19,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from focaltab import _inputs
-from focaltab._saving import part_writer
 from focaltab._optional import require
+from focaltab._saving import part_writer
 from focaltab.model_selection._folds import checked_folds
 from focaltab.model_selection._search_choice import (
     best,

@@ -14,21 +14,20 @@ from focaltab.monitoring import Reference
 from focaltab.persistence._manifest import FORMAT, Manifest, plain
 from focaltab.pipeline import ResampledClassifier
 
-_LIBRARIES = (
-    "imbalanced-learn",
-    "lightgbm",
-    "numpy",
-    "pandas",
-    "safetensors",
-    "scikit-learn",
-    "skops",
-    "torch",
-    "xgboost",
-)
+_ALWAYS = ("numpy", "pandas", "scikit-learn", "skops")
+# Libraries by a word in the names of the types that need them.
+_BY_TYPE = {
+    "imblearn": "imbalanced-learn",
+    "lightgbm": "lightgbm",
+    "focaltab.neural": "torch",
+    "xgboost": "xgboost",
+}
 
 
-def manifest_of(model: Any, metrics: dict[str, Any], reference: Reference | None) -> Manifest:
-    """The facts of a fitted model."""
+def manifest_of(
+    model: Any, metrics: dict[str, Any], reference: Reference | None, types: set[str]
+) -> Manifest:
+    """The facts of a fitted model that is made of these types."""
     layers = list(_layers(model))
     classes = getattr(model, "classes_", None)
     loss = next((x.loss_ for x in layers if hasattr(x, "loss_")), None)
@@ -41,7 +40,7 @@ def manifest_of(model: Any, metrics: dict[str, Any], reference: Reference | None
         format=FORMAT,
         focaltab=__version__,
         model=f"{type(model).__module__}.{type(model).__qualname__}",
-        versions={name: installed_version(name) for name in _LIBRARIES if installed_version(name)},
+        versions=_versions(types),
         classes=[] if classes is None else plain(np.asarray(classes)),
         positive=positive_label(model),
         loss=None
@@ -85,6 +84,11 @@ def _threshold(layers: list[Any]) -> float | None:
             if isinstance(value, float | np.floating):
                 return float(value)
     return None
+
+
+def _versions(types: set[str]) -> dict[str, str]:
+    used = [name for word, name in _BY_TYPE.items() if any(word in kind for kind in types)]
+    return {name: installed_version(name) for name in sorted([*_ALWAYS, *used])}
 
 
 def installed_version(library: str) -> str:

@@ -7,9 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import skops.io
-from skops.io.exceptions import UntrustedTypesFoundException
-
 from focaltab._errors import first_line
 from focaltab._saving import reading_parts
 from focaltab.persistence import _checksums, _manifest
@@ -57,6 +54,10 @@ def load(path: str | Path, *, trusted: Sequence[str] = (), sha256: str | None = 
     UserWarning
         If the model was saved with another version of scikit-learn, which promises nothing then.
     """
+    # Not at the top: skops looks through all of scikit-learn when it is imported.
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
     folder = Path(path)
     parts = _checksums.read_checked(folder, sha256)
     manifest = _manifest_in(folder, parts)

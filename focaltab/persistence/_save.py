@@ -9,11 +9,9 @@ from typing import Any
 from zipfile import ZIP_DEFLATED
 
 import numpy as np
-import skops.io
 from sklearn.base import is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
-from skops.io.exceptions import UnsupportedTypeException
 
 from focaltab._errors import first_line
 from focaltab._new_file import check_new, written_whole
@@ -102,12 +100,11 @@ def save(
     check_new(path)
     _check_model(model)
     reference = _described(model, X, y, sample_weight, reference)
-    manifest = manifest_of(model, metrics or {}, reference)
-    parts = {_manifest.NAME: manifest.to_json()}
     with writing_parts() as writer:
-        parts[SKELETON] = _skeleton(model)
-    parts |= writer.parts
-    _check_trusted(parts[SKELETON], trusted)
+        skeleton, types = _skeleton(model)
+    _check_trusted(types, trusted)
+    manifest = manifest_of(model, metrics or {}, reference, types)
+    parts = {_manifest.NAME: manifest.to_json(), SKELETON: skeleton, **writer.parts}
     listed = _checksums.checksums(parts)
     with written_whole(path) as part:
         part.mkdir()
@@ -119,9 +116,8 @@ def save(
 
 def _check_model(model: Any) -> None:
     if isinstance(model, type) or not hasattr(model, "get_params"):
-        raise TypeError(
-            f"save takes a fitted estimator, got {model if isinstance(model, type) else type(model)}."
-        )
+        given = model if isinstance(model, type) else type(model)
+        raise TypeError(f"save takes a fitted estimator, got {given.__name__}.")
     try:
         check_is_fitted(model)
     except TypeError:
@@ -147,21 +143,27 @@ def _described(
     return Reference.from_rows(X, y, score=score, pos_label=positive, sample_weight=sample_weight)
 
 
-def _skeleton(model: Any) -> bytes:
+def _skeleton(model: Any) -> tuple[bytes, set[str]]:
+    """All but the parts, and the types in it beyond those that skops trusts."""
+    # Not at the top: skops looks through all of scikit-learn when it is imported.
+    import skops.io
+    from skops.io.exceptions import UnsupportedTypeException
+
     with owners_by_name(model), warnings.catch_warnings():
         # How skops looks for the home of a function in every module there is.
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
-            return bytes(skops.io.dumps(model, compression=ZIP_DEFLATED))
+            made = skops.io.dumps(model, compression=ZIP_DEFLATED)
         except (UnsupportedTypeException, TypeError, RecursionError) as error:
             raise TypeError(
                 f"{type(model).__name__} holds what a file without pickle cannot: "
                 f"{first_line(error)}"
             ) from error
+    return made, set(skops.io.get_untrusted_types(data=made))
 
 
-def _check_trusted(skeleton: bytes, trusted: Sequence[str]) -> None:
-    unknown = sorted(set(skops.io.get_untrusted_types(data=skeleton)) - TRUSTED - set(trusted))
+def _check_trusted(types: set[str], trusted: Sequence[str]) -> None:
+    unknown = sorted(types - TRUSTED - set(trusted))
     if unknown:
         raise TypeError(
             f"the model holds {', '.join(unknown)}, which focaltab.load would not make from a "

@@ -62,8 +62,7 @@ _NAMES = {
     "sklearn.metrics._classification": "balanced_accuracy_score f1_score jaccard_score "
     "matthews_corrcoef",
     "sklearn.metrics._ranking": "average_precision_score roc_auc_score",
-    "sklearn.metrics._scorer": "_Scorer",
-    "sklearn.model_selection._classification_threshold": "_CurveScorer",
+    "sklearn.metrics._scorer": "_CurveScorer _Scorer",
     "sklearn.model_selection._split": "GroupKFold KFold RepeatedStratifiedKFold "
     "StratifiedGroupKFold StratifiedKFold StratifiedShuffleSplit TimeSeriesSplit",
     "sklearn.tree._tree": "Tree",

@@ -17,8 +17,8 @@ from sklearn.utils.validation import (
 )
 
 from focaltab import _inputs
-from focaltab._saving import part_writer
 from focaltab._errors import first_line
+from focaltab._saving import part_writer
 from focaltab.calibration import undo_resampling
 from focaltab.losses._validation import check_weight
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from focaltab import __version__
 from focaltab._new_file import part_of
-from focaltab.persistence import load, save
+from focaltab.persistence import load, read_manifest, save
 from focaltab.workflow._errors import UserError
 from focaltab.workflow._table_classifier import TableClassifier
 from focaltab.workflow._train import TrainResult
@@ -51,6 +51,7 @@ def save_model(result: TrainResult, path: str | Path, *, source: str | None = No
             "focaltab": __version__,
             "source": source,
             "config": asdict(result.config),
+            "versions": read_manifest(part).versions,
             "loss": {
                 "gamma": result.config.gamma,
                 "alpha": result.config.alpha,

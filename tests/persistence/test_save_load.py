@@ -38,8 +38,8 @@ from focaltab.persistence import read_manifest
 from focaltab.pipeline import ResampledClassifier, make_pipeline
 
 N = 700
-XGB = {"n_estimators": 6, "max_depth": 3}
-LGBM = {"n_estimators": 6, "num_leaves": 5, "verbosity": -1}
+XGB = {"n_estimators": 6, "max_depth": 3, "random_state": 0}
+LGBM = {"n_estimators": 6, "random_state": 0, "num_leaves": 5, "verbosity": -1}
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def frame(numbers):
 @pytest.fixture(scope="module")
 def y(numbers):
     noise = np.random.default_rng(2).normal(size=N)
-    return np.where(numbers[:, 0] + 0.5 * noise > 1.2, "fraud", "legit")
+    return np.where(numbers[:, 0] + 0.5 * noise > 1.2, "fraud", "fine")
 
 
 def kinds(y):
@@ -76,16 +76,16 @@ def kinds(y):
 
 
 MODELS = {
-    "xgb": FocalXGBClassifier(**XGB, early_stopping_rounds=2, pos_label="fraud"),
+    "xgb": FocalXGBClassifier(**XGB, early_stopping_rounds=2, pos_label="fine"),
     "xgb focal margin": FocalXGBClassifier(
         **XGB, link="focal", focal_gamma=1.5, focal_alpha=ClassBalanced(0.99)
     ),
     "xgb pair of gammas": FocalXGBClassifier(**XGB, focal_gamma=(0.5, 2.0), focal_alpha=0.3),
     "lgbm": FocalLGBMClassifier(**LGBM, early_stopping_rounds=2, focal_alpha="balanced"),
     "lgbm focal margin": FocalLGBMClassifier(**LGBM, link="focal"),
-    "sampled": FocalXGBClassifier(**XGB, sampling="hard_negative", random_state=0),
+    "sampled": FocalXGBClassifier(**XGB, sampling="hard_negative"),
     "mlp": FocalMLPClassifier((8,), max_iter=2, pos_label="fraud", random_state=0),
-    "budget": AlertBudgetClassifier(FocalXGBClassifier(**XGB), k=30, cv=2),
+    "budget": AlertBudgetClassifier(FocalXGBClassifier(**XGB), k=30, cv=2, random_state=0),
     "calibrated": CalibratedClassifierCV(FocalXGBClassifier(**XGB), cv=2),
     "voting": VotingClassifier(
         [("xgb", FocalXGBClassifier(**XGB)), ("lgbm", FocalLGBMClassifier(**LGBM))], voting="soft"
@@ -159,11 +159,12 @@ def test_labels_keep_their_type(numbers, tmp_path):
     for k, labels in enumerate(
         [
             np.arange(N) % 5 == 0,
-            (np.arange(N) % 5 == 0) * 2.5,
+            (np.arange(N) % 5 == 0) * 2.0,
             pd.Series(np.where(np.arange(N) % 5 == 0, "yes", "no"), dtype=object),
         ]
     ):
-        for j, model in enumerate([FocalXGBClassifier(**XGB), FocalMLPClassifier((4,), max_iter=1)]):
+        models = [FocalXGBClassifier(**XGB), FocalMLPClassifier((4,), max_iter=1)]
+        for j, model in enumerate(models):
             fitted = model.fit(numbers, labels)
             again = saved(fitted, tmp_path / f"{k} {j}")
             assert again.classes_.dtype == fitted.classes_.dtype
@@ -235,15 +236,19 @@ def test_another_process_has_the_same_probabilities(frame, y, tmp_path):
 
 def test_the_manifest_says_what_is_known(frame, y, tmp_path):
     model = clone(TABLE_MODELS["fixed threshold"]).fit(frame, y)
-    focaltab.save(model, tmp_path / "m", X=frame, y=y, metrics={"average_precision": np.float64(0.5)})
+    metrics = {"average_precision": np.float64(0.5)}
+    focaltab.save(model, tmp_path / "m", X=frame, y=y, metrics=metrics)
     found = read_manifest(tmp_path / "m")
-    assert found.classes == ["fraud", "legit"] and found.positive == "fraud"
+    assert found.classes == ["fine", "fraud"] and found.positive == "fraud"
     assert found.threshold == 0.3 and found.loss is None
     assert found.prevalence == np.mean(y == "fraud")
     assert found.feature_names == list(frame.columns) and found.n_features == 5
     assert found.metrics == {"average_precision": 0.5}
-    assert found.versions["scikit-learn"] and found.focaltab == focaltab.__version__
-    score = model.predict_proba(frame)[:, 0]
+    assert (
+        set(found.versions) == {"numpy", "pandas", "scikit-learn", "skops"}
+        and found.focaltab == focaltab.__version__
+    )
+    score = model.predict_proba(frame)[:, 1]
     expected = Reference.from_rows(frame, y, score=score, pos_label="fraud")
     assert Reference.from_dict(found.reference) == expected
     # It can be read by anything that reads JSON.
@@ -256,7 +261,7 @@ def test_the_loss_of_a_booster_is_in_the_manifest(numbers, y, tmp_path):
     found = read_manifest(tmp_path / "m")
     assert found.loss["gamma"] == [0.5, 2.0] and found.loss["link"] == "logit"
     assert found.loss["class_weights"] == list(model.loss_.class_weights)
-    assert found.prevalence == model.prevalence_ == np.mean(y == "legit")
+    assert found.prevalence == model.prevalence_ == np.mean(y == "fraud")
 
 
 def test_a_resampled_model_does_not_tell_the_prevalence_of_its_draws(numbers, y, tmp_path):
@@ -264,7 +269,7 @@ def test_a_resampled_model_does_not_tell_the_prevalence_of_its_draws(numbers, y,
     focaltab.save(model, tmp_path / "without")
     assert read_manifest(tmp_path / "without").prevalence is None
     focaltab.save(model, tmp_path / "with", X=numbers, y=y)
-    assert read_manifest(tmp_path / "with").prevalence == np.mean(y == "legit")
+    assert read_manifest(tmp_path / "with").prevalence == np.mean(y == "fraud")
 
 
 def test_rows_of_training_are_not_in_the_folder(numbers, y, tmp_path):
@@ -306,7 +311,8 @@ def test_types_of_the_user_s_own_need_trust_twice(numbers, y, tmp_path):
 
 
 def test_a_function_inside_of_a_model_is_refused(numbers, y, tmp_path):
-    model = AlertBudgetClassifier(FocalXGBClassifier(**XGB), k=5, cv=2, period=lambda X: X[:, 0] > 0)
+    inner = FocalXGBClassifier(**XGB)
+    model = AlertBudgetClassifier(inner, k=5, cv=2, period=lambda X: X[:, 0] > 0)
     model.fit(numbers, y)
     with pytest.raises(TypeError, match="lambda"):
         focaltab.save(model, tmp_path / "m")

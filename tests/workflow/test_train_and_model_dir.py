@@ -260,7 +260,7 @@ def test_broken_folders(trained, tmp_path):
 
 def test_another_saved_model_is_no_folder_of_train(trained, tmp_path):
     focaltab.save(trained.estimator, tmp_path / "m")
-    with pytest.raises(UserError, match="read it with focaltab.load"):
+    with pytest.raises(UserError, match=r"read it with focaltab\.load"):
         load_model(tmp_path / "m")
 
 
