@@ -209,5 +209,6 @@ def _of_booster(
 def _summed(values: Floats, sources: NDArray[np.intp], n_columns: int) -> Floats:
     """Sums over the columns that were made from the same one; 0 for columns that none was."""
     summed = np.zeros((values.shape[0], n_columns, *values.shape[2:]))
-    np.add.at(summed, (slice(None), sources), values)
+    for position, source in enumerate(sources.tolist()):
+        summed[:, source] += values[:, position]
     return summed

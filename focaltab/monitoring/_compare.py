@@ -17,7 +17,7 @@ from focaltab.metrics._door import is_positive
 from focaltab.monitoring import _verdict
 from focaltab.monitoring._columns import Sizes, compare_column, compare_numbers
 from focaltab.monitoring._drift import DriftReport, ScoreDrift
-from focaltab.monitoring._prevalence import prevalence_interval
+from focaltab.monitoring._prevalence import prevalence_interval, shares_under_label_shift
 from focaltab.monitoring._reference import Reference
 from focaltab.monitoring._rows import (
     as_frame,
@@ -26,6 +26,7 @@ from focaltab.monitoring._rows import (
     effective_rows,
     log_odds,
 )
+from focaltab.monitoring._stability import stability
 
 Floats = NDArray[np.float64]
 
@@ -83,7 +84,10 @@ def compare_rows(
     *Prevalence.* It is estimated from the scores by the iteration of Saerens et al. (2002),
     `focaltab.calibration.estimate_prevalence`, and its interval by 500 resamples of the rows. The
     estimate assumes *label shift*: the shares of the classes changed, but each class looks as it
-    did. Where columns drift widely, that is doubtful, and the verdict says so.
+    did. Where columns drift, or the scores do not fall as it would make them
+    (`DriftReport.label_shift_fits`), that is doubtful, and the verdict says so. If instead each
+    kind of row is as risky as it was, and others came, the prevalence is the mean score, and no
+    threshold needs to move.
 
     *Threshold.* At the new prevalence the log-odds of each row are ``logit(p) + d`` with ``d =
     logit(new) - logit(old)``. A corrected probability is at least the threshold `t` where
@@ -150,13 +154,15 @@ def compare_rows(
 
     observed = None if positive is None else min(float(np.average(positive, weights=weight)), 1.0)
     before = reference.mean_score if reference.prevalence is None else reference.prevalence
-    interval = moved = alerts_before = alerts_after = None
+    interval = fits = mean = moved = alerts_before = alerts_after = None
     if p is not None and before is not None and 0.0 < before < 1.0:
         rng = np.random.default_rng(random_state)
         interval = prevalence_interval(expit(log_odds(p)), before, weight, rng)
         warning = _verdict.of_calibration(reference)
         said += [] if warning is None else [warning]
-        said += _verdict.of_prevalence(interval, before, columns, observed)
+        mean = float(np.average(p, weights=weight))
+        fits = _label_shift_fits(reference, p, weight, interval.value, sizes)
+        said += _verdict.of_prevalence(interval, before, mean, fits, columns, observed)
     if p is not None and threshold is not None:
         alerts_before = _alerts(p, threshold, weight)
         if interval is not None and before is not None:
@@ -172,6 +178,8 @@ def compare_rows(
         score=score_drift,
         prevalence_before=before,
         prevalence_estimated=interval,
+        label_shift_fits=fits,
+        mean_score=mean,
         prevalence_observed=observed,
         average_precision=figures[0],
         log_loss=figures[1],
@@ -220,6 +228,22 @@ def _table(
 
 def _or_nan(figure: float | None) -> float:
     return math.nan if figure is None else figure
+
+
+def _label_shift_fits(
+    reference: Reference, p: Floats, weight: Floats | None, new_prevalence: float, sizes: Sizes
+) -> bool | None:
+    """Whether scores fall into bins as changed shares of the classes alone would make them."""
+    score, before = reference.score, reference.mean_score
+    if score is None or before is None or not 0.0 < before < 1.0:
+        return None
+    expected = shares_under_label_shift(
+        np.asarray(score.bin_shares), np.asarray(reference.bin_scores), before, new_prevalence
+    )
+    place = np.searchsorted(score.edges, log_odds(p), side="left")
+    counts = np.bincount(place, weight, minlength=expected.size)
+    found = stability(expected, counts / counts.sum(), sizes.reference, sizes.new, _SIGNIFICANCE)
+    return not found.beyond_chance
 
 
 def _moved(threshold: float, before: float, interval: Interval) -> float | None:

@@ -46,6 +46,13 @@ class DriftReport:
         Of the reference; its mean score where it had no labels.
     prevalence_estimated : Interval or None
         From the scores alone, with its 95% bootstrap interval.
+    label_shift_fits : bool or None
+        Whether the scores fall into the bins of the reference as they would if only the shares of
+        the classes had changed to the estimate, or as differently as chance makes them. If not,
+        the estimate is not to be believed.
+    mean_score : float or None
+        Of the new rows: their prevalence if the model's probabilities are still right for them, so
+        that other rows came but each kind of row is as risky as it was.
     prevalence_observed : float or None
         From labels.
     average_precision, log_loss : float or None
@@ -68,6 +75,8 @@ class DriftReport:
     score: ScoreDrift | None
     prevalence_before: float | None
     prevalence_estimated: Interval | None
+    label_shift_fits: bool | None
+    mean_score: float | None
     prevalence_observed: float | None
     average_precision: float | None
     log_loss: float | None

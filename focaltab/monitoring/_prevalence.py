@@ -43,8 +43,8 @@ def prevalence_interval(
     -------
     Interval
     """
-    bins, representative = _binned(score)
-    counts = np.bincount(bins, weight, minlength=representative.size)
+    bins, representative = _binned(score, weight)
+    counts = np.bincount(bins, weight, minlength=representative.size).astype(np.float64)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         value = estimate_prevalence(
@@ -59,11 +59,26 @@ def prevalence_interval(
     return Interval(value, float(low), float(high))
 
 
-def _binned(score: Floats) -> tuple[NDArray[np.intp], Floats]:
+def shares_under_label_shift(
+    bin_shares: Floats, bin_scores: Floats, old_prevalence: float, new_prevalence: float
+) -> Floats:
+    """Share of the rows in each bin of the scores if only the shares of the classes changed.
+
+    Of the rows of a bin with mean probability `m` the positives become ``new / old`` times as
+    many, the negatives ``(1 - new) / (1 - old)`` times.
+    """
+    positives = bin_scores * new_prevalence / old_prevalence
+    negatives = (1.0 - bin_scores) * (1.0 - new_prevalence) / (1.0 - old_prevalence)
+    shares = bin_shares * (positives + negatives)
+    return np.asarray(shares / shares.sum())
+
+
+def _binned(score: Floats, weight: Floats | None) -> tuple[NDArray[np.intp], Floats]:
     """Bin of each row, and the probability of the mean odds of each bin."""
     f = logit(score)
     _, bins = np.unique(np.round(f / _BIN_WIDTH), return_inverse=True)
-    odds = np.bincount(bins, np.exp(f)) / np.bincount(bins)
+    odds = np.exp(f) if weight is None else np.exp(f) * weight
+    odds = np.bincount(bins, odds) / np.bincount(bins, weight)
     return np.asarray(bins, dtype=np.intp), np.asarray(expit(np.log(odds)))
 
 

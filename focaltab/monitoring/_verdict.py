@@ -73,44 +73,52 @@ def of_calibration(reference: Reference) -> str | None:
 def of_prevalence(
     interval: Interval,
     before: float,
+    mean_score: float,
+    fits: bool | None,
     columns: pd.DataFrame,
     observed: float | None,
 ) -> list[str]:
     """The estimated prevalence, and how far it can be believed."""
-    same = interval.low <= before <= interval.high
-    said = [
+    estimate = (
         f"The prevalence is estimated at {percent(interval.value)} (95% interval "
-        f"{percent(interval.low)} to {percent(interval.high)}), "
-        + (
-            f"which {percent(before)} as in the reference agrees with."
-            if same
-            else f"against {percent(before)} in the reference."
-        )
-    ]
-    assumed = (
-        "The estimate assumes that only the shares of the classes changed, not what each class "
-        "looks like"
+        f"{percent(interval.low)} to {percent(interval.high)})"
     )
-    changed = drifted_columns(columns)
-    large = changed[changed["psi"] >= LARGE]
-    if not large.empty:
-        said.append(
-            f"{assumed}; the large change of {', '.join(large['column'].head(_N_NAMED))} speaks "
-            "against that: do not move a threshold by it before labels confirm it."
-        )
-    elif not changed.empty:
-        said.append(
-            f"{assumed}, which the columns that changed make doubtful: see whether labels confirm "
-            "it."
-        )
+    if interval.low <= before <= interval.high:
+        said = [f"{estimate}, which {percent(before)} as in the reference agrees with."]
     else:
-        said.append(f"{assumed}.")
+        said = [f"{estimate}, against {percent(before)} in the reference."]
+    said.append(
+        "That assumes that only the shares of the classes changed, not what each class looks like"
+        + _doubts(fits, columns)
+    )
     if observed is not None and not interval.low <= observed <= interval.high:
         said.append(
             f"The labels say {percent(observed)}, outside that interval: something other than the "
             "shares of the classes changed, or the model is not calibrated."
         )
+    elif fits is False:
+        said.append(
+            f"If each kind of row is as risky as it was, it is the mean score, "
+            f"{percent(mean_score)}, and the threshold stays."
+        )
     return said
+
+
+def _doubts(fits: bool | None, columns: pd.DataFrame) -> str:
+    changed = drifted_columns(columns)
+    large = changed[changed["psi"] >= LARGE]["column"].tolist()
+    against = []
+    if fits is False:
+        against.append("the scores, which do not fall as that would make them,")
+    if large:
+        against.append(f"the large change of {', '.join(large[:_N_NAMED])}")
+    if against:
+        said = " and ".join(against).rstrip(",")
+        speaks = "speak" if len(against) > 1 or fits is False else "speaks"
+        return f"; {said} {speaks} against it: move no threshold before labels confirm it."
+    if not changed.empty:
+        return ", which the columns that changed make doubtful: see whether labels confirm it."
+    return "."
 
 
 def of_threshold(

@@ -100,7 +100,9 @@ def test_values_are_about_the_positive_label(model):
     explanation = explain(flipped, X[:100])
     assert explanation.positive == "bad"
     check_sums(explanation, positive_log_odds(flipped, X[:100], "bad"))
-    unnamed = explain(model.set_params(pos_label=None).fit(X, labels), X[:100])
+    with pytest.warns(UserWarning, match="positive class is 'ok'"):
+        model.set_params(pos_label=None).fit(X, labels)
+    unnamed = explain(model, X[:100])
     assert unnamed.positive == "ok"
     check_sums(unnamed, positive_log_odds(model, X[:100], "ok"))
 
