@@ -68,7 +68,7 @@ class Explanation:
     >>> model = FocalXGBClassifier(n_estimators=10, max_depth=2).fit(X, y)
     >>> explanation = explain(model, pd.DataFrame({"amount": [12.5]}), background=X)
     >>> print(explanation.reasons()["reason"][0])
-    amount 12.50 is low (typical 55.73): lowers the log-odds by 0.5
+    amount 12.50 is low (typical 56.30): lowers the log-odds by ...
     """
 
     values: Floats

@@ -16,7 +16,7 @@ from focaltab.metrics import Interval, average_precision
 from focaltab.metrics._door import is_positive
 from focaltab.monitoring import _verdict
 from focaltab.monitoring._columns import Sizes, compare_column, compare_numbers
-from focaltab.monitoring._drift import DriftReport, ScoreDrift
+from focaltab.monitoring._drift import DriftReport, ScoreDrift, large_changes
 from focaltab.monitoring._prevalence import prevalence_interval, shares_under_label_shift
 from focaltab.monitoring._reference import Reference
 from focaltab.monitoring._rows import (
@@ -109,7 +109,7 @@ def compare_rows(
     >>> report.drifted
     ['amount']
     >>> print(compare_rows(reference, rows(80.0)).verdict)
-    No column changed by more than chance and the rule of thumb allow.
+    No column changed beyond both chance and the rule of thumb.
     """
     if not isinstance(reference, Reference):
         raise TypeError(f"reference must be a Reference, got {type(reference).__name__}.")
@@ -168,7 +168,9 @@ def compare_rows(
         if interval is not None and before is not None:
             moved = _moved(threshold, before, interval)
             alerts_after = None if moved is None else _alerts(p, moved, weight)
-            said.append(_verdict.of_threshold(threshold, moved, alerts_before, alerts_after))
+            believed = fits is not False and not large_changes(columns)
+            alerts = (alerts_before, alerts_after)
+            said.append(_verdict.of_threshold(threshold, moved, alerts, believed=believed))
     figures = _judged(positive, p, weight)
     return DriftReport(
         columns=columns,

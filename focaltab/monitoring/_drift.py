@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from focaltab.metrics import Interval
-from focaltab.monitoring._stability import Level
+from focaltab.monitoring._stability import LARGE, Level
 
 
 class ScoreDrift(NamedTuple):
@@ -94,6 +94,14 @@ class DriftReport:
         """
         return drifted_columns(self.columns)["column"].tolist()
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether figures speak against the estimated prevalence, and so the moved threshold.
+
+        Either `label_shift_fits` is False or a column changed widely.
+        """
+        return self.label_shift_fits is False or bool(large_changes(self.columns))
+
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON; null where a figure makes no sense.
 
@@ -105,7 +113,8 @@ class DriftReport:
         figures = {name: _plain(getattr(self, name)) for name in names}
         rows = self.columns.to_dict(orient="records")
         columns = [{str(k): _plain(value) for k, value in row.items()} for row in rows]
-        return {"columns": columns, **figures, "drifted": self.drifted}
+        found = {"drifted": self.drifted, "is_doubtful": self.is_doubtful}
+        return {"columns": columns, **figures, **found}
 
 
 def drifted_columns(columns: pd.DataFrame) -> pd.DataFrame:
@@ -113,6 +122,12 @@ def drifted_columns(columns: pd.DataFrame) -> pd.DataFrame:
     changed = (columns["level"] != "stable") & columns["beyond_chance"]
     rows = columns[changed & (columns["kind"] != "date")]
     return rows.sort_values("psi", ascending=False, kind="stable")
+
+
+def large_changes(columns: pd.DataFrame) -> list[str]:
+    """Columns whose change is large, beyond chance."""
+    changed = drifted_columns(columns)
+    return changed[changed["psi"] >= LARGE]["column"].tolist()
 
 
 def _plain(value: Any) -> Any:

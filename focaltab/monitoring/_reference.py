@@ -137,7 +137,8 @@ class Reference:
             frame, weight = frame.iloc[counts].reset_index(drop=True), weight[counts]
             p = None if p is None else p[counts]
             positive = None if positive is None else positive[counts]
-        score_summary, bin_scores = None, ()
+        score_summary: ColumnSummary | None = None
+        bin_scores: tuple[float, ...] = ()
         if p is not None:
             score_summary = ColumnSummary.of_numbers(_SCORE, log_odds(p), weight)
             bin_scores = _bin_means(score_summary, p, weight)

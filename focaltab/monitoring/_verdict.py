@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
 from focaltab.metrics import Interval
-from focaltab.monitoring._drift import ScoreDrift, drifted_columns
+from focaltab.monitoring._drift import ScoreDrift, drifted_columns, large_changes
 from focaltab.monitoring._reference import Reference
-from focaltab.monitoring._stability import LARGE, MODERATE
+from focaltab.monitoring._stability import MODERATE
 
 _N_NAMED = 5
 # A mean score that is off by so many standard errors, and so large a share, is not calibrated.
@@ -22,17 +23,15 @@ def of_columns(columns: pd.DataFrame, n_rows: int, extra: tuple[str, ...]) -> li
     changed = drifted_columns(columns)
     said = []
     if changed.empty:
-        said.append("No column changed by more than chance and the rule of thumb allow.")
+        said.append("No column changed beyond both chance and the rule of thumb.")
     else:
-        named = [
-            f"{row.column} (PSI {row.psi:.2f}, {row.level})"
-            for row in changed.head(_N_NAMED).itertuples()
-        ]
-        more = len(changed) - len(named)
-        said.append(
-            f"{len(changed)} of {len(columns)} columns changed: {', '.join(named)}"
-            + (f" and {more} more." if more else ".")
-        )
+        named = [f"{row.column} (PSI {row.psi:.2f}, {row.level})" for row in changed.itertuples()]
+        said.append(f"{len(changed)} of {len(columns)} columns changed: {_listed(named)}.")
+    little = columns[
+        columns["beyond_chance"] & (columns["level"] == "stable") & (columns["kind"] != "date")
+    ]["column"].tolist()
+    if little:
+        said.append(f"Beyond chance, but little (PSI below {MODERATE}): {_listed(little)}.")
     noisy = int((columns["psi_limit"] > MODERATE).sum())
     if noisy:
         said.append(
@@ -44,7 +43,7 @@ def of_columns(columns: pd.DataFrame, n_rows: int, extra: tuple[str, ...]) -> li
     if not moved.empty:
         said.append(f"Dates moved on, as they do: {', '.join(moved['column'])}.")
     if extra:
-        said.append(f"Not in the reference: {', '.join(extra[:_N_NAMED])}{_and_more(extra)}.")
+        said.append(f"Not in the reference: {_listed(extra)}.")
     return said
 
 
@@ -88,9 +87,15 @@ def of_prevalence(
     else:
         said = [f"{estimate}, against {percent(before)} in the reference."]
     said.append(
-        "That assumes that only the shares of the classes changed, not what each class looks like"
-        + _doubts(fits, columns)
+        "That assumes that only the shares of the classes changed, not what each class looks like."
     )
+    large = large_changes(columns)
+    if fits is False:
+        said.append("The scores do not fall as that would make them.")
+    if large:
+        said.append(f"The large change of {_listed(large)} speaks against it.")
+    elif not drifted_columns(columns).empty:
+        said.append("The columns that changed make it doubtful.")
     if observed is not None and not interval.low <= observed <= interval.high:
         said.append(
             f"The labels say {percent(observed)}, outside that interval: something other than the "
@@ -98,43 +103,32 @@ def of_prevalence(
         )
     elif fits is False:
         said.append(
-            f"If each kind of row is as risky as it was, it is the mean score, "
-            f"{percent(mean_score)}, and the threshold stays."
+            "If each kind of row is as risky as it was, it is the mean score, "
+            f"{percent(mean_score)}."
         )
     return said
-
-
-def _doubts(fits: bool | None, columns: pd.DataFrame) -> str:
-    changed = drifted_columns(columns)
-    large = changed[changed["psi"] >= LARGE]["column"].tolist()
-    against = []
-    if fits is False:
-        against.append("the scores, which do not fall as that would make them,")
-    if large:
-        against.append(f"the large change of {', '.join(large[:_N_NAMED])}")
-    if against:
-        said = " and ".join(against).rstrip(",")
-        speaks = "speak" if len(against) > 1 or fits is False else "speaks"
-        return f"; {said} {speaks} against it: move no threshold before labels confirm it."
-    if not changed.empty:
-        return ", which the columns that changed make doubtful: see whether labels confirm it."
-    return "."
 
 
 def of_threshold(
     threshold: float,
     moved: float | None,
-    alerts_before: float,
-    alerts_after: float | None,
+    alerts: tuple[float, float | None],
+    *,
+    believed: bool,
 ) -> str:
-    """Whether the threshold must move."""
-    if moved is None or alerts_after is None:
+    """Whether the threshold must move, `alerts` being those before and after."""
+    before, after = alerts
+    if moved is None or after is None:
+        return f"The threshold of {threshold:.4g} can stay: {before:.3g} alerts per 1,000 rows."
+    made = f"{after:.3g} alerts per 1,000 rows in place of {before:.3g}"
+    if believed:
         return (
-            f"The threshold of {threshold:.4g} can stay: {alerts_before:.3g} alerts per 1,000 rows."
+            f"To decide as {threshold:.4g} does on corrected probabilities, move the threshold to "
+            f"{moved:.4g}: {made}."
         )
     return (
-        f"To decide as {threshold:.4g} does on corrected probabilities, move the threshold to "
-        f"{moved:.4g}: {alerts_after:.3g} alerts per 1,000 rows in place of {alerts_before:.3g}."
+        f"Do not move the threshold of {threshold:.4g} before labels confirm the estimate; it "
+        f"would be {moved:.4g}: {made}."
     )
 
 
@@ -143,6 +137,6 @@ def percent(share: float) -> str:
     return f"{100.0 * share:.3g}%"
 
 
-def _and_more(names: tuple[str, ...]) -> str:
+def _listed(names: Sequence[str]) -> str:
     more = len(names) - _N_NAMED
-    return f" and {more} more" if more > 0 else ""
+    return ", ".join(names[:_N_NAMED]) + (f" and {more} more" if more > 0 else "")
