@@ -82,12 +82,13 @@ def compare_rows(
     and also what chance makes of so many rows and bins.
 
     *Prevalence.* It is estimated from the scores by the iteration of Saerens et al. (2002),
-    `focaltab.calibration.estimate_prevalence`, and its interval by 500 resamples of the rows. The
-    estimate assumes *label shift*: the shares of the classes changed, but each class looks as it
-    did. Where columns drift, or the scores do not fall as it would make them
-    (`DriftReport.label_shift_fits`), that is doubtful, and the verdict says so. If instead each
-    kind of row is as risky as it was, and others came, the prevalence is the mean score, and no
-    threshold needs to move.
+    `focaltab.calibration.estimate_prevalence`, and its interval by 500 resamples of the rows, the
+    old prevalence being drawn within its own error. The old one is the mean score of the reference
+    where it has scores: what the probabilities are calibrated to. The estimate assumes *label
+    shift*: the shares of the classes changed, but each class looks as it did. Where columns drift,
+    or the scores do not fall as it would make them (`DriftReport.label_shift_fits`), that is
+    doubtful, and the verdict says so. If instead each kind of row is as risky as it was, and others
+    came, the prevalence is the mean score, and no threshold needs to move.
 
     *Threshold.* At the new prevalence the log-odds of each row are ``logit(p) + d`` with ``d =
     logit(new) - logit(old)``. A corrected probability is at least the threshold `t` where
@@ -153,11 +154,11 @@ def compare_rows(
         said.append(_verdict.of_score(score_drift))
 
     observed = None if positive is None else min(float(np.average(positive, weights=weight)), 1.0)
-    before = reference.mean_score if reference.prevalence is None else reference.prevalence
+    before, error = _old_prevalence(reference)
     interval = fits = mean = moved = alerts_before = alerts_after = None
     if p is not None and before is not None and 0.0 < before < 1.0:
         rng = np.random.default_rng(random_state)
-        interval = prevalence_interval(expit(log_odds(p)), before, weight, rng)
+        interval = prevalence_interval(expit(log_odds(p)), before, error, weight, rng)
         warning = _verdict.of_calibration(reference)
         said += [] if warning is None else [warning]
         mean = float(np.average(p, weights=weight))
@@ -230,6 +231,19 @@ def _table(
 
 def _or_nan(figure: float | None) -> float:
     return math.nan if figure is None else figure
+
+
+def _old_prevalence(reference: Reference) -> tuple[float | None, float]:
+    """The prevalence that probabilities are calibrated to, and its standard error.
+
+    Their mean over the reference is that, and less noisy than the share of its labels.
+    """
+    if reference.mean_score is not None and reference.score_deviation is not None:
+        return reference.mean_score, reference.score_deviation / math.sqrt(reference.effective_rows)
+    share = reference.prevalence
+    if share is None:
+        return None, 0.0
+    return share, math.sqrt(share * (1.0 - share) / reference.effective_rows)
 
 
 def _label_shift_fits(

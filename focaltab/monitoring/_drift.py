@@ -43,7 +43,8 @@ class DriftReport:
         Columns of the new rows that the reference does not know.
     score : ScoreDrift or None
     prevalence_before : float or None
-        Of the reference; its mean score where it had no labels.
+        Of the reference: its mean score, which the probabilities are calibrated to, or the share
+        of positives where it had no scores.
     prevalence_estimated : Interval or None
         From the scores alone, with its 95% bootstrap interval.
     label_shift_fits : bool or None

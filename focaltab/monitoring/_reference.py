@@ -30,6 +30,7 @@ _FIELDS = (
     "positive",
     "score",
     "mean_score",
+    "score_deviation",
     "bin_scores",
     "fingerprint",
 )
@@ -59,6 +60,8 @@ class Reference:
     score : ColumnSummary or None
         Of the log-odds of the probabilities, within plus or minus 16.
     mean_score : float or None
+    score_deviation : float or None
+        Standard deviation of the probabilities.
     bin_scores : tuple of float
         Mean probability in each bin of `score`; empty without scores.
     fingerprint : str
@@ -85,6 +88,7 @@ class Reference:
     positive: str | int | float | bool | None
     score: ColumnSummary | None
     mean_score: float | None
+    score_deviation: float | None
     bin_scores: tuple[float, ...]
     fingerprint: str
 
@@ -152,6 +156,7 @@ class Reference:
             positive=_plain_label(pos_label),
             score=score_summary,
             mean_score=None if p is None else _mean(p, weight),
+            score_deviation=None if p is None else _deviation(p, weight),
             bin_scores=bin_scores,
             fingerprint=fingerprint,
         )
@@ -172,6 +177,7 @@ class Reference:
             "positive": self.positive,
             "score": None if self.score is None else self.score.to_dict(),
             "mean_score": self.mean_score,
+            "score_deviation": self.score_deviation,
             "bin_scores": list(self.bin_scores),
             "fingerprint": self.fingerprint,
         }
@@ -217,8 +223,11 @@ class Reference:
             if score.kind != "number" or score.is_empty or score.missing:
                 raise ValueError("reference.score must be numbers without gaps.")
         mean_score = _plain.optional_share(field["mean_score"], "reference.mean_score")
-        if (mean_score is None) != (score is None):
-            raise ValueError("reference.score and mean_score must both be given, or both null.")
+        deviation = _plain.optional_share(field["score_deviation"], "reference.score_deviation")
+        if len({figure is None for figure in (score, mean_score, deviation)}) > 1:
+            raise ValueError(
+                "reference.score, mean_score and score_deviation must all be given, or all null."
+            )
         bin_scores = _plain.numbers(field["bin_scores"], "reference.bin_scores")
         n_bins = 0 if score is None else len(score.bin_shares)
         if len(bin_scores) != n_bins or not all(0.0 <= mean <= 1.0 for mean in bin_scores):
@@ -247,6 +256,7 @@ class Reference:
             positive=positive,
             score=score,
             mean_score=mean_score,
+            score_deviation=deviation,
             bin_scores=bin_scores,
             fingerprint=_plain.text(field["fingerprint"], "reference.fingerprint"),
         )
@@ -267,6 +277,10 @@ def _bin_means(
 def _mean(shares: NDArray[Any], weight: Any) -> float:
     # Rounding may carry a weighted mean of ones above 1.
     return min(float(np.average(shares, weights=weight)), 1.0)
+
+
+def _deviation(p: NDArray[Any], weight: Any) -> float:
+    return float(np.sqrt(np.average((p - np.average(p, weights=weight)) ** 2, weights=weight)))
 
 
 def _plain_label(label: Any) -> Any:

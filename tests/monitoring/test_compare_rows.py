@@ -309,6 +309,24 @@ def test_an_uncalibrated_reference_is_told():
     assert "not calibrated" in report.verdict
 
 
+def test_many_rows_of_the_same_kind_move_no_threshold():
+    """Where the classes overlap much, a small error of the old prevalence goes a long way."""
+    rng = np.random.default_rng(0)
+    p = rng.beta(0.1, 10.0, 20_000)
+    X = np.zeros((p.size, 1))
+    reference = Reference.from_rows(X, rng.random(p.size) < p, score=p)
+    moved = 0
+    for seed in range(20):
+        new = np.random.default_rng(seed).beta(0.1, 10.0, 100_000)
+        report = compare_rows(
+            reference, np.zeros((new.size, 1)), score=new, threshold=0.2, random_state=seed
+        )
+        moved += report.moved_threshold is not None
+    assert moved <= 4
+    same = compare_rows(reference, X, score=p, threshold=0.2, random_state=0)
+    assert same.prevalence_estimated.value == pytest.approx(p.mean(), rel=1e-3)
+
+
 def test_without_labels_the_mean_score_is_the_old_prevalence():
     X, _, score = scored(5000, PREVALENCE, 0)
     report = compare_rows(Reference.from_rows(X, score=score), X, score=score)

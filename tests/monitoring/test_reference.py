@@ -205,6 +205,8 @@ AMOUNT, CITY = ("columns", 0), ("columns", 2)
         (("positive",), [1], r"reference\.positive"),
         (("fingerprint",), None, r"reference\.fingerprint"),
         (("mean_score",), None, "mean_score"),
+        (("score_deviation",), None, "score_deviation"),
+        (("score_deviation",), -0.1, r"reference\.score_deviation"),
         (("bin_scores",), [0.5], r"reference\.bin_scores"),
         (("bin_scores", 3), 1.5, r"reference\.bin_scores"),
         (("score", "kind"), "text", r"reference\.score"),
