@@ -17,6 +17,7 @@ from focaltab.explanation._trees import (
     LOG_ODDS,
     Contributions,
     booster_contributions,
+    loss_of_stock,
     number_one,
     unit_of,
 )
@@ -128,7 +129,7 @@ def explain(
         typical = typical_of_reference(background, names)
     else:
         typical = typical_of_rows((core.table if rows is None else rows).frame)
-    probability = np.asarray(core.model.predict_proba(core.table.as_given()), dtype=np.float64)
+    probability = _stated(core, found)
     if positive is not None:
         probability = probability[:, classes.tolist().index(positive)]
     return Explanation(
@@ -206,8 +207,29 @@ def _of_booster(
     return Contributions(turned * sign * values, np.asarray(turned * base))
 
 
+def _stated(core: Core, found: Contributions) -> Floats:
+    """Probability of each class, shape (n_samples, n_classes).
+
+    Raises
+    ------
+    ValueError
+        For a stock booster under an objective that it knows no probabilities of.
+    """
+    loss = loss_of_stock(core.model)
+    if loss is not None:
+        return np.asarray(loss.predict_proba(found.values.sum(axis=1) + found.base_value))
+    stated = np.asarray(core.model.predict_proba(core.table.as_given()), dtype=np.float64)
+    if stated.ndim != 2 or not ((stated >= 0.0) & (stated <= 1.0)).all():
+        raise ValueError(
+            f"{type(core.model).__name__}.predict_proba gives no probabilities, as under an "
+            "objective of one's own: use an estimator that knows its objective."
+        )
+    return stated
+
+
 def _summed(values: Floats, sources: NDArray[np.intp], n_columns: int) -> Floats:
     """Sums over the columns that were made from the same one; 0 for columns that none was."""
     summed = np.zeros((values.shape[0], n_columns, *values.shape[2:]))
-    np.add.at(summed, (slice(None), sources), values)
+    for position, source in enumerate(sources.tolist()):
+        summed[:, source] += values[:, position]
     return summed

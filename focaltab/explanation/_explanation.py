@@ -31,7 +31,8 @@ _COLUMNS = (
 class Explanation:
     """What each column adds to the margin of each row; `focaltab.explain` makes one.
 
-    ``values.sum(axis=1) + base_value`` is the margin of the rows.
+    ``values.sum(axis=1) + base_value`` is the margin of the rows. Where models are sampled,
+    probabilities closer than 1e-7 to 0 or 1 are taken for that, since log-odds of 0 are infinite.
 
     Attributes
     ----------
@@ -67,7 +68,7 @@ class Explanation:
     >>> model = FocalXGBClassifier(n_estimators=10, max_depth=2).fit(X, y)
     >>> explanation = explain(model, pd.DataFrame({"amount": [12.5]}), background=X)
     >>> print(explanation.reasons()["reason"][0])
-    amount 12.50 is low (typical 55.73): lowers the log-odds by 0.5
+    amount 12.50 is low (typical 56.30): lowers the log-odds by ...
     """
 
     values: Floats
@@ -166,7 +167,7 @@ class Explanation:
             Without shap.
         """
         require("shap", "Explanation.to_shap", extra="explain")
-        import shap
+        import shap  # type: ignore[import-untyped]
 
         n_rows = len(self.values)
         base = np.repeat(np.asarray(self.base_value)[None, ...], n_rows, axis=0)

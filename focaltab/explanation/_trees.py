@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from focaltab import _inputs
+from focaltab.boosting import BoosterObjective
 from focaltab.explanation._layers import BoosterInside
+from focaltab.losses import FocalLoss
 
 Floats = NDArray[np.float64]
 
@@ -47,10 +49,7 @@ def booster_contributions(inside: BoosterInside) -> Contributions:
 
 def unit_of(model: Any, library: str) -> str:
     """What a booster's margin is."""
-    loss = getattr(model, "loss_", None)
-    if loss is None:
-        # A stock class that was given the objective of this package.
-        loss = getattr(getattr(model, "objective", None), "loss", None)
+    loss = getattr(model, "loss_", None) or loss_of_stock(model)
     if loss is not None:
         return FOCAL_MARGIN if loss.link_name == "focal" else LOG_ODDS
     if library == "xgboost":
@@ -60,6 +59,15 @@ def unit_of(model: Any, library: str) -> str:
         # LightGBM's sigmoid may stretch the margin before it is one of log-odds.
         named = model.objective_ in _LIGHTGBM_LOG_ODDS and params.get("sigmoid", 1.0) == 1.0
     return LOG_ODDS if named else MARGIN
+
+
+def loss_of_stock(model: Any) -> FocalLoss | None:
+    """The loss of a stock class that was given an objective of this package.
+
+    Its library takes the margins for probabilities.
+    """
+    objective = getattr(model, "objective", None)
+    return objective.loss if isinstance(objective, BoosterObjective) else None
 
 
 def number_one(model: Any) -> Any:

@@ -127,11 +127,13 @@ def _psi(
     summary: ColumnSummary, before: Floats, now: Floats, missing: float, sizes: Sizes
 ) -> Stability:
     """PSI over bins of the values that are there, and one of those that are not."""
-    shares = [
-        np.append(bins * (1.0 - absent), absent)
-        for bins, absent in ((before, summary.missing), (now, missing))
-    ]
-    return stability(*shares, sizes.reference, sizes.new, sizes.significance)
+    return stability(
+        np.append(before * (1.0 - summary.missing), summary.missing),
+        np.append(now * (1.0 - missing), missing),
+        sizes.reference,
+        sizes.new,
+        sizes.significance,
+    )
 
 
 def _refuse_another_kind(summary: ColumnSummary, column: pd.Series) -> None:

@@ -16,8 +16,8 @@ from focaltab.metrics import Interval, average_precision
 from focaltab.metrics._door import is_positive
 from focaltab.monitoring import _verdict
 from focaltab.monitoring._columns import Sizes, compare_column, compare_numbers
-from focaltab.monitoring._drift import DriftReport, ScoreDrift
-from focaltab.monitoring._prevalence import prevalence_interval
+from focaltab.monitoring._drift import DriftReport, ScoreDrift, large_changes
+from focaltab.monitoring._prevalence import prevalence_interval, shares_under_label_shift
 from focaltab.monitoring._reference import Reference
 from focaltab.monitoring._rows import (
     as_frame,
@@ -26,6 +26,7 @@ from focaltab.monitoring._rows import (
     effective_rows,
     log_odds,
 )
+from focaltab.monitoring._stability import stability
 
 Floats = NDArray[np.float64]
 
@@ -81,9 +82,13 @@ def compare_rows(
     and also what chance makes of so many rows and bins.
 
     *Prevalence.* It is estimated from the scores by the iteration of Saerens et al. (2002),
-    `focaltab.calibration.estimate_prevalence`, and its interval by 500 resamples of the rows. The
-    estimate assumes *label shift*: the shares of the classes changed, but each class looks as it
-    did. Where columns drift widely, that is doubtful, and the verdict says so.
+    `focaltab.calibration.estimate_prevalence`, and its interval by 500 resamples of the rows, the
+    old prevalence being drawn within its own error. The old one is the mean score of the reference
+    where it has scores: what the probabilities are calibrated to. The estimate assumes *label
+    shift*: the shares of the classes changed, but each class looks as it did. Where columns drift,
+    or the scores do not fall as it would make them (`DriftReport.label_shift_fits`), that is
+    doubtful, and the verdict says so. If instead each kind of row is as risky as it was, and others
+    came, the prevalence is the mean score, and no threshold needs to move.
 
     *Threshold.* At the new prevalence the log-odds of each row are ``logit(p) + d`` with ``d =
     logit(new) - logit(old)``. A corrected probability is at least the threshold `t` where
@@ -105,7 +110,7 @@ def compare_rows(
     >>> report.drifted
     ['amount']
     >>> print(compare_rows(reference, rows(80.0)).verdict)
-    No column changed by more than chance and the rule of thumb allow.
+    No column changed beyond both chance and the rule of thumb.
     """
     if not isinstance(reference, Reference):
         raise TypeError(f"reference must be a Reference, got {type(reference).__name__}.")
@@ -149,20 +154,24 @@ def compare_rows(
         said.append(_verdict.of_score(score_drift))
 
     observed = None if positive is None else min(float(np.average(positive, weights=weight)), 1.0)
-    before = reference.mean_score if reference.prevalence is None else reference.prevalence
-    interval = moved = alerts_before = alerts_after = None
+    before, error = _old_prevalence(reference)
+    interval = fits = mean = moved = alerts_before = alerts_after = None
     if p is not None and before is not None and 0.0 < before < 1.0:
         rng = np.random.default_rng(random_state)
-        interval = prevalence_interval(expit(log_odds(p)), before, weight, rng)
+        interval = prevalence_interval(expit(log_odds(p)), before, error, weight, rng)
         warning = _verdict.of_calibration(reference)
         said += [] if warning is None else [warning]
-        said += _verdict.of_prevalence(interval, before, columns, observed)
+        mean = float(np.average(p, weights=weight))
+        fits = _label_shift_fits(reference, p, weight, interval.value, sizes)
+        said += _verdict.of_prevalence(interval, before, mean, fits, columns, observed)
     if p is not None and threshold is not None:
         alerts_before = _alerts(p, threshold, weight)
         if interval is not None and before is not None:
             moved = _moved(threshold, before, interval)
             alerts_after = None if moved is None else _alerts(p, moved, weight)
-            said.append(_verdict.of_threshold(threshold, moved, alerts_before, alerts_after))
+            believed = fits is not False and not large_changes(columns)
+            alerts = (alerts_before, alerts_after)
+            said.append(_verdict.of_threshold(threshold, moved, alerts, believed=believed))
     figures = _judged(positive, p, weight)
     return DriftReport(
         columns=columns,
@@ -172,6 +181,8 @@ def compare_rows(
         score=score_drift,
         prevalence_before=before,
         prevalence_estimated=interval,
+        label_shift_fits=fits,
+        mean_score=mean,
         prevalence_observed=observed,
         average_precision=figures[0],
         log_loss=figures[1],
@@ -220,6 +231,35 @@ def _table(
 
 def _or_nan(figure: float | None) -> float:
     return math.nan if figure is None else figure
+
+
+def _old_prevalence(reference: Reference) -> tuple[float | None, float]:
+    """The prevalence that probabilities are calibrated to, and its standard error.
+
+    Their mean over the reference is that, and less noisy than the share of its labels.
+    """
+    if reference.mean_score is not None and reference.score_deviation is not None:
+        return reference.mean_score, reference.score_deviation / math.sqrt(reference.effective_rows)
+    share = reference.prevalence
+    if share is None:
+        return None, 0.0
+    return share, math.sqrt(share * (1.0 - share) / reference.effective_rows)
+
+
+def _label_shift_fits(
+    reference: Reference, p: Floats, weight: Floats | None, new_prevalence: float, sizes: Sizes
+) -> bool | None:
+    """Whether scores fall into bins as changed shares of the classes alone would make them."""
+    score, before = reference.score, reference.mean_score
+    if score is None or before is None or not 0.0 < before < 1.0:
+        return None
+    expected = shares_under_label_shift(
+        np.asarray(score.bin_shares), np.asarray(reference.bin_scores), before, new_prevalence
+    )
+    place = np.searchsorted(score.edges, log_odds(p), side="left")
+    counts = np.bincount(place, weight, minlength=expected.size)
+    found = stability(expected, counts / counts.sum(), sizes.reference, sizes.new, _SIGNIFICANCE)
+    return not found.beyond_chance
 
 
 def _moved(threshold: float, before: float, interval: Interval) -> float | None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from focaltab.metrics import Interval
-from focaltab.monitoring._stability import Level
+from focaltab.monitoring._stability import LARGE, Level
 
 
 class ScoreDrift(NamedTuple):
@@ -43,9 +43,17 @@ class DriftReport:
         Columns of the new rows that the reference does not know.
     score : ScoreDrift or None
     prevalence_before : float or None
-        Of the reference; its mean score where it had no labels.
+        Of the reference: its mean score, which the probabilities are calibrated to, or the share
+        of positives where it had no scores.
     prevalence_estimated : Interval or None
         From the scores alone, with its 95% bootstrap interval.
+    label_shift_fits : bool or None
+        Whether the scores fall into the bins of the reference as they would if only the shares of
+        the classes had changed to the estimate, or as differently as chance makes them. If not,
+        the estimate is not to be believed.
+    mean_score : float or None
+        Of the new rows: their prevalence if the model's probabilities are still right for them, so
+        that other rows came but each kind of row is as risky as it was.
     prevalence_observed : float or None
         From labels.
     average_precision, log_loss : float or None
@@ -68,6 +76,8 @@ class DriftReport:
     score: ScoreDrift | None
     prevalence_before: float | None
     prevalence_estimated: Interval | None
+    label_shift_fits: bool | None
+    mean_score: float | None
     prevalence_observed: float | None
     average_precision: float | None
     log_loss: float | None
@@ -85,6 +95,14 @@ class DriftReport:
         """
         return drifted_columns(self.columns)["column"].tolist()
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether figures speak against the estimated prevalence, and so the moved threshold.
+
+        Either `label_shift_fits` is False or a column changed widely.
+        """
+        return self.label_shift_fits is False or bool(large_changes(self.columns))
+
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON; null where a figure makes no sense.
 
@@ -96,7 +114,8 @@ class DriftReport:
         figures = {name: _plain(getattr(self, name)) for name in names}
         rows = self.columns.to_dict(orient="records")
         columns = [{str(k): _plain(value) for k, value in row.items()} for row in rows]
-        return {"columns": columns, **figures, "drifted": self.drifted}
+        found = {"drifted": self.drifted, "is_doubtful": self.is_doubtful}
+        return {"columns": columns, **figures, **found}
 
 
 def drifted_columns(columns: pd.DataFrame) -> pd.DataFrame:
@@ -104,6 +123,12 @@ def drifted_columns(columns: pd.DataFrame) -> pd.DataFrame:
     changed = (columns["level"] != "stable") & columns["beyond_chance"]
     rows = columns[changed & (columns["kind"] != "date")]
     return rows.sort_values("psi", ascending=False, kind="stable")
+
+
+def large_changes(columns: pd.DataFrame) -> list[str]:
+    """Columns whose change is large, beyond chance."""
+    changed = drifted_columns(columns)
+    return changed[changed["psi"] >= LARGE]["column"].tolist()
 
 
 def _plain(value: Any) -> Any:

@@ -30,6 +30,8 @@ _FIELDS = (
     "positive",
     "score",
     "mean_score",
+    "score_deviation",
+    "bin_scores",
     "fingerprint",
 )
 _SCORE = "log-odds of the score"
@@ -58,6 +60,10 @@ class Reference:
     score : ColumnSummary or None
         Of the log-odds of the probabilities, within plus or minus 16.
     mean_score : float or None
+    score_deviation : float or None
+        Standard deviation of the probabilities.
+    bin_scores : tuple of float
+        Mean probability in each bin of `score`; empty without scores.
     fingerprint : str
         Hash of the rows, labels, scores and weights.
 
@@ -82,6 +88,8 @@ class Reference:
     positive: str | int | float | bool | None
     score: ColumnSummary | None
     mean_score: float | None
+    score_deviation: float | None
+    bin_scores: tuple[float, ...]
     fingerprint: str
 
     @classmethod
@@ -133,6 +141,11 @@ class Reference:
             frame, weight = frame.iloc[counts].reset_index(drop=True), weight[counts]
             p = None if p is None else p[counts]
             positive = None if positive is None else positive[counts]
+        score_summary: ColumnSummary | None = None
+        bin_scores: tuple[float, ...] = ()
+        if p is not None:
+            score_summary = ColumnSummary.of_numbers(_SCORE, log_odds(p), weight)
+            bin_scores = _bin_means(score_summary, p, weight)
         return cls(
             columns=tuple(
                 ColumnSummary.from_values(str(name), frame[name], weight) for name in frame.columns
@@ -141,8 +154,10 @@ class Reference:
             effective_rows=effective_rows(weight, len(frame)),
             prevalence=None if positive is None else _mean(positive, weight),
             positive=_plain_label(pos_label),
-            score=None if p is None else ColumnSummary.of_numbers(_SCORE, log_odds(p), weight),
+            score=score_summary,
             mean_score=None if p is None else _mean(p, weight),
+            score_deviation=None if p is None else _deviation(p, weight),
+            bin_scores=bin_scores,
             fingerprint=fingerprint,
         )
 
@@ -162,6 +177,8 @@ class Reference:
             "positive": self.positive,
             "score": None if self.score is None else self.score.to_dict(),
             "mean_score": self.mean_score,
+            "score_deviation": self.score_deviation,
+            "bin_scores": list(self.bin_scores),
             "fingerprint": self.fingerprint,
         }
 
@@ -206,8 +223,18 @@ class Reference:
             if score.kind != "number" or score.is_empty or score.missing:
                 raise ValueError("reference.score must be numbers without gaps.")
         mean_score = _plain.optional_share(field["mean_score"], "reference.mean_score")
-        if (mean_score is None) != (score is None):
-            raise ValueError("reference.score and mean_score must both be given, or both null.")
+        deviation = _plain.optional_share(field["score_deviation"], "reference.score_deviation")
+        if len({figure is None for figure in (score, mean_score, deviation)}) > 1:
+            raise ValueError(
+                "reference.score, mean_score and score_deviation must all be given, or all null."
+            )
+        bin_scores = _plain.numbers(field["bin_scores"], "reference.bin_scores")
+        n_bins = 0 if score is None else len(score.bin_shares)
+        if len(bin_scores) != n_bins or not all(0.0 <= mean <= 1.0 for mean in bin_scores):
+            raise ValueError(
+                f"reference.bin_scores must hold a probability for each of {n_bins} bins of the "
+                "score."
+            )
         positive = field["positive"]
         if isinstance(positive, int | float):
             if not isinstance(positive, bool):
@@ -229,13 +256,31 @@ class Reference:
             positive=positive,
             score=score,
             mean_score=mean_score,
+            score_deviation=deviation,
+            bin_scores=bin_scores,
             fingerprint=_plain.text(field["fingerprint"], "reference.fingerprint"),
         )
+
+
+def _bin_means(
+    summary: ColumnSummary, p: NDArray[np.float64], weight: NDArray[np.float64] | None
+) -> tuple[float, ...]:
+    """Mean probability in each bin of the log-odds; 1 in the last one where it is empty."""
+    place = np.searchsorted(summary.edges, log_odds(p), side="left")
+    n_bins = summary.edges.size + 1
+    rows = np.bincount(place, weight, minlength=n_bins)
+    total = np.bincount(place, p if weight is None else p * weight, minlength=n_bins)
+    means = np.divide(total, rows, out=np.ones(n_bins), where=rows > 0)
+    return tuple(np.minimum(means, 1.0).tolist())
 
 
 def _mean(shares: NDArray[Any], weight: Any) -> float:
     # Rounding may carry a weighted mean of ones above 1.
     return min(float(np.average(shares, weights=weight)), 1.0)
+
+
+def _deviation(p: NDArray[Any], weight: Any) -> float:
+    return float(np.sqrt(np.average((p - np.average(p, weights=weight)) ** 2, weights=weight)))
 
 
 def _plain_label(label: Any) -> Any:

@@ -32,6 +32,7 @@ _DECILES = slice(10, 91, 10)
 # are, and none that is long.
 _MAX_VALUES = 50
 _LEAST_SHARE = 0.005
+_LEAST_ROWS = 5
 _LONGEST = 100
 _KINDS = ("number", "date", "category", "text")
 _FIELDS = (
@@ -67,7 +68,8 @@ class ColumnSummary:
         Whether all numbers are whole.
     values : tuple of (str, float)
         Of a category or text: its values as they are written, each with its share, the most
-        common first. Of text only values of at least 0.5% of the rows are kept, at most 50.
+        common first. Of text only values of at least 0.5% of the rows, and 5 of them, are kept, at
+        most 50.
     other : float
         Share of the values that are not kept.
     """
@@ -170,8 +172,11 @@ class ColumnSummary:
         shares = counts / counts.sum()
         # Of equally common values the first in the alphabet, whatever the order of rows.
         order = sorted(range(len(found)), key=lambda k: (-shares[k], found[k]))
-        least = 0.0 if kind == "category" else _LEAST_SHARE
-        kept = [k for k in order[:_MAX_VALUES] if shares[k] >= least and len(found[k]) <= _LONGEST]
+        common = np.full(len(found), True)
+        if kind == "text":
+            rows = np.bincount(codes[present], minlength=len(found))
+            common = (shares >= _LEAST_SHARE) & (rows >= _LEAST_ROWS)
+        kept = [k for k in order[:_MAX_VALUES] if common[k] and len(found[k]) <= _LONGEST]
         others = set(order) - set(kept)
         return cls(
             name,
@@ -316,6 +321,8 @@ def as_floats(name: str, kind: Kind, column: pd.Series) -> Floats:
         Names the column, and the row where the value shows it.
     """
     if kind == "number":
+        if pd.api.types.is_datetime64_any_dtype(column.dtype):
+            raise ValueError(f"Column {name!r} held numbers in the reference, but dates here.")
         return np.asarray(as_numbers(name, column), dtype=np.float64)
     since = as_dates(name, column) - pd.Timestamp(0, tz="UTC")
     return np.asarray(since.dt.total_seconds().to_numpy(np.float64) / 86_400.0)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
 from focaltab.metrics import Interval
-from focaltab.monitoring._drift import ScoreDrift, drifted_columns
+from focaltab.monitoring._drift import ScoreDrift, drifted_columns, large_changes
 from focaltab.monitoring._reference import Reference
-from focaltab.monitoring._stability import LARGE, MODERATE
+from focaltab.monitoring._stability import MODERATE
 
 _N_NAMED = 5
 # A mean score that is off by so many standard errors, and so large a share, is not calibrated.
@@ -22,17 +23,15 @@ def of_columns(columns: pd.DataFrame, n_rows: int, extra: tuple[str, ...]) -> li
     changed = drifted_columns(columns)
     said = []
     if changed.empty:
-        said.append("No column changed by more than chance and the rule of thumb allow.")
+        said.append("No column changed beyond both chance and the rule of thumb.")
     else:
-        named = [
-            f"{row.column} (PSI {row.psi:.2f}, {row.level})"
-            for row in changed.head(_N_NAMED).itertuples()
-        ]
-        more = len(changed) - len(named)
-        said.append(
-            f"{len(changed)} of {len(columns)} columns changed: {', '.join(named)}"
-            + (f" and {more} more." if more else ".")
-        )
+        named = [f"{row.column} (PSI {row.psi:.2f}, {row.level})" for row in changed.itertuples()]
+        said.append(f"{len(changed)} of {len(columns)} columns changed: {_listed(named)}.")
+    little = columns[
+        columns["beyond_chance"] & (columns["level"] == "stable") & (columns["kind"] != "date")
+    ]["column"].tolist()
+    if little:
+        said.append(f"Beyond chance, but little (PSI below {MODERATE}): {_listed(little)}.")
     noisy = int((columns["psi_limit"] > MODERATE).sum())
     if noisy:
         said.append(
@@ -44,7 +43,7 @@ def of_columns(columns: pd.DataFrame, n_rows: int, extra: tuple[str, ...]) -> li
     if not moved.empty:
         said.append(f"Dates moved on, as they do: {', '.join(moved['column'])}.")
     if extra:
-        said.append(f"Not in the reference: {', '.join(extra[:_N_NAMED])}{_and_more(extra)}.")
+        said.append(f"Not in the reference: {_listed(extra)}.")
     return said
 
 
@@ -73,42 +72,39 @@ def of_calibration(reference: Reference) -> str | None:
 def of_prevalence(
     interval: Interval,
     before: float,
+    mean_score: float,
+    fits: bool | None,
     columns: pd.DataFrame,
     observed: float | None,
 ) -> list[str]:
     """The estimated prevalence, and how far it can be believed."""
-    same = interval.low <= before <= interval.high
-    said = [
+    estimate = (
         f"The prevalence is estimated at {percent(interval.value)} (95% interval "
-        f"{percent(interval.low)} to {percent(interval.high)}), "
-        + (
-            f"which {percent(before)} as in the reference agrees with."
-            if same
-            else f"against {percent(before)} in the reference."
-        )
-    ]
-    assumed = (
-        "The estimate assumes that only the shares of the classes changed, not what each class "
-        "looks like"
+        f"{percent(interval.low)} to {percent(interval.high)})"
     )
-    changed = drifted_columns(columns)
-    large = changed[changed["psi"] >= LARGE]
-    if not large.empty:
-        said.append(
-            f"{assumed}; the large change of {', '.join(large['column'].head(_N_NAMED))} speaks "
-            "against that: do not move a threshold by it before labels confirm it."
-        )
-    elif not changed.empty:
-        said.append(
-            f"{assumed}, which the columns that changed make doubtful: see whether labels confirm "
-            "it."
-        )
+    if interval.low <= before <= interval.high:
+        said = [f"{estimate}, which {percent(before)} as in the reference agrees with."]
     else:
-        said.append(f"{assumed}.")
+        said = [f"{estimate}, against {percent(before)} in the reference."]
+    said.append(
+        "That assumes that only the shares of the classes changed, not what each class looks like."
+    )
+    large = large_changes(columns)
+    if fits is False:
+        said.append("The scores do not fall as that would make them.")
+    if large:
+        said.append(f"The large change of {_listed(large)} speaks against it.")
+    elif not drifted_columns(columns).empty:
+        said.append("The columns that changed make it doubtful.")
     if observed is not None and not interval.low <= observed <= interval.high:
         said.append(
             f"The labels say {percent(observed)}, outside that interval: something other than the "
             "shares of the classes changed, or the model is not calibrated."
+        )
+    elif fits is False:
+        said.append(
+            "If each kind of row is as risky as it was, it is the mean score, "
+            f"{percent(mean_score)}."
         )
     return said
 
@@ -116,17 +112,23 @@ def of_prevalence(
 def of_threshold(
     threshold: float,
     moved: float | None,
-    alerts_before: float,
-    alerts_after: float | None,
+    alerts: tuple[float, float | None],
+    *,
+    believed: bool,
 ) -> str:
-    """Whether the threshold must move."""
-    if moved is None or alerts_after is None:
+    """Whether the threshold must move, `alerts` being those before and after."""
+    before, after = alerts
+    if moved is None or after is None:
+        return f"The threshold of {threshold:.4g} can stay: {before:.3g} alerts per 1,000 rows."
+    made = f"{after:.3g} alerts per 1,000 rows in place of {before:.3g}"
+    if believed:
         return (
-            f"The threshold of {threshold:.4g} can stay: {alerts_before:.3g} alerts per 1,000 rows."
+            f"To decide as {threshold:.4g} does on corrected probabilities, move the threshold to "
+            f"{moved:.4g}: {made}."
         )
     return (
-        f"To decide as {threshold:.4g} does on corrected probabilities, move the threshold to "
-        f"{moved:.4g}: {alerts_after:.3g} alerts per 1,000 rows in place of {alerts_before:.3g}."
+        f"Do not move the threshold of {threshold:.4g} before labels confirm the estimate; it "
+        f"would be {moved:.4g}: {made}."
     )
 
 
@@ -135,6 +137,6 @@ def percent(share: float) -> str:
     return f"{100.0 * share:.3g}%"
 
 
-def _and_more(names: tuple[str, ...]) -> str:
+def _listed(names: Sequence[str]) -> str:
     more = len(names) - _N_NAMED
-    return f" and {more} more" if more > 0 else ""
+    return ", ".join(names[:_N_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -14,7 +14,7 @@ from sklearn.svm import SVC
 from xgboost import XGBClassifier
 
 from focaltab import FocalLGBMClassifier, FocalXGBClassifier, explain
-from focaltab.boosting import xgboost_objective
+from focaltab.boosting import lightgbm_objective, xgboost_objective
 from focaltab.losses import FocalLoss
 from focaltab.model_selection import AlertBudgetClassifier, CostThresholdClassifier
 from focaltab.monitoring import Reference
@@ -100,7 +100,9 @@ def test_values_are_about_the_positive_label(model):
     explanation = explain(flipped, X[:100])
     assert explanation.positive == "bad"
     check_sums(explanation, positive_log_odds(flipped, X[:100], "bad"))
-    unnamed = explain(model.set_params(pos_label=None).fit(X, labels), X[:100])
+    with pytest.warns(UserWarning, match="positive class is 'ok'"):
+        model.set_params(pos_label=None).fit(X, labels)
+    unnamed = explain(model, X[:100])
     assert unnamed.positive == "ok"
     check_sums(unnamed, positive_log_odds(model, X[:100], "ok"))
 
@@ -118,13 +120,34 @@ def test_focal_margins_say_what_they_are(kind):
     assert "the focal margin by" in explanation.reasons(1)["reason"][0]
 
 
-def test_a_stock_class_with_the_raw_objective_has_focal_margins():
+def test_stock_classes_with_the_raw_objective_have_focal_margins():
     X, y = numbers()
-    objective = xgboost_objective(FocalLoss(2.0))
-    model = XGBClassifier(**FEW, objective=objective, base_score=0.5).fit(X, y)
-    explanation = explain(model, X[:50])
-    assert explanation.unit == "focal margin"
-    check_sums(explanation, model.predict(X[:50], output_margin=True))
+    loss = FocalLoss(2.0)
+    xgb = XGBClassifier(**FEW, objective=xgboost_objective(loss), base_score=0.5).fit(X, y)
+    lgbm = LGBMClassifier(**QUIET, objective=lightgbm_objective(loss)).fit(X, y)
+    for model, margin in (
+        (xgb, xgb.predict(X[:50], output_margin=True)),
+        (lgbm, lgbm.predict(X[:50], raw_score=True)),
+    ):
+        explanation = explain(model, X[:50])
+        assert explanation.unit == "focal margin"
+        check_sums(explanation, margin)
+        # Its own predict_proba would take the margin for a probability.
+        np.testing.assert_allclose(
+            explanation.probability, loss.predict_proba(margin)[:, 1], atol=1e-5
+        )
+
+
+def test_an_objective_without_probabilities_is_refused():
+    X, y = numbers()
+
+    def logistic(y_true, y_pred):
+        p = expit(y_pred)
+        return p - y_true, p * (1 - p)
+
+    model = LGBMClassifier(**QUIET, objective=logistic).fit(X, y)
+    with pytest.raises(ValueError, match="gives no probabilities"):
+        explain(model, X[:5])
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,11 @@ def test_identifiers_and_rare_values_stay_out_of_the_file(reference):
     assert "c17" not in json.dumps(reference.to_dict())
 
 
+def test_identifiers_of_few_rows_stay_out_too():
+    few = Reference.from_rows(mixed_rows(60))
+    assert by_name(few)["customer"].values == ()
+
+
 def test_weights_are_repeated_rows():
     X = mixed_rows(400)[["amount", "items", "city", "when"]]
     rng = np.random.default_rng(2)
@@ -200,6 +205,10 @@ AMOUNT, CITY = ("columns", 0), ("columns", 2)
         (("positive",), [1], r"reference\.positive"),
         (("fingerprint",), None, r"reference\.fingerprint"),
         (("mean_score",), None, "mean_score"),
+        (("score_deviation",), None, "score_deviation"),
+        (("score_deviation",), -0.1, r"reference\.score_deviation"),
+        (("bin_scores",), [0.5], r"reference\.bin_scores"),
+        (("bin_scores", 3), 1.5, r"reference\.bin_scores"),
         (("score", "kind"), "text", r"reference\.score"),
         (("columns",), [], r"reference\.columns"),
         (("columns",), {}, r"reference\.columns"),
