@@ -116,11 +116,10 @@ def test_a_network_without_torch_says_how_to_get_it(folder, tmp_path, monkeypatc
     assert CliRunner().invoke(app, [*map(str, train)]).exit_code == 0
     monkeypatch.setattr("focaltab._optional.find_spec", lambda name: None)
     score = ["predict", tmp_path / "m", folder / "pay.parquet", "--out", tmp_path / "s.csv"]
-    for arguments in ([*train[:-1], tmp_path / "other"], score):
+    for arguments, who in (([*train[:-1], tmp_path / "other"], "--model mlp"), (score, "/m")):
         done = CliRunner().invoke(app, [*map(str, arguments)])
         assert done.exit_code == 2
-        expected = 'Error: --model mlp needs torch: pip install "focaltab[torch]".'
-        assert done.stderr.splitlines() == [expected]
+        assert f'{who} needs torch: pip install "focaltab[torch]"' in done.stderr
 
 
 def test_options_of_the_other_models_are_refused(folder, tmp_path):
@@ -318,7 +317,7 @@ def test_predict_refuses_what_it_cannot_do(folder, tmp_path):
     (tmp_path / "there.csv").write_text("kept")
     data = folder / "pay.parquet"
     for arguments, message in [
-        (["nowhere", data, "--out", "s.csv"], "no model folder"),
+        (["nowhere", data, "--out", "s.csv"], "no saved model"),
         (["nowhere", "no.csv", "--out", "s.csv"], "There is no file"),
         (["nowhere", data, "--out", "there.csv"], "exists already"),
         (["nowhere", data, "--out", "s.xlsx"], "ending must be"),

@@ -167,7 +167,7 @@ class Explanation:
             Without shap.
         """
         require("shap", "Explanation.to_shap", extra="explain")
-        import shap  # type: ignore[import-untyped]
+        import shap
 
         n_rows = len(self.values)
         base = np.repeat(np.asarray(self.base_value)[None, ...], n_rows, axis=0)

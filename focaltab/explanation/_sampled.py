@@ -140,7 +140,7 @@ def _joined(first: pd.Series, second: pd.Series) -> pd.Series:
 
 
 def _by_shap(of_codes: Callable[[Floats], Floats], codes: Codes, max_evals: int, seed: int) -> Any:
-    import shap  # type: ignore[import-untyped]
+    import shap
 
     n_columns = codes.of_rows.shape[1]
     masker = shap.maskers.Independent(codes.of_background, max_samples=len(codes.of_background))

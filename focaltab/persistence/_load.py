@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from focaltab._errors import first_line
+from focaltab._optional import require
 from focaltab._saving import reading_parts
 from focaltab.persistence import _checksums, _manifest
 from focaltab.persistence._facts import installed_version
@@ -62,6 +63,8 @@ def load(path: str | Path, *, trusted: Sequence[str] = (), sha256: str | None = 
     parts = _checksums.read_checked(folder, sha256)
     manifest = _manifest_in(folder, parts)
     _warn_of_versions(folder, manifest)
+    if "torch" in manifest.versions:
+        require("torch", str(folder), extra="torch")
     if SKELETON not in parts:
         raise ValueError(f"{folder} is no saved model: it lacks {SKELETON}.")
     try:
