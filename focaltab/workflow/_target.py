@@ -47,14 +47,14 @@ def binary_target(
         )
     if len(labels) < 2:
         raise UserError(
-            f"Target {target!r} has only one class, {_text(labels[0])}: two are needed."
+            f"Target {target!r} has only one class, {text_of(labels[0])}: two are needed."
         )
     chosen = _positive_label(column, list(labels), positive)
     other = next(label for label in labels if label != chosen)
-    return (column == chosen).to_numpy(np.int8), _text(other), _text(chosen)
+    return (column == chosen).to_numpy(np.int8), text_of(other), text_of(chosen)
 
 
-def _text(label: Any) -> str:
+def text_of(label: Any) -> str:
     """A label as people write it: a column of 0.0 and 1.0 holds 0 and 1."""
     if isinstance(label, float | np.floating) and label.is_integer():
         return str(int(label))
@@ -63,14 +63,14 @@ def _text(label: Any) -> str:
 
 def _positive_label(column: pd.Series, labels: list[Any], positive: str | None) -> Any:
     if positive is not None:
-        exact = [label for label in labels if positive in (_text(label), str(label))]
-        close = [label for label in labels if _text(label).lower() == positive.lower()]
+        exact = [label for label in labels if positive in (text_of(label), str(label))]
+        close = [label for label in labels if text_of(label).lower() == positive.lower()]
         if exact or close:
             return (exact or close)[0]
         raise UserError(f"--positive {positive!r} is not a label of the target: {_some(labels)}.")
-    reads_as_yes = [label for label in labels if _text(label).lower() in _POSITIVE_WORDS]
+    reads_as_yes = [label for label in labels if text_of(label).lower() in _POSITIVE_WORDS]
     # {1, 2} is a coding, not a yes and a no.
-    if len(reads_as_yes) == 1 and {_text(label) for label in labels} != {"1", "2"}:
+    if len(reads_as_yes) == 1 and {text_of(label) for label in labels} != {"1", "2"}:
         return reads_as_yes[0]
     counts = column.value_counts()
     return counts.index[-1]

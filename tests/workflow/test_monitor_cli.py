@@ -1,0 +1,123 @@
+"""``focaltab monitor`` from files, for folders of train and of focaltab.save."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import focaltab
+from focaltab import FocalLGBMClassifier, FocalXGBClassifier
+from focaltab.cli import app
+from focaltab.pipeline import make_pipeline
+
+
+def payments(n, seed, *, mean=80.0, city="Rome", share=1.0):
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {
+            "amount": rng.gamma(2.0, mean / 2.0, n),
+            "hour": rng.integers(0, 24, n).astype(float),
+            "city": rng.choice([city, "Oslo", "7"], n, p=[0.5, 0.3, 0.2]),
+        }
+    )
+    table.loc[::9, "hour"] = np.nan
+    risk = table["amount"] / 60 + 2.0 * (table["hour"] < 4) + rng.logistic(size=n)
+    table["label"] = np.where(risk > 7, "fraud", "fine")
+    kept = (table["label"] == "fraud") | (rng.random(n) < share)
+    return table[kept].reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("monitor")
+    payments(8000, 0).to_csv(folder / "rows.csv", index=False)
+    train = ["train", folder / "rows.csv", "--target", "label", "--n-estimators", 40]
+    assert invoke(*train, "--out", folder / "trained").exit_code == 0
+    rows = payments(20_000, 1)
+    X, y = rows.drop(columns="label"), rows["label"]
+    # Calibrated, as the estimate of a prevalence needs it.
+    booster = FocalLGBMClassifier(n_estimators=30, min_child_samples=200, verbosity=-1)
+    model = make_pipeline(booster, threshold=0.3, pos_label="fraud").fit(X, y)
+    held = payments(20_000, 2)
+    focaltab.save(model, folder / "saved", X=held.drop(columns="label"), y=held["label"])
+    focaltab.save(model, folder / "bare")
+    payments(4000, 3).to_csv(folder / "same.csv", index=False)
+    payments(4000, 4, mean=200.0, city="Nice").to_csv(folder / "other.csv", index=False)
+    payments(12_000, 5, share=0.25).to_csv(folder / "more.csv", index=False)
+    return folder
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, [*map(str, arguments)])
+
+
+@pytest.mark.parametrize("model", ["trained", "saved"])
+def test_the_same_kind_of_rows_is_stable(folder, model):
+    done = invoke("monitor", folder / model, folder / "same.csv", "--fail-on-drift")
+    assert done.exit_code == 0, done.output
+    assert "No column changed" in done.output and "scores are stable" in done.output
+    assert "Not in the reference: label" in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize("model", ["trained", "saved"])
+def test_columns_that_changed_are_named_and_can_fail_a_job(folder, model, tmp_path):
+    arguments = ["monitor", folder / model, folder / "other.csv", "--target", "label"]
+    done = invoke(*arguments, "--threshold", 0.3, "--out", tmp_path / "d.json")
+    assert done.exit_code == 0, done.output
+    assert "2 of 3 columns changed" in done.output
+    figures = json.loads((tmp_path / "d.json").read_text())
+    levels = {row["column"]: row for row in figures["columns"]}
+    assert levels["amount"]["level"] == "large" and levels["hour"]["level"] == "stable"
+    # Every row of a city that nobody knew.
+    assert levels["city"]["unseen"] == pytest.approx(0.5, abs=0.03)
+    truth = pd.read_csv(folder / "other.csv")["label"].eq("fraud").mean()
+    assert figures["prevalence_observed"] == truth
+    assert invoke(*arguments, "--fail-on-drift").exit_code == 1
+
+
+def test_the_model_s_own_threshold_must_move_where_positives_became_commoner(folder, tmp_path):
+    done = invoke("monitor", folder / "saved", folder / "more.csv", "--out", tmp_path / "d.json")
+    assert done.exit_code == 0, done.output
+    figures = json.loads((tmp_path / "d.json").read_text())
+    _, low, high = figures["prevalence_estimated"].values()
+    assert low < pd.read_csv(folder / "more.csv")["label"].eq("fraud").mean() < high
+    assert figures["threshold"] == 0.3 and figures["moved_threshold"] < 0.3
+    assert figures["label_shift_fits"] and "threshold" in done.output
+
+
+def test_a_model_of_an_array_takes_columns_by_place(tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 3))
+    y = X[:, 0] > 1.5
+    model = FocalXGBClassifier(n_estimators=5).fit(X, y)
+    focaltab.save(model, tmp_path / "m", X=X, y=y)
+    pd.DataFrame(X + np.array([0.0, 0.0, 3.0])).to_csv(tmp_path / "new.csv", index=False)
+    done = invoke("monitor", tmp_path / "m", tmp_path / "new.csv")
+    assert done.exit_code == 0, done.output
+    assert "1 of 3 columns changed: 2 (PSI" in done.output
+
+
+@pytest.mark.parametrize(
+    "model, rows, options, message",
+    [
+        ("bare", "same.csv", [], "does not say what its rows looked like"),
+        ("nowhere", "same.csv", [], "is no saved model"),
+        ("saved", "nothing.csv", [], "There is no file"),
+        ("saved", "short.csv", [], "lack 1 column(s) that the model was trained on: city"),
+        ("saved", "words.csv", [], "'amount'"),
+        ("saved", "same.csv", ["--target", "hour"], "the model knows the labels"),
+        ("saved", "same.csv", ["--target", "other"], "no target column 'other'"),
+        ("saved", "same.csv", ["--threshold", "1.5"], "strictly between 0 and 1"),
+        ("saved", "same.csv", ["--out", "{folder}/same.csv"], "exists already"),
+    ],
+)
+def test_bad_input(folder, model, rows, options, message):
+    table = payments(50, 9)
+    table.drop(columns="city").to_csv(folder / "short.csv", index=False)
+    table.assign(amount="much").to_csv(folder / "words.csv", index=False)
+    options = [option.format(folder=folder) for option in options]
+    done = invoke("monitor", folder / model, folder / rows, *options)
+    assert done.exit_code == 2, done.output
+    assert message in done.stderr and len(done.stderr.splitlines()) == 1
