@@ -201,7 +201,9 @@ def _of_booster(
         return Contributions(values, found.base_value)
     # As margins of the second class, which resampling shifts; then of the positive one.
     second = classes.tolist()[1]
-    sign = 1.0 if number_one(inside.model) == second else -1.0
+    one = number_one(inside.model)
+    one = one if inside.labels is None else inside.labels[int(one)]
+    sign = 1.0 if one == second else -1.0
     base = sign * found.base_value + inside.log_odds_shift
     turned = 1.0 if positive == second else -1.0
     return Contributions(turned * sign * values, np.asarray(turned * base))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,8 @@ class BoosterInside:
         Position of the model's input column that each was made from.
     log_odds_shift : float
         What resampling takes from the booster's log-odds of the second of two classes.
+    labels : sequence or None
+        What the booster's own labels 0 and 1 stand for, where a layer around it renamed them.
     """
 
     model: Any
@@ -52,6 +55,7 @@ class BoosterInside:
     rows: Any
     sources: NDArray[np.intp]
     log_odds_shift: float
+    labels: Sequence[Any] | None = None
 
 
 def peel(model: Any, table: Table) -> Core:
@@ -81,11 +85,11 @@ def find_booster(core: Core) -> tuple[BoosterInside | None, str]:
     """The booster inside of a model, or None and what is in the way."""
     model, rows = core.model, core.table.as_given()
     sources = np.arange(core.table.frame.shape[1])
-    shift = 0.0
+    shift, labels = 0.0, None
     while True:
         library = booster_library(model)
         if library is not None:
-            return BoosterInside(model, library, rows, sources, shift), ""
+            return BoosterInside(model, library, rows, sources, shift, labels), ""
         if isinstance(model, Pipeline):
             for _, step in model.steps[:-1]:
                 if step in (None, "passthrough") or not hasattr(step, "transform"):
@@ -99,6 +103,9 @@ def find_booster(core: Core) -> tuple[BoosterInside | None, str]:
             if model.correct:
                 negative, positive = model.rates_
                 shift += float(np.log(negative / positive))
+            model = model.estimator_
+        elif hasattr(model, "features_of"):  # a model of `focaltab train`
+            rows, labels = model.features_of(rows), model.labels
             model = model.estimator_
         elif isinstance(model, FrozenEstimator):
             model = model.estimator

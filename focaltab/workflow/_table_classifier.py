@@ -101,6 +101,10 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Columns to read as text, since their values are names: 7 is no other than "7"."""
         return [name for name, kind in self.schema.kinds.items() if kind == "category"]
 
+    def features_of(self, table: pd.DataFrame) -> pd.DataFrame:
+        """What the estimator is given: one feature for each column that is read, in their order."""
+        return self.schema.apply(table)[0]
+
     def score_rows(self, table: pd.DataFrame) -> tuple[NDArray[np.float64], dict[str, int]]:
         """Probabilities of the positive label, and counts of values that are taken as missing.
 

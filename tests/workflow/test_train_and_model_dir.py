@@ -316,3 +316,17 @@ def test_a_dropped_column_may_hold_anything():
         train(odd, config(n_estimators=2))
     result = train(odd, config(n_estimators=2, drop=("odd", "lists")))
     assert list(result.schema.kinds) == ["x [usd]", 'city, "home"', "t"]
+
+
+def test_reasons_for_the_scores_of_a_loaded_folder(trained, tmp_path):
+    if trained.config.model == "mlp":
+        pytest.skip("only boosters are explained without background rows")
+    save_model(trained, tmp_path / "m")
+    model = focaltab.load(tmp_path / "m")
+    rows = table()[["x [usd]", 'city, "home"']].head(100)
+    explanation = focaltab.explain(model, rows)
+    assert explanation.positive == "yes" and explanation.feature_names == list(rows.columns)
+    total = explanation.values.sum(axis=1) + explanation.base_value
+    np.testing.assert_allclose(expit(total), model.predict_proba(rows)[:, 1], atol=1e-5)
+    high = np.nanargmax(rows["x [usd]"])
+    assert explanation.values[high, 0] > 0
