@@ -1,0 +1,45 @@
+"""The rows of these tests, and the comparison that all of them make."""
+
+import numpy as np
+import pytest
+from export_rows import N_ROWS, awkward, frame, session_of, target
+
+from focaltab.export import onnx_inputs, to_onnx
+
+
+@pytest.fixture
+def agrees():
+    """Export a model, run it on rows, and compare with Python; the largest difference."""
+
+    def compare(model, X, *, python_X=None, tolerance=1e-5, **options):
+        session = session_of(to_onnx(model, **options))
+        probabilities, labels = session.run(None, onnx_inputs(session, X))
+        rows = X if python_X is None else python_X
+        expected = np.asarray(model.predict_proba(rows))
+        assert probabilities.dtype == np.float32
+        assert probabilities.shape == expected.shape
+        difference = float(np.abs(probabilities - expected).max())
+        assert difference <= tolerance, difference
+        said = np.asarray(model.predict(rows))
+        # Where float32 alone decides between two labels either is right.
+        unlike = np.flatnonzero(np.asarray(labels != said))
+        assert unlike.size <= 2, labels[unlike[:5]]
+        return difference
+
+    return compare
+
+
+@pytest.fixture(scope="session")
+def arrays():
+    """Training rows, labels by number of classes, and 10,000 rows to predict."""
+    X, steps = awkward(4000, 5, 0)
+    new, _ = awkward(N_ROWS, 5, 1)
+    return X, {k: target(X, steps, k, 2) for k in (2, 4)}, new
+
+
+@pytest.fixture(scope="session")
+def frames():
+    """A training frame, its score, and 10,000 rows to predict."""
+    X, score = frame(5000, 3)
+    new, _ = frame(N_ROWS, 4)
+    return X, score, new
