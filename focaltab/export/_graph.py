@@ -24,7 +24,7 @@ _TYPES = {
 }
 
 # The name of a tensor, or a value that becomes a constant.
-Operand = str | float | NDArray[Any]
+Operand = str | float | np.generic | NDArray[Any]
 
 
 def number_tensor(values: Any) -> Any:

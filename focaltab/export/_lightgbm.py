@@ -13,6 +13,8 @@ from focaltab.export._trees import Trees
 
 # LightGBM's own: what is not larger is zero to it.
 _ZERO = float(np.float32(1e-35))
+# What the dump, which is JSON, has for infinity.
+_INFINITE = 1e300
 
 
 def margins(graph: Graph, model: Any, table: Table, X: Any) -> tuple[str, str]:
@@ -91,7 +93,7 @@ def _add_tree(trees: Trees, seen: _Features, root: dict[str, Any], target: int) 
             # A missing category is none of the set.
             true, false = trees.member(ours, feature, members, missing_is_true=False)
         else:
-            missing_type, threshold = node["missing_type"], node["threshold"]
+            missing_type, threshold = node["missing_type"], _as_compared(node["threshold"])
             seen.note(feature, missing_type)
             # Where no value was missing in training, a missing one counts as zero.
             left = threshold >= 0.0 if missing_type == "None" else node["default_left"]
@@ -99,6 +101,16 @@ def _add_tree(trees: Trees, seen: _Features, root: dict[str, Any], target: int) 
                 ours, feature, "BRANCH_LEQ", threshold, missing_is_true=left
             )
         waiting += [(node["left_child"], true), (node["right_child"], false)]
+
+
+def _as_compared(threshold: float) -> float:
+    """The number that a value is compared with, which the dump does not always tell."""
+    if abs(threshold) >= _INFINITE:
+        return float(np.copysign(np.inf, threshold))
+    if threshold == -_ZERO:
+        # That very number is read as zero, and so lies to the right of itself.
+        return float(np.nextafter(threshold, -np.inf))
+    return threshold
 
 
 def _categories(booster: Any, table: Table, X: Any) -> dict[int, list[Any]]:

@@ -9,9 +9,10 @@ it that says them. With ``G(t) = q**g (q + g p r q)``, ``p = sigmoid(t)``, ``q =
 - several: the probabilities are the softmax of ``log p_k - log a_k - log A(p_k)``
   (`focaltab.losses._multiclass.log_posterior`).
 
-ONNX has no ``log1p``. ``log(p) = -softplus(-t)`` is exact in both tails, and ``p`` and ``q`` are
-divisions by ``1 + exp``: the op Sigmoid is clipped in float32 by some runtimes, and would spoil
-``r`` where ``q`` is tiny. All of it is finite and right in either float type.
+ONNX has no ``log1p``, and the op Softplus is a plain ``log(1 + exp(x))`` in some runtimes: both are
+made of what is left, in which ``exp`` of nothing positive is taken. ``p`` and ``q`` are divisions
+by ``1 + exp``, since the op Sigmoid is clipped in float32 by some, and would spoil ``r`` where
+``q`` is tiny. All of it is finite and right in either float type.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def focal_posterior(
     s = _one_vs_rest_log_odds(graph, margins, len(weights), dtype)
     back = graph.add("Neg", s)
     # log p + log q - log G
-    tails = graph.add("Add", graph.add("Softplus", s), graph.add("Softplus", back))
+    tails = graph.add("Add", _softplus(graph, s, dtype), _softplus(graph, back, dtype))
     slope = _log_slope(graph, s, back, gamma, dtype)
     log_h = graph.add("Neg", graph.add("Add", tails, slope))
     weighted = graph.add("Sub", log_h, np.log(np.asarray(weights)).astype(dtype))
@@ -79,18 +80,29 @@ def focal_posterior(
 
 def _log_slope(graph: Graph, t: str, back: str, gamma: float, dtype: Any) -> str:
     """``log G(t) = (1 + g) log q + log(1 + g p r)``; `back` is ``-t``."""
-    log_q = graph.add("Neg", graph.add("Softplus", t))
+    log_q = graph.add("Neg", _softplus(graph, t, dtype))
     slope = graph.add("Mul", log_q, np.asarray(1.0 + gamma, dtype))
     if gamma == 0.0:
         return slope
-    one = np.asarray(1.0, dtype)
+    one, half = np.asarray(1.0, dtype), np.asarray(0.5, dtype)
     p, q = sigmoid(graph, t, dtype), sigmoid(graph, back, dtype)
-    # Below, r is 1 + q / 2 + ..., and closer to 1 than to what a runtime without log1p makes of it.
-    some = graph.add("Greater", q, np.asarray(np.sqrt(np.finfo(dtype).eps), dtype))
-    ratio = graph.add("Div", graph.add("Softplus", back), graph.add("Where", some, q, one))
-    r = graph.add("Where", some, ratio, one)
+    # r = 1 + q / 2 + q**2 / 3 + ...: below this q two terms are closer to it than what is left of
+    # the logarithm of 1 + exp.
+    some = graph.add("Greater", q, np.asarray(np.cbrt(np.finfo(dtype).eps), dtype))
+    ratio = graph.add("Div", _softplus(graph, back, dtype), graph.add("Where", some, q, one))
+    series = graph.add("Add", graph.add("Mul", q, half), one)
+    r = graph.add("Where", some, ratio, series)
     bend = graph.add("Mul", graph.add("Mul", p, r), np.asarray(gamma, dtype))
     return graph.add("Add", slope, graph.add("Log", graph.add("Add", bend, one)))
+
+
+def _softplus(graph: Graph, x: str, dtype: Any) -> str:
+    """``log(1 + exp(x))``; the op of that name is not there for doubles, and may overflow."""
+    one, zero = np.asarray(1.0, dtype), np.asarray(0.0, dtype)
+    tail = graph.add("Exp", graph.add("Neg", graph.add("Abs", x)))
+    return graph.add(
+        "Add", graph.add("Max", x, zero), graph.add("Log", graph.add("Add", one, tail))
+    )
 
 
 def _one_vs_rest_log_odds(graph: Graph, margins: str, n_classes: int, dtype: Any) -> str:

@@ -17,38 +17,49 @@ _ML_OPSET = 3
 
 def transform(graph: Graph, step: Any, block: Numbers) -> Numbers:
     """What a transformer makes of columns of numbers."""
-    (output,) = _converted(graph, step, block, np.float64, {})
+    # In float32 values would be off by more than the room between a split and its neighbours.
+    output = _converted(graph, step, block, [np.float64], {})[0]
     return Numbers(graph.cast(output, np.float64), len(step.get_feature_names_out()))
 
 
 def probabilities(graph: Graph, model: Any, block: Numbers) -> str:
     """Probabilities of each class, double."""
-    # Trees compare in float32, as scikit-learn's do; sums are taken in double.
+    # Trees compare in float32, as scikit-learn's do.
     names = " ".join(base.__name__ for base in type(model).__mro__)
     trees = any(word in names for word in ("Tree", "Forest", "GradientBoosting"))
-    options = {id(model): {"zipmap": False}}
-    _, stated = _converted(graph, model, block, np.float32 if trees else np.float64, options)
+    types: list[Any] = [np.float32] if trees else [np.float64, np.float32]
+    stated = _converted(graph, model, block, types, {id(model): {"zipmap": False}})[1]
     return graph.cast(stated, np.float64)
 
 
 def _converted(
-    graph: Graph, part: Any, block: Numbers, dtype: Any, options: dict[int, Any]
+    graph: Graph, part: Any, block: Numbers, types: list[Any], options: dict[int, Any]
 ) -> list[str]:
-    require("skl2onnx", f"to_onnx of a {type(part).__name__}", extra="onnx")
+    """The outputs of a part, in the first of some types of input in which it can be run."""
+    what = f"to_onnx of a {type(part).__name__}"
+    require("skl2onnx", what, extra="onnx")
+    require("onnxruntime", what, extra="onnx")
+    from onnxruntime import InferenceSession
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
-    kind = DoubleTensorType if dtype == np.float64 else FloatTensorType
-    try:
-        converted = convert_sklearn(
-            part,
-            initial_types=[("X", kind([None, block.width]))],
-            target_opset={"": graph.opset, "ai.onnx.ml": _ML_OPSET},
-            options=options,
-        )
-    except Exception as error:
-        raise ValueError(f"{type(part).__name__} (skl2onnx: {first_line(error)})") from error
-    tensor = block.tensor
-    if np.dtype(block.dtype) != np.dtype(dtype):
-        tensor = graph.cast(tensor, dtype)
-    return graph.graft(converted, {"X": tensor})
+    kinds = {np.float64: DoubleTensorType, np.float32: FloatTensorType}
+    for dtype in types:
+        try:
+            converted = convert_sklearn(
+                part,
+                initial_types=[("X", kinds[dtype]([None, block.width]))],
+                target_opset={"": graph.opset, "ai.onnx.ml": _ML_OPSET},
+                options=options,
+            )
+            # Some converters mix types where they are given doubles.
+            InferenceSession(converted.SerializeToString(), providers=["CPUExecutionProvider"])
+        except Exception as error:
+            if dtype is types[-1]:
+                name, said = type(part).__name__, first_line(error)
+                raise ValueError(f"{name} in {np.dtype(dtype)} (skl2onnx: {said})") from error
+            continue
+        same = np.dtype(block.dtype) == np.dtype(dtype)
+        tensor = block.tensor if same else graph.cast(block.tensor, dtype)
+        return graph.graft(converted, {"X": tensor})
+    raise AssertionError("no type to try")

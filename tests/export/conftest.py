@@ -21,9 +21,10 @@ def agrees():
         difference = float(np.abs(probabilities - expected).max())
         assert difference <= tolerance, difference
         said = np.asarray(model.predict(rows))
-        # Where float32 alone decides between two labels either is right.
-        unlike = np.flatnonzero(np.asarray(labels != said))
-        assert unlike.size <= 2, labels[unlike[:5]]
+        first, second = np.sort(expected, axis=1).T[[-1, -2]]
+        # Where two classes are level, or at a threshold, the last digit decides.
+        unlike = np.asarray(labels != said) & (first - second > 1e-6)
+        assert unlike.sum() <= 1, labels[unlike][:5]
         return difference
 
     return compare

@@ -36,7 +36,7 @@ def test_two_classes(dtype, gamma0, gamma1, alpha):
     margins = MARGINS.astype(dtype)[:, None]
     found = run(build, margins, 1, dtype)
     expected = loss.predict_proba(margins[:, 0].astype(np.float64))[:, 1]
-    tolerance = {"atol": 1e-5} if dtype == np.float32 else {"rtol": 1e-6, "atol": 0.0}
+    tolerance = {"atol": 1e-5} if dtype == np.float32 else {"rtol": 1e-9, "atol": 0.0}
     np.testing.assert_allclose(found[:, 0], expected, **({"rtol": 0.0} | tolerance))
 
 

@@ -6,6 +6,7 @@ import pytest
 from export_rows import N_ROWS, awkward, session_of
 from imblearn.over_sampling import SMOTE
 from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.feature_selection import SelectKBest
 from sklearn.impute import SimpleImputer
@@ -20,7 +21,6 @@ from sklearn.preprocessing import (
     MinMaxScaler,
     OneHotEncoder,
     OrdinalEncoder,
-    PolynomialFeatures,
     RobustScaler,
     StandardScaler,
     TargetEncoder,
@@ -205,7 +205,7 @@ def test_scikit_learn_on_arrays(arrays, agrees):
     for last in (
         [("model", MODELS["lgbm"]())],
         [("best", SelectKBest(k=4)), ("model", MODELS["xgb"]())],
-        [("products", PolynomialFeatures(2)), ("model", MODELS["xgb"]())],
+        [("axes", PCA(3)), ("model", MODELS["lgbm"]())],
         [("model", LogisticRegression())],
         [("model", ExtraTreesClassifier(20, random_state=0))],
     ):

@@ -12,7 +12,7 @@ from export_rows import session_of
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures
 from sklearn.svm import LinearSVC
 
 from focaltab import FocalLGBMClassifier, FocalXGBClassifier
@@ -86,6 +86,9 @@ def test_parts_without_a_form_are_named(small):
         "binary:hinge": xgb.XGBClassifier(n_estimators=2, objective="binary:hinge").fit(X, y),
         "FunctionTransformer of shout": Pipeline(
             [("f", FunctionTransformer(shout)), ("model", booster())]
+        ).fit(X, y),
+        "PolynomialFeatures in float64": Pipeline(
+            [("f", PolynomialFeatures(2)), ("model", booster())]
         ).fit(X, y),
         "CalibratedClassifierCV": CalibratedClassifierCV(booster(), cv=2).fit(X, y),
         "fn_cost": CostThresholdClassifier(booster(), fn_cost=lambda X: np.ones(len(X))).fit(X, y),
