@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from focaltab.export import _link, _scores
-from focaltab.export._columns import Numbers, Table, read_number
+from focaltab.export._columns import Table, read_number
 from focaltab.export._graph import Graph
 from focaltab.export._scores import Scores
 from focaltab.export._steps import transformed
@@ -273,9 +273,11 @@ def _scikit_learn(graph: Graph, model: Any, table: Table, X: Any) -> Scores:
     """A classifier of scikit-learn's, by skl2onnx."""
     from focaltab.export import _skl2onnx
 
-    block: Numbers = table.numbers()
-    probability = _skl2onnx.probabilities(graph, model, block)
-    return Scores(np.asarray(model.classes_), probability)
+    classes = np.asarray(model.classes_)
+    label, probability = _skl2onnx.label_and_probabilities(graph, model, table.numbers())
+    # Of other types skl2onnx makes numbers.
+    own = classes.dtype.kind in "iuU" or all(isinstance(c, str) for c in classes.tolist())
+    return Scores(classes, probability, label=label if own else None)
 
 
 _BY_NAME: dict[str, Convert] = {

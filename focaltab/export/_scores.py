@@ -19,12 +19,14 @@ class Scores:
     ``probability`` is double, (n_rows, n_classes), in the order of ``classes``; ``log_odds``, of
     the second of two classes, (n_rows, 1), where they are known more exactly than from it.
     ``decision`` is the place of each row's class, int64 of shape (n_rows,); None for the likeliest.
+    ``label`` is the class itself, where a converter has made it already.
     """
 
     classes: NDArray[Any]
     probability: str
     log_odds: str | None = None
     decision: str | None = None
+    label: str | None = None
     facts: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -72,17 +74,20 @@ def above(graph: Graph, scores: Scores, threshold: float, place: int) -> Scores:
 def decided(graph: Graph, scores: Scores, called: str, place: int) -> Scores:
     """Rows that are `called`, bool of shape (n_rows, 1), are of the class at `place`."""
     chosen = graph.add("Where", called, np.int64(place), np.int64(1 - place))
-    return replace(scores, decision=graph.add("Squeeze", chosen, np.array([1], np.int64)))
+    decision = graph.add("Squeeze", chosen, np.array([1], np.int64))
+    return replace(scores, decision=decision, label=None)
 
 
 def outputs(graph: Graph, scores: Scores) -> dict[str, tuple[str, Any, list[Any]]]:
     """The graph's outputs: probabilities in float32, and labels."""
     probabilities = graph.cast(scores.probability, np.float32)
-    decision = scores.decision
-    if decision is None:
-        decision = graph.add("ArgMax", probabilities, axis=1, keepdims=0)
     labels = _label_tensor(scores.classes)
-    label = graph.add("Gather", labels, decision, axis=0)
+    label = scores.label
+    if label is None:
+        decision = scores.decision
+        if decision is None:
+            decision = graph.add("ArgMax", probabilities, axis=1, keepdims=0)
+        label = graph.add("Gather", labels, decision, axis=0)
     shape = ["n_rows", len(scores.classes)]
     return {
         "probabilities": (probabilities, np.float32, shape),

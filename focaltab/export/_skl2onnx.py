@@ -22,14 +22,14 @@ def transform(graph: Graph, step: Any, block: Numbers) -> Numbers:
     return Numbers(graph.cast(output, np.float64), len(step.get_feature_names_out()))
 
 
-def probabilities(graph: Graph, model: Any, block: Numbers) -> str:
-    """Probabilities of each class, double."""
+def label_and_probabilities(graph: Graph, model: Any, block: Numbers) -> tuple[str, str]:
+    """What a classifier predicts, and the probabilities of each class, double."""
     # Trees compare in float32, as scikit-learn's do.
     names = " ".join(base.__name__ for base in type(model).__mro__)
     trees = any(word in names for word in ("Tree", "Forest", "GradientBoosting"))
     types: list[Any] = [np.float32] if trees else [np.float64, np.float32]
-    stated = _converted(graph, model, block, types, {id(model): {"zipmap": False}})[1]
-    return graph.cast(stated, np.float64)
+    label, stated = _converted(graph, model, block, types, {id(model): {"zipmap": False}})
+    return label, graph.cast(stated, np.float64)
 
 
 def _converted(
