@@ -133,6 +133,16 @@ def _stock_lightgbm(graph: Graph, model: Any, table: Table, X: Any) -> Scores:
     raise ValueError(f"objective={objective!r} of LGBMClassifier")
 
 
+def _histogram(graph: Graph, model: Any, table: Table, X: Any) -> Scores:
+    from focaltab.export import _hist_gradient_boosting
+
+    raw = _hist_gradient_boosting.margins(graph, model, table)
+    classes = np.asarray(model.classes_)
+    if len(classes) == 2:
+        return _scores.from_log_odds(graph, raw, classes)
+    return Scores(classes, graph.add("Softmax", raw, axis=-1))
+
+
 def _network(graph: Graph, model: Any, table: Table, X: Any) -> Scores:
     from focaltab.export import _network
 
@@ -286,6 +296,7 @@ _BY_NAME: dict[str, Convert] = {
     "FocalLGBMClassifier": _focal_lightgbm,
     "XGBClassifier": _stock_xgboost,
     "LGBMClassifier": _stock_lightgbm,
+    "HistGradientBoostingClassifier": _histogram,
     "FocalMLPClassifier": _network,
     "ResampledClassifier": _resampled,
     "FixedThresholdClassifier": _fixed_threshold,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import sparse
 
 _TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 
@@ -55,7 +56,7 @@ def onnx_inputs(session: Any, X: Any) -> dict[str, NDArray[Any]]:
     given = {i.name: i for i in session.get_inputs()}
     if not columns:
         ((name, only),) = given.items()
-        return {name: np.asarray(X, dtype=_TYPES[only.type])}
+        return {name: _matrix(X, only)}
     if not isinstance(X, pd.DataFrame):
         raise ValueError(
             f"The model reads columns by name, but X is a {type(X).__name__}: pass a DataFrame."
@@ -65,6 +66,21 @@ def onnx_inputs(session: Any, X: Any) -> dict[str, NDArray[Any]]:
     if absent:
         raise ValueError(f"X lacks {len(absent)} column(s) that the model reads: {absent[:10]}.")
     return {name: _column(name, frame[name], facts) for name, facts in columns.items()}
+
+
+def _matrix(X: Any, only: Any) -> NDArray[Any]:
+    if sparse.issparse(X):
+        raise ValueError(
+            "X is a sparse matrix, of which XGBoost takes what is left out for missing and others "
+            "for zero: pass an array that says which."
+        )
+    matrix = np.asarray(X, dtype=_TYPES[only.type])
+    n_features = only.shape[1]
+    if matrix.ndim != 2 or matrix.shape[1] != n_features:
+        raise ValueError(
+            f"X must have shape (n_samples, {n_features}), as in training, got {matrix.shape}."
+        )
+    return matrix
 
 
 def _column(name: str, column: pd.Series, facts: dict[str, str]) -> NDArray[Any]:

@@ -62,11 +62,8 @@ class Graph:
 
     def fresh(self, hint: str) -> str:
         """A name that no other tensor has."""
-        while True:
-            self._count += 1
-            name = f"{hint}_{self._count}"
-            if name not in self.inputs:
-                return name
+        self._count += 1
+        return f"focaltab/{hint}/{self._count}"
 
     def input(self, name: str, dtype: Any, width: int = 1, note: str = "") -> str:
         """An input of shape (n_rows, width); asked for twice it is the same one.

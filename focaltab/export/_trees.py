@@ -1,7 +1,8 @@
 """Many trees as one node of a graph.
 
-The converters of onnxmltools are not used: they give LightGBM's float64 thresholds to float32
-comparisons, and know no sets of categories in XGBoost's trees.
+The converters of onnxmltools (1.16) are not used. LightGBM's takes float32 alone, where rows that
+differ in the ninth digit go to other leaves, and is wrong where zeros are missing values
+(``zero_as_missing``). XGBoost's fails on DART and on columns with names. Neither knows focal loss.
 """
 
 from __future__ import annotations

@@ -39,6 +39,8 @@ def margins(graph: Graph, model: Any, table: Table) -> tuple[str, str]:
     weight_drop = gradient_booster.get("weight_drop")
     forest = gradient_booster.get("gbtree", gradient_booster)["model"]
     intercept = _intercept(learner["learner_model_param"]["base_score"], objective)
+    if int(learner["learner_model_param"]["num_target"]) > 1:
+        raise ValueError("several labels of one row")
     n_targets = max(1, int(learner["learner_model_param"]["num_class"]))
     trees = Trees(n_targets, np.float32)
     trees.base = np.broadcast_to(intercept, n_targets).astype(np.float64)

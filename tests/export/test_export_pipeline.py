@@ -7,7 +7,11 @@ from export_rows import N_ROWS, awkward, session_of
 from imblearn.over_sampling import SMOTE
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
-from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
 from sklearn.feature_selection import SelectKBest
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -64,7 +68,7 @@ def mixed(n_rows, seed):
 
 @pytest.fixture(scope="module")
 def tables():
-    X, score = mixed(3000, 0)
+    X, score = mixed(2000, 0)
     new, _ = mixed(N_ROWS, 1)
     # What training did not have: another country and shop, and shelves that are floats now.
     new.loc[::50, "country"] = "Atlantis"
@@ -75,9 +79,10 @@ def tables():
 
 
 MODELS = {
-    "xgb": lambda: FocalXGBClassifier(n_estimators=30, n_jobs=1, link="focal"),
-    "lgbm": lambda: FocalLGBMClassifier(n_estimators=30, n_jobs=1, verbosity=-1),
+    "xgb": lambda: FocalXGBClassifier(n_estimators=15, n_jobs=1, link="focal"),
+    "lgbm": lambda: FocalLGBMClassifier(n_estimators=15, n_jobs=1, verbosity=-1),
     "mlp": lambda: FocalMLPClassifier((16,), max_iter=2, random_state=0),
+    "histogram": lambda: HistGradientBoostingClassifier(max_iter=15, random_state=0),
     "logistic": lambda: LogisticRegression(max_iter=300),
     "forest": lambda: RandomForestClassifier(20, min_samples_leaf=3, random_state=0),
 }
@@ -100,7 +105,7 @@ def test_encodings_before_a_booster(encoding, tables, agrees):
 
 def test_several_classes_and_text(tables, agrees):
     X, _, new = tables
-    y = np.digitize(mixed(3000, 0)[1], [1.0, 4.0])
+    y = np.digitize(mixed(2000, 0)[1], [1.0, 4.0])
     agrees(make_pipeline(MODELS["xgb"](), random_state=0).fit(X, y), new)
 
 
@@ -108,7 +113,7 @@ def test_days_of_all_centuries(agrees):
     days = pd.date_range("1899-12-25", "2105-03-04", freq="37h", unit="ns").to_series(index=None)
     X = pd.DataFrame({"when": days.sample(10_000, random_state=0).to_numpy()})
     y = (X["when"].dt.month.isin([2, 3]) ^ (X["when"].dt.day_of_week == 6)).astype(int)
-    model = make_pipeline(FocalXGBClassifier(n_estimators=30, n_jobs=1)).fit(X, y)
+    model = make_pipeline(FocalXGBClassifier(n_estimators=15, n_jobs=1)).fit(X, y)
     agrees(model, X)
 
 
@@ -218,6 +223,12 @@ def test_classifiers_of_scikit_learn_alone(arrays, agrees):
     X, new = np.nan_to_num(X), np.nan_to_num(new)
     agrees(LogisticRegression().fit(X, y[4]), new)
     agrees(RandomForestClassifier(20, random_state=0).fit(X, y[4]), new)
+
+
+def test_histogram_boosting_with_categories(frames, agrees):
+    X, score, new = frames
+    model = HistGradientBoostingClassifier(max_iter=15, random_state=0)
+    agrees(model.fit(X, np.digitize(score, [0.0, 3.0])), new)
 
 
 def test_ensembles(tables, agrees):

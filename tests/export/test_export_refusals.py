@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import xgboost as xgb
 from export_rows import session_of
+from scipy import sparse
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
@@ -82,6 +83,7 @@ def test_parts_without_a_form_are_named(small):
         "multi_output_tree": xgb.XGBClassifier(
             n_estimators=2, multi_strategy="multi_output_tree"
         ).fit(X, several),
+        "several labels": xgb.XGBClassifier(n_estimators=2).fit(X, np.column_stack([y, 1 - y])),
         "linear_tree": lgb.LGBMClassifier(n_estimators=2, linear_tree=True, verbosity=-1).fit(X, y),
         "binary:hinge": xgb.XGBClassifier(n_estimators=2, objective="binary:hinge").fit(X, y),
         "FunctionTransformer of shout": Pipeline(
@@ -128,6 +130,16 @@ def test_inputs(small):
         onnx_inputs(session, X)
     with pytest.raises(ValueError, match=r"Column 'a' was numeric in training.*'x' in row 0"):
         onnx_inputs(session, table.assign(a="x"))
+
+
+def test_inputs_of_arrays(small):
+    X, y = small
+    session = session_of(to_onnx(booster().fit(X, y)))
+    assert onnx_inputs(session, X)["X"].dtype == np.float32
+    with pytest.raises(ValueError, match=r"shape \(n_samples, 3\), as in training, got \(300, 2\)"):
+        onnx_inputs(session, X[:, :2])
+    with pytest.raises(ValueError, match="sparse matrix"):
+        onnx_inputs(session, sparse.csr_matrix(X))
 
 
 def test_without_the_extra(small, monkeypatch):

@@ -14,14 +14,14 @@ LIBRARIES = ["xgb", "lgbm"]
 
 
 def make(library, **parameters):
-    parameters = {"n_estimators": 20, "n_jobs": 1, "random_state": 0, **parameters}
+    parameters = {"n_estimators": 15, "n_jobs": 1, "random_state": 0, **parameters}
     if library == "xgb":
         return FocalXGBClassifier(**parameters)
     return FocalLGBMClassifier(**{"verbosity": -1, "min_child_samples": 5, **parameters})
 
 
 def stock(library, **parameters):
-    parameters = {"n_estimators": 20, "n_jobs": 1, "random_state": 0, **parameters}
+    parameters = {"n_estimators": 15, "n_jobs": 1, "random_state": 0, **parameters}
     if library == "xgb":
         return xgb.XGBClassifier(**parameters)
     return lgb.LGBMClassifier(**{"verbosity": -1, "min_child_samples": 5, **parameters})
@@ -188,15 +188,15 @@ def test_stock_classes_with_categories_and_early_stopping(library, frames, agree
     y = (score > 3.0).astype(int)
     if library == "xgb":
         model = stock(library, n_estimators=200, early_stopping_rounds=3, enable_categorical=True)
-        model.fit(X[:3000], y[:3000], eval_set=[(X[3000:], y[3000:])], verbose=False)
+        model.fit(X[:2000], y[:2000], eval_set=[(X[2000:], y[2000:])], verbose=False)
         assert model.best_iteration < 190
     else:
         model = stock(library, n_estimators=200)
         model.fit(
-            X[:3000],
-            y[:3000],
-            eval_X=X[3000:],
-            eval_y=y[3000:],
+            X[:2000],
+            y[:2000],
+            eval_X=X[2000:],
+            eval_y=y[2000:],
             callbacks=[lgb.early_stopping(3, verbose=False)],
         )
         assert 0 < model.best_iteration_ < 190
