@@ -79,7 +79,7 @@ class Trees:
         return true, false
 
     def member(
-        self, node: int, feature: int, values: Sequence[int], *, missing_is_true: bool
+        self, node: int, feature: int, values: Sequence[float], *, missing_is_true: bool
     ) -> tuple[int, int]:
         """A node that asks whether a feature is one of some whole numbers.
 
@@ -92,7 +92,8 @@ class Trees:
             Nodes to be made.
         """
         true = self.new_node()
-        for value in values:
+        # An empty set, which missing values may be in, is asked for what is no whole number.
+        for value in values or [-0.5]:
             false = self.new_node()
             self._add(node, feature, "BRANCH_EQ", float(value), true, false, missing_is_true)
             node = false
