@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -185,7 +185,8 @@ class Table:
 def from_kinds(
     graph: Graph,
     kinds: Mapping[str, str],
-    categories: Mapping[str, Mapping[str, int] | Sequence[str]],
+    categories: Mapping[str, Sequence[str]],
+    also_written: Callable[[str], Iterable[str]] = lambda text: (),
 ) -> Table:
     """A frame whose columns' kinds are known, as a table inside of a graph.
 
@@ -195,7 +196,8 @@ def from_kinds(
     kinds : mapping of column to "number", "time" or "category"
         A time is read as seconds since 1970 in UTC.
     categories : mapping of column to its categories
-        In their order; or a mapping from each way that one may be written to its place.
+    also_written : callable, default=none
+        Other ways to write a category ("7.0" for "7"), where they are no categories themselves.
 
     Returns
     -------
@@ -205,14 +207,18 @@ def from_kinds(
     blocks: list[Block] = []
     for name, kind in kinds.items():
         if kind == "category":
-            known = categories[name]
-            written = known if isinstance(known, Mapping) else {v: k for k, v in enumerate(known)}
-            in_order = sorted(written, key=written.__getitem__)
-            blocks.append(Codes(encode_text(graph, name, written), tuple(in_order)))
+            known = tuple(categories[name])
+            places = {text: k for k, text in enumerate(known)}
+            for k, text in enumerate(known):
+                for other in also_written(text):
+                    places.setdefault(other, k)
+            blocks.append(Codes(encode_text(graph, name, places), known))
         elif kind == "time":
             blocks.append(Numbers(read_moment(graph, name), 1))
-        else:
+        elif kind == "number":
             blocks.append(Numbers(read_number(graph, name), 1))
+        else:
+            raise ValueError(f"column {name!r} is of the unknown kind {kind!r}")
     return Table(graph, blocks)
 
 

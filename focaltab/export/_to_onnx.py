@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -93,14 +94,39 @@ def to_onnx(
 
 
 def _built(model: Any, X: Any, opset: int) -> Any:
-    from focaltab.export import _classifiers, _scores
     from focaltab.export._graph import Graph
     from focaltab.export._source import source
 
     graph = Graph(opset)
+    return from_table(graph, model, lambda: source(graph, model), X)
+
+
+def from_table(graph: Any, model: Any, table: Callable[[], Any], X: Any = None) -> Any:
+    """The whole model of a graph in which a fitted classifier reads a table.
+
+    Parameters
+    ----------
+    graph : Graph
+    model : classifier
+    table : callable
+        Makes the `Table` that the classifier is to read, in its own order of columns.
+    X : DataFrame, default=None
+        As in `to_onnx`.
+
+    Returns
+    -------
+    onnx.ModelProto
+
+    Raises
+    ------
+    ValueError
+        Names what has no form in ONNX.
+    """
+    from focaltab.export import _classifiers, _scores
+
     name = type(model).__name__
     try:
-        scores = _classifiers.scores(graph, model, source(graph, model), X)
+        scores = _classifiers.scores(graph, model, table(), X)
         outputs = _scores.outputs(graph, scores)
     except NotFittedError:
         raise
