@@ -102,11 +102,14 @@ class Table:
         categories : mapping of position to the column's categories, default=None
         """
         known = categories or {}
+        # One block alone comes in the type that is asked for; several are joined as doubles.
+        whole = len(self.blocks) == 1 and isinstance(self.blocks[0], Numbers) and not known
+        wanted = np.dtype(dtype if whole else np.float64)
         tensors: list[str] = []
         plain: list[int] = []
 
         def flush() -> None:
-            tensors.extend(self._number(block, dtype) for block in self.select(plain).blocks)
+            tensors.extend(self._number(block, wanted) for block in self.select(plain).blocks)
             plain.clear()
 
         for position in range(self.width):
@@ -116,17 +119,15 @@ class Table:
             else:
                 plain.append(position)
         flush()
-        if len(self.blocks) == 1 and isinstance(self.blocks[0], Numbers) and not known:
-            return tensors[0]  # in the type that was asked for already
+        if whole:
+            return tensors[0]
         joined = self.graph.side_by_side(tensors)
         return joined if np.dtype(dtype) == np.float64 else self.graph.cast(joined, dtype)
 
     def _number(self, block: Block, dtype: Any) -> str:
-        alone = len(self.blocks) == 1
         if isinstance(block, Numbers):
-            wanted = np.dtype(dtype) if alone else np.dtype(np.float64)
-            same = np.dtype(block.dtype) == wanted
-            return block.tensor if same else self.graph.cast(block.tensor, wanted)
+            same = np.dtype(block.dtype) == np.dtype(dtype)
+            return block.tensor if same else self.graph.cast(block.tensor, dtype)
         if isinstance(block, Codes):
             raise ValueError(
                 f"a column of categories ({', '.join(map(str, block.categories[:3]))}, ...) is "
