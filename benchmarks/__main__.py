@@ -15,6 +15,7 @@ NAMES = (
     "metrics",
     "mlp_speed",
     "mlp_quality",
+    "onnx_latency",
     "detector_head",
 )
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
