@@ -1,4 +1,4 @@
-"""Draw the picture of the home page: ``python docs/figures.py`` writes docs/img/probabilities.svg."""
+"""Draw the picture of the home page, docs/img/probabilities.svg: ``python docs/figures.py``."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ from focaltab.boosting._native_file import alpha_of, from_json, to_json
 from focaltab.boosting._objective import own_threads, xgboost_objective
 from focaltab.boosting._pilot import PILOT
 from focaltab.boosting._reweighting import FocalReweighting
+from focaltab.boosting._rounds import first_rounds
 from focaltab.boosting._saved import xgboost_restored, xgboost_state
 from focaltab.losses import FocalLoss
 from focaltab.losses._focal import Alpha, LinkName
@@ -305,7 +306,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         stopped = booster.attr("best_iteration") is not None and self.booster != "gblinear"
         if stopped and self.best_iteration + 1 < booster.num_boosted_rounds():
             best = {name: booster.attr(name) for name in ("best_iteration", "best_score")}
-            self._Booster = booster[: self.best_iteration + 1]
+            self._Booster = first_rounds(booster, self.best_iteration + 1)
             self._Booster.set_attr(**best)
 
     @contextmanager

@@ -124,15 +124,15 @@ class Schema:
 
 def _categories(column: pd.Series, known: list[str]) -> Any:
     """Known values; a number is found however it is written, 7 or 7.0, and others are missing."""
-    places = {_plain_number(text): k for k, text in enumerate(known)}
+    places = {plain_number(text): k for k, text in enumerate(known)}
     places |= {text: k for k, text in enumerate(known)}
     code, values = pd.factorize(column)
-    place = [places.get(text, places.get(_plain_number(text), -1)) for text in map(str, values)]
+    place = [places.get(text, places.get(plain_number(text), -1)) for text in map(str, values)]
     codes = np.append(np.asarray(place, dtype=np.intp), -1)[code]
     return pd.Categorical.from_codes(codes, categories=pd.Index(known, dtype=str))
 
 
-def _plain_number(text: str) -> str:
+def plain_number(text: str) -> str:
     """A whole number without the decimals that a float column, with its blanks, adds to it."""
     whole, _, decimals = text.partition(".")
     return whole if decimals and not decimals.strip("0") and _WHOLE.fullmatch(whole) else text

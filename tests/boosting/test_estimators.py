@@ -419,3 +419,26 @@ def test_a_label_unseen_in_training_is_named(library, rare):
     model = make(library, early_stopping_rounds=2, n_estimators=5)
     with pytest.raises(ValueError, match="7 in row 0"):
         model.fit(X, y, eval_set=[(X[:5], [7, 0, 0, 1, 0])])
+
+
+@pytest.mark.parametrize("rounds", [None, 3])
+def test_categories_are_known_by_value_after_early_stopping_too(rounds, tmp_path):
+    """XGBoost 3.2 forgets them in a model that is cut to its best rounds."""
+    rng = np.random.default_rng(0)
+    letters = rng.choice(list("abcd"), 3000)
+    X = pd.DataFrame({"c": pd.Categorical(letters), "x": rng.normal(size=3000)})
+    y = 2 * (letters == "b") + X["x"] + rng.normal(size=3000) > 2.5
+    options = {"n_estimators": 60, "early_stopping_rounds": rounds, "random_state": 0}
+    model = FocalXGBClassifier(**options).fit(X, y)
+    assert rounds is None or model.get_booster().num_boosted_rounds() < 60
+    expected = model.predict_proba(X)
+    other_order = X.assign(c=X["c"].cat.reorder_categories(list("dcba")))
+    np.testing.assert_array_equal(model.predict_proba(other_order), expected)
+    fewer = X[letters == "b"].assign(c=lambda rows: rows["c"].cat.remove_unused_categories())
+    np.testing.assert_array_equal(model.predict_proba(fewer), expected[letters == "b"])
+    model.get_booster().save_model(tmp_path / "model.json")
+    plain = xgb.Booster(model_file=tmp_path / "model.json")
+    p = plain.predict(xgb.DMatrix(other_order, enable_categorical=True))
+    np.testing.assert_allclose(p, expected[:, 1], atol=1e-6)
+    with pytest.raises(ValueError, match="category"):
+        model.predict_proba(X.assign(c=pd.Categorical(["z"] * 3000)))
