@@ -1,7 +1,7 @@
 PYTHON ?= python3
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint docs bench clean
+.PHONY: demo test lint docs site bench clean
 
 demo: .venv/.core
 	.venv/bin/focaltab demo
@@ -18,6 +18,10 @@ lint: .venv/.dev
 # Every example in the documentation is run.
 docs: .venv/.dev
 	.venv/bin/python -m pytest -q --doctest-modules focaltab --doctest-glob='*.md' docs README.md
+
+# The documentation as a site, in site/; whatever is not right on it is an error.
+site: .venv/.dev
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 
 bench: .venv-bench/.done
 	.venv-bench/bin/python -m benchmarks --write
@@ -39,4 +43,4 @@ bench: .venv-bench/.done
 	touch $@
 
 clean:
-	rm -rf .venv .venv-bench
+	rm -rf .venv .venv-bench site

@@ -54,7 +54,7 @@ def main() -> None:
     ).fit(X, y)
     calibrated = model.predict_proba(X_test)[:, 1]
 
-    figure, axes = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
+    figure, axes = plt.subplots(figsize=(6.4, 4.8), layout="constrained")
     limits = np.array([3e-4, 0.4])
     axes.plot(logit(limits), logit(limits), color="0.6", lw=1, label="stated = observed")
     for stated, name, style in (
@@ -77,7 +77,7 @@ def main() -> None:
     axes.set_xlabel("probability that the model states")
     axes.set_ylabel("share of positives that is observed")
     axes.set_title(f"Same loss (gamma 2, alpha 0.25); {y_test.mean():.1%} of new rows are positive")
-    axes.legend(frameon=False, loc="lower right")
+    figure.legend(frameon=False, loc="outside lower left")
     axes.spines[["top", "right"]].set_visible(False)
     path = Path(__file__).parent / "img" / "probabilities.svg"
     figure.savefig(path, metadata={"Date": None})

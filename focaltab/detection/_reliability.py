@@ -64,7 +64,7 @@ class AnchorOutcomes:
 class BoxOutcomes(NamedTuple):
     """Whether each final box hit an object.
 
-    Parameters
+    Attributes
     ----------
     is_hit : ndarray of shape (n_boxes,), bool
     score : ndarray of shape (n_boxes,), float32

@@ -70,7 +70,7 @@ class DaskFocalLGBMClassifier(FocalLGBMClassifier):
     ----------
     client : distributed.Client, default=None
         None for the current client. It is not kept when the estimator is pickled.
-    **parameters
+    **kwargs
         Of `FocalLGBMClassifier`. ``n_jobs`` is without effect: each worker uses its own threads.
 
     Attributes

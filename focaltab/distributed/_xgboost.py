@@ -43,7 +43,7 @@ class DaskFocalXGBClassifier(FocalXGBClassifier):
     ----------
     client : distributed.Client, default=None
         None for the current client. It is not kept when the estimator is pickled.
-    **parameters
+    **kwargs
         Of `FocalXGBClassifier`. A callable ``eval_metric`` is handed the rows of all workers.
         ``n_jobs`` is what each worker may use, at most its own threads.
 

@@ -21,7 +21,6 @@ from focaltab.report import write_report
 from focaltab.workflow import UserError
 
 TARGET = "is <b>bad</b> & worse"
-BROWSER = shutil.which("chromium")
 
 
 def invoke(*arguments):
@@ -221,23 +220,10 @@ def test_a_broken_folder_is_named(folder, tmp_path, damage):
 
 
 @pytest.fixture(scope="module")
-def browser(folder, tmp_path_factory):
-    if BROWSER is None:
-        pytest.skip("Chromium is not installed")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for flag in ("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run",
-                 "disable-background-networking", "disable-component-update", "disable-sync",
-                 f"user-data-dir={tmp_path_factory.mktemp('profile')}"):  # fmt: skip
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
-    driver = webdriver.Chrome(options=options, service=service)
-    driver.get((folder / "report.html").as_uri())
-    yield driver
-    driver.quit()
+def browser(folder, new_browser):
+    with new_browser() as driver:
+        driver.get((folder / "report.html").as_uri())
+        yield driver
 
 
 def cells(browser, row):
