@@ -31,7 +31,7 @@ def manifest_of(
     layers = list(_layers(model))
     classes = getattr(model, "classes_", None)
     loss = next((x.loss_ for x in layers if hasattr(x, "loss_")), None)
-    names = getattr(model, "feature_names_in_", None)
+    names = _feature_names(model)
     own = None
     if not any(isinstance(x, ResampledClassifier) for x in layers):
         # Inside of a resampling a model knows the share among the rows that were drawn.
@@ -50,7 +50,8 @@ def manifest_of(
         ),
         prevalence=plain(own) if own is not None or reference is None else reference.prevalence,
         threshold=_threshold(layers),
-        feature_names=None if names is None else [str(name) for name in names],
+        feature_names=names,
+        feature_types=None if names is None else _feature_types(names, layers, reference),
         n_features=plain(getattr(model, "n_features_in_", None)),
         metrics=plain(metrics),
         reference=None if reference is None else reference.to_dict(),
@@ -75,6 +76,32 @@ def _layers(model: Any) -> Iterator[Any]:
         else:
             inner = (getattr(model, name, None) for name in ("best_estimator_", "estimator_"))
             model = next((x for x in inner if x is not None), None)
+
+
+def _feature_names(model: Any) -> list[str] | None:
+    names = getattr(model, "feature_names_in_", None)
+    return None if names is None else [str(name) for name in names]
+
+
+def _feature_types(names: list[str], layers: list[Any], reference: Reference | None) -> list[str]:
+    """What each column holds, by the outermost layer that knows, else by the reference."""
+    seen = {} if reference is None else {c.name: str(c.kind) for c in reference.columns}
+    for layer in layers:
+        first = layer.steps[0][1] if isinstance(layer, Pipeline) else layer
+        if hasattr(first, "kinds_"):
+            known = {**first.kinds_, **dict.fromkeys(first.left_out_, "left out")}
+        elif hasattr(first, "schema"):
+            known = first.schema.kinds
+        elif hasattr(first, "get_booster") and first.get_booster().feature_types is not None:
+            codes = zip(names, first.get_booster().feature_types, strict=False)
+            known = {name: "category" if code == "c" else "number" for name, code in codes}
+        elif hasattr(first, "encoder_"):
+            places = first.encoder_.category_columns
+            known = {n: "category" if k in places else "number" for k, n in enumerate(names)}
+        else:
+            continue
+        return [known.get(name, seen.get(name, "")) for name in names]
+    return [seen.get(name, "") for name in names]
 
 
 def _threshold(layers: list[Any]) -> float | None:

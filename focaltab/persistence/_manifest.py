@@ -41,6 +41,9 @@ class Manifest:
         Probability from which the model itself calls a row positive, if it has such a threshold.
     feature_names : list of str or None
         Names of the columns that the model asks for.
+    feature_types : list of str or None
+        Of these columns "number", "category", "text", "date" or "time", as far as the model or the
+        rows given to `save` tell; "" where neither does, and "left out" where it reads none of it.
     n_features : int or None
     metrics : dict
         Figures given to `save`.
@@ -58,6 +61,7 @@ class Manifest:
     prevalence: Any
     threshold: float | None
     feature_names: list[str] | None
+    feature_types: list[str] | None
     n_features: int | None
     metrics: dict[str, Any]
     reference: dict[str, Any] | None
@@ -116,6 +120,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "prevalence": (float, list, type(None)),
     "threshold": (float, type(None)),
     "feature_names": (list, type(None)),
+    "feature_types": (list, type(None)),
     "n_features": (int, type(None)),
     "metrics": dict,
     "reference": (dict, type(None)),

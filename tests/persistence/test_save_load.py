@@ -243,6 +243,7 @@ def test_the_manifest_says_what_is_known(frame, y, tmp_path):
     assert found.threshold == 0.3 and found.loss is None
     assert found.prevalence == np.mean(y == "fraud")
     assert found.feature_names == list(frame.columns) and found.n_features == 5
+    assert found.feature_types == ["number", "number", "category", "text", "date"]
     assert found.metrics == {"average_precision": 0.5}
     assert (
         set(found.versions) == {"numpy", "pandas", "scikit-learn", "skops"}
@@ -361,3 +362,20 @@ def test_saving_leaves_the_model_as_it_was(frame, y, tmp_path):
     np.testing.assert_array_equal(model.predict_proba(frame), before)
     request = model.estimator_.steps[-1][1].get_metadata_routing()
     assert isinstance(request.owner, FocalLGBMClassifier)
+
+
+def test_types_of_columns_are_known_without_rows(frame, y, tmp_path):
+    X = frame[["amount", "city"]].astype({"city": "category"})
+    models = {
+        "xgb": FocalXGBClassifier(**XGB),
+        "mlp": FocalMLPClassifier((4,), max_iter=1),
+        "lgbm": FocalLGBMClassifier(**LGBM),
+    }
+    found = {}
+    for name, model in models.items():
+        focaltab.save(model.fit(X, y), tmp_path / name)
+        found[name] = read_manifest(tmp_path / name).feature_types
+    assert found["xgb"] == found["mlp"] == ["number", "category"]
+    assert found["lgbm"] == ["", ""]  # LightGBM keeps values of categories, not whose they are
+    focaltab.save(models["lgbm"], tmp_path / "with rows", X=X)
+    assert read_manifest(tmp_path / "with rows").feature_types == ["number", "category"]
