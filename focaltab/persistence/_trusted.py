@@ -59,12 +59,17 @@ _NAMES = {
     "sklearn.calibration": "_CalibratedClassifier _SigmoidCalibration",
     # Trees are read without bounds: a forged one can crash the process, as a forged booster can.
     "sklearn.ensemble._hist_gradient_boosting.predictor": "TreePredictor",
-    "sklearn.metrics._classification": "balanced_accuracy_score f1_score jaccard_score "
-    "matthews_corrcoef",
+    "sklearn.feature_selection._mutual_info": "mutual_info_classif",
+    "sklearn.feature_selection._univariate_selection": "chi2 f_classif",
+    "sklearn.metrics._classification": "accuracy_score balanced_accuracy_score brier_score_loss "
+    "f1_score jaccard_score log_loss matthews_corrcoef precision_score recall_score",
+    "sklearn.metrics._dist_metrics": "EuclideanDistance32 EuclideanDistance64",
     "sklearn.metrics._ranking": "average_precision_score roc_auc_score",
-    "sklearn.metrics._scorer": "_CurveScorer _Scorer",
+    "sklearn.metrics._scorer": "_CurveScorer _PassthroughScorer _Scorer",
     "sklearn.model_selection._split": "GroupKFold KFold RepeatedStratifiedKFold "
     "StratifiedGroupKFold StratifiedKFold StratifiedShuffleSplit TimeSeriesSplit",
+    "sklearn.neighbors._ball_tree": "BallTree",
+    "sklearn.neighbors._kd_tree": "KDTree",
     "sklearn.tree._tree": "Tree",
     "sklearn.utils._bunch": "Bunch",
     "sklearn.utils._metadata_requests": "MetadataRequest MethodMetadataRequest",
