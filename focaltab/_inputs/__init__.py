@@ -2,7 +2,12 @@
 
 from focaltab._inputs.average_precision import mean_average_precision
 from focaltab._inputs.continuation import check_continuation
-from focaltab._inputs.features import check_features, check_rows, numbers_as_numbers
+from focaltab._inputs.features import (
+    check_booster_features,
+    check_features,
+    check_rows,
+    numbers_as_numbers,
+)
 from focaltab._inputs.fingerprint import described, fingerprint_of
 from focaltab._inputs.held_out import (
     check_hold_out,
@@ -26,6 +31,7 @@ __all__ = [
     "LazyTable",
     "by_batch",
     "check_continuation",
+    "check_booster_features",
     "check_features",
     "check_hold_out",
     "check_rows",

@@ -55,6 +55,26 @@ def check_features(X: Any) -> None:
             _check_array(values, "X")
 
 
+def check_booster_features(X: Any) -> None:
+    """As `check_features`, and refuse text, which boosters do not read.
+
+    Raises
+    ------
+    ValueError
+        Names the column.
+    """
+    check_features(X)
+    if not isinstance(X, pd.DataFrame):
+        return
+    for name, dtype in zip(X.columns, X.dtypes, strict=True):
+        if pd.api.types.is_string_dtype(dtype) or pd.api.types.is_object_dtype(dtype):
+            raise ValueError(
+                f"Column {name!r} holds text or other objects (dtype {dtype}): make it a category "
+                f"(X[{name!r}].astype('category')) or numbers, or let "
+                "focaltab.pipeline.make_pipeline do it."
+            )
+
+
 def _check_frame(X: pd.DataFrame) -> None:
     twice = X.columns[X.columns.duplicated()]
     if twice.size:

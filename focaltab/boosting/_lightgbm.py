@@ -231,7 +231,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         sampling = check_sampling(self.sampling, self.link, init_model)
         classes, codes = _inputs.encode_target(y, self.pos_label)
         _inputs.check_rows(X, codes)
-        _inputs.check_features(X)
+        _inputs.check_booster_features(X)
         factor = self._other_params.get("scale_pos_weight")
         weight = _inputs.training_weight(sample_weight, self.class_weight, factor, y, codes)
         eval_set = evaluation_sets(eval_set, eval_X, eval_y)
@@ -447,7 +447,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
             return _inputs.by_batch(streamed, X)
         other = pred_leaf or pred_contrib
         if self.__sklearn_is_fitted__():
-            _inputs.check_features(X)
+            _inputs.check_booster_features(X)
             _check_column_order(X, self._columns)
         result = super().predict_proba(
             X,

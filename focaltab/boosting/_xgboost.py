@@ -189,7 +189,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         self._check_parameters(classes)
         sampling = check_sampling(self.sampling, self.link, xgb_model)
         _inputs.check_rows(X, codes)
-        _inputs.check_features(X)
+        _inputs.check_booster_features(X)
         weight = _inputs.training_weight(
             sample_weight, self.class_weight, self.scale_pos_weight, y, codes
         )
@@ -438,7 +438,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             }
             streamed = partial(self.predict_proba, **options)
             return _inputs.by_batch(streamed, X, base_margin=base_margin)
-        _inputs.check_features(X)
+        _inputs.check_booster_features(X)
         margins = super().predict(
             X,
             output_margin=True,

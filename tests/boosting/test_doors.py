@@ -326,3 +326,15 @@ def test_lightgbm_fits_leave_no_trace_of_each_other(rare):
     refit = make("lgbm", n_estimators=5, focal_gamma=0.0).fit(X, y)
     np.testing.assert_allclose(refit.predict_proba(X), fresh.predict_proba(X), atol=1e-6)
     assert model.predict_proba(X)[:, 1].mean() == pytest.approx(y.mean(), rel=0.2)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_text_is_refused_with_its_column_in_training_and_in_scoring(library):
+    X = pd.DataFrame({"amount": np.arange(60.0), "city": ["Oslo", "Rome", "Bonn"] * 20})
+    y = np.arange(60) % 2
+    model = make(library)
+    with pytest.raises(ValueError, match=r"Column 'city' holds text.*astype\('category'\)"):
+        model.fit(X, y)
+    model.fit(X.astype({"city": "category"}), y)
+    with pytest.raises(ValueError, match="Column 'city' holds text"):
+        model.predict_proba(X.astype({"city": object}))
