@@ -53,7 +53,8 @@ def xgboost_restored(state: dict[str, Any]) -> dict[str, Any]:
     state = dict(state)
     part = state.pop(_PART, None)
     if part is not None:
-        booster = XGBoostBooster(model_file=bytearray(part_reader().content(part)))
+        content = bytearray(part_reader().content(part))
+        booster = XGBoostBooster({"nthread": state.get("n_jobs")}, model_file=content)
         booster.set_attr(focaltab=None, scikit_learn=None)
         state[_BOOSTER] = booster
     return state
