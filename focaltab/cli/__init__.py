@@ -2,9 +2,11 @@
 
 from focaltab.cli._compare import compare
 from focaltab.cli._detect import detect_app
+from focaltab.cli._serve import serve
 from focaltab.cli._tables import app
 
 app.command("compare")(compare)
+app.command("serve")(serve)
 app.add_typer(detect_app, name="detect")
 
 __all__ = ["app"]
