@@ -9,9 +9,8 @@ import socket
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import uvicorn
 from fastapi import FastAPI
-from uvicorn import Config, Server
-from uvicorn.supervisors import Multiprocess
 
 from focaltab.serving._app import create_app
 
@@ -91,12 +90,14 @@ def run(options: Options, app: FastAPI, opened: socket.socket, workers: int) -> 
         "timeout_graceful_shutdown": 60,
     }
     if workers == 1:
-        Server(Config(app, **shared)).run(sockets=[opened])
+        uvicorn.Server(uvicorn.Config(app, **shared)).run(sockets=[opened])
         return
     os.environ[_OPTIONS] = json.dumps(asdict(options))
+    # The supervisor binds a socket of its own, which its workers inherit.
+    host, port = opened.getsockname()[:2]
+    opened.close()
     name = f"{__name__}:app_of_environment"
-    config = Config(name, factory=True, workers=workers, **shared)
-    Multiprocess(config, sockets=[opened]).run()
+    uvicorn.run(name, factory=True, host=host, port=port, workers=workers, **shared)
 
 
 def _key(name: str | None) -> str | None:
