@@ -31,9 +31,11 @@ _ISO = (
 _MATCHES_ISO = re.compile(_ISO, re.ASCII)
 _ANY = StrictStr | StrictInt | StrictFloat | StrictBool | None
 _Number = Annotated[float | None, Field(allow_inf_nan=False)]
+# What nanoseconds since 1970 reach in 64 bits: the models count from there.
+_FIRST_YEAR, _LAST_YEAR = 1678, 2261
 _EXPECTED = {
     "number": "a number or null",
-    "date": "an ISO date or time as text, such as 2024-05-31T12:00:00Z, or null",
+    "date": "an ISO date or time from 1678 to 2261, such as 2024-05-31T12:00:00Z, or null",
     "name": "text or null",
     "unread": "text, a number, true, false or null",
 }
@@ -69,7 +71,7 @@ class RowReader:
         self._max_rows = max_rows
         self._places = {column.name: k for k, column in enumerate(columns.of)}
         self._required = {column.name for column in columns.of if column.kind != "unread"}
-        self._checked = [k for k, c in enumerate(columns.of) if c.kind in ("date", "name")]
+        self._checked = [k for k, c in enumerate(columns.of) if c.kind != "number"]
         # Of a model that cannot do without a value; found when it is first tried.
         self.allows_missing = True
         self._row: Any
@@ -205,6 +207,12 @@ class RowReader:
         column = self._columns.of[place]
         if value is None:
             return None
+        if isinstance(value, str) and not _is_unicode(value):
+            message = _message(column, "string_unicode")
+            told.append(Told(row=k, field=column.name, message=message))
+            return None
+        if column.kind == "unread":
+            return None
         if column.kind == "date":
             moment = _moment(value)
             if moment is None:
@@ -229,7 +237,7 @@ def _field(column: Column) -> Any:
             Field(
                 alias=column.name,
                 title=column.name,
-                description="ISO date or time, in UTC unless it says otherwise.",
+                description="ISO date or time from 1678 to 2261, in UTC unless it says otherwise.",
             ),
         )
     if column.kind == "name":
@@ -253,12 +261,25 @@ def _message(column: Column, kind: str) -> str:
     return f"must be {expected}."
 
 
+def _is_unicode(text: str) -> bool:
+    """Whether text is more than JSON's escapes: a lone surrogate is no character."""
+    if text.isascii():
+        return True
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _moment(text: str) -> datetime | None:
     """A time in UTC without a zone, or None for what is no time."""
     if not _MATCHES_ISO.match(text) or text.endswith("\n"):
         return None
     try:
         moment = datetime.fromisoformat(text)
-        return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(UTC).replace(tzinfo=None)
     except (ValueError, OverflowError):
         return None
+    return moment if _FIRST_YEAR <= moment.year <= _LAST_YEAR else None

@@ -110,20 +110,18 @@ class Scores(Collector):
         self._prevalence = prevalence
         self._lock = threading.Lock()
         self._counts = np.zeros(_EDGES.size + 1, dtype=np.int64)
-        self._sum = 0.0
         self._last = np.empty(_LAST)
         self._n_seen = 0
 
     def add(self, positive: Floats) -> None:
         """Take in probabilities of the positive class."""
-        f = log_odds(positive)
-        counts = np.bincount(np.searchsorted(_EDGES, f), minlength=_EDGES.size + 1)
+        places = np.searchsorted(_EDGES, log_odds(positive))
+        counts = np.bincount(places, minlength=_EDGES.size + 1)
         latest = positive[-_LAST:]
         with self._lock:
             self._counts += counts
-            self._sum += float(f.sum())
-            places = (self._n_seen + np.arange(latest.size)) % _LAST
-            self._last[places] = latest
+            newest = (self._n_seen + np.arange(latest.size)) % _LAST
+            self._last[newest] = latest
             self._n_seen += latest.size
 
     def describe(self) -> Iterator[Metric]:
@@ -133,14 +131,13 @@ class Scores(Collector):
     def collect(self) -> Iterator[Metric]:
         """The figures as they are now."""
         with self._lock:
-            counts, total = self._counts.copy(), self._sum
+            counts = self._counts.copy()
             last = self._last[: min(self._n_seen, _LAST)].copy()
         upper = [*map(str, _EDGES.tolist()), "+Inf"]
         yield HistogramMetricFamily(
             "focaltab_score_log_odds",
             "Log-odds of the positive label.",
             buckets=list(zip(upper, np.cumsum(counts).astype(float).tolist(), strict=True)),
-            sum_value=total,
         )
         yield GaugeMetricFamily(
             "focaltab_drift_rows", "Scores that the figures of drift are of.", last.size
