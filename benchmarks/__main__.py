@@ -16,6 +16,7 @@ NAMES = (
     "mlp_speed",
     "mlp_quality",
     "detector_head",
+    "serve",
 )
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 

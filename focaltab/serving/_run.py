@@ -7,10 +7,12 @@ import json
 import os
 import socket
 from dataclasses import asdict, dataclass
+from inspect import signature
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
 
 from focaltab.serving._app import create_app
 
@@ -59,8 +61,10 @@ def listening(host: str, port: int) -> socket.socket:
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = found[0]
-        opened = socket.socket(family, socket.SOCK_STREAM)
+        family, kind, protocol, _, address = found[0]
+        # With its protocol named asyncio sends small answers at once, which else wait 40 ms for an
+        # acknowledgement.
+        opened = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError, OverflowError) as error:
         raise ValueError(f"cannot listen at {host}, port {port}: {error}.") from None
     try:
@@ -93,11 +97,13 @@ def run(options: Options, app: FastAPI, opened: socket.socket, workers: int) -> 
         uvicorn.Server(uvicorn.Config(app, **shared)).run(sockets=[opened])
         return
     os.environ[_OPTIONS] = json.dumps(asdict(options))
-    # The supervisor binds a socket of its own, which its workers inherit.
-    host, port = opened.getsockname()[:2]
-    opened.close()
     name = f"{__name__}:app_of_environment"
-    uvicorn.run(name, factory=True, host=host, port=port, workers=workers, **shared)
+    config = uvicorn.Config(name, factory=True, workers=workers, **shared)
+    # `uvicorn.run` would open a socket of its own, without the protocol. Earlier versions of its
+    # supervisor ask for what a worker runs.
+    asked = "target" in signature(Multiprocess).parameters
+    target = {"target": uvicorn.Server(config).run} if asked else {}
+    Multiprocess(config, sockets=[opened], **target).run()
 
 
 def _key(name: str | None) -> str | None:
