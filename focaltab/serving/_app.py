@@ -112,8 +112,8 @@ def create_app(
     ...     _ = focaltab.save(model, f"{folder}/model", X=X, y=y)
     ...     app = create_app(f"{folder}/model")
     >>> answer = TestClient(app).post("/predict", json={"amount": 900.0}).json()
-    >>> answer["predictions"][0]["probability"] == model.predict_proba(
-    ...     pd.DataFrame({"amount": [900.0]}))[0, 1]
+    >>> own = model.predict_proba(pd.DataFrame({"amount": [900.0]}))
+    >>> answer["predictions"][0]["probability"] == float(own[0, 1])
     True
     """
     limits = {

@@ -20,11 +20,9 @@ from focaltab.workflow import TableClassifier
 
 Values = Sequence[tuple[Any, ...]]
 
+_XGB = "focaltab.boosting._xgboost.FocalXGBClassifier"
 # Their own `predict` takes the likeliest class, which needs no second pass through the trees.
-_LIKELIEST = (
-    "focaltab.boosting._xgboost.FocalXGBClassifier",
-    "focaltab.boosting._lightgbm.FocalLGBMClassifier",
-)
+_LIKELIEST = (_XGB, "focaltab.boosting._lightgbm.FocalLGBMClassifier")
 
 
 class Scores(NamedTuple):
@@ -70,6 +68,11 @@ class Scorer:
         self.reference = None
         if manifest.reference is not None:
             self.reference = Reference.from_dict(manifest.reference)
+        self._class = f"{type(model).__module__}.{type(model).__qualname__}"
+        # XGBoost reads an array as it reads a frame of numbers, in a tenth of the time for a row.
+        self._as_array = not self.columns.named or (
+            self._class == _XGB and all(column.kind == "number" for column in self.columns.of)
+        )
         self._places = [_places(column) for column in self.columns.of]
         typical = [tuple(column.typical for column in self.columns.of)]
         try:
@@ -85,7 +88,7 @@ class Scorer:
 
     def score(self, values: Values) -> Scores:
         """Probabilities and labels."""
-        X = self.table(values)
+        X = np.asarray(values, dtype=np.float64) if self._as_array else self.table(values)
         probability = np.asarray(self.model.predict_proba(X), dtype=np.float64)
         if not np.isfinite(probability).all():
             row = int(np.flatnonzero(~np.isfinite(probability).all(axis=1))[0])
@@ -110,18 +113,18 @@ class Scorer:
         return pd.DataFrame({c.name: _column(c, places, own) for c, places, own in columns})
 
     def _labels(self, X: Any, probability: NDArray[np.float64]) -> list[Any]:
-        kind = f"{type(self.model).__module__}.{type(self.model).__qualname__}"
         if isinstance(self.model, TableClassifier):
             positive = probability[:, self.positive_place] > 0.5
             return np.asarray(self.model.labels)[positive.astype(np.intp)].tolist()
-        if kind in _LIKELIEST:
+        if self._class in _LIKELIEST:
             return np.asarray(self.model.classes_)[probability.argmax(axis=1)].tolist()
         return np.asarray(self.model.predict(X)).tolist()
 
     def _scores_missing(self) -> bool:
         nothing = tuple(None for _ in self.columns.of)
+        X = self.table([nothing])
         try:
-            stated = np.asarray(self.model.predict_proba(self.table([nothing])))
+            stated = np.asarray(self.model.predict_proba(X))
         except Exception:
             # The errors of many libraries; each says that the model needs every value.
             return False

@@ -102,6 +102,7 @@ MODELS = {
         "categories",
     ),
     "cost": (CostThresholdClassifier(FocalXGBClassifier(**XGB), fn_cost=9.0), "categories"),
+    "numbers xgb": (FocalXGBClassifier(**XGB), "numbers"),
     "numbers lgbm": (FocalLGBMClassifier(**LGBM, early_stopping_rounds=2), "numbers"),
     "linear": (LogisticRegression(), "whole"),
     "classes xgb": (FocalXGBClassifier(**XGB), "classes"),
