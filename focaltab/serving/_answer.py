@@ -94,10 +94,11 @@ def _warnings(scorer: Scorer, rows: Rows) -> list[Told]:
     named = [
         Told(
             row=row,
-            field=scorer.columns.of[place].name,
-            message="is none of the names of training: scored as missing.",
+            field=column.name,
+            message=f"is none of the names of training: scored as {column.stranger}.",
         )
         for row, place in rows.unseen[:_MOST_WARNINGS]
+        for column in (scorer.columns.of[place],)
     ]
     others = len(rows.unseen) - len(named)
     if others:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
+import traceback
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,6 +30,7 @@ from focaltab.serving._rows import RowReader, Rows
 from focaltab.serving._scorer import Scorer
 from focaltab.serving._watch import Watch
 
+_LOG = logging.getLogger("focaltab.serving")
 # Reading a longer body, and writing as long an answer, would hold up the event loop.
 _LONG_BODY = 20_000
 _MANY_ROWS = 100
@@ -179,6 +182,17 @@ class _Served:
 
     async def predict(self, request: Request, n_reasons: int | None) -> Response:
         """Answer a request for probabilities."""
+        try:
+            return await self._predicted(request, n_reasons)
+        except Refusal:
+            raise
+        except Exception as error:
+            # The place, and not the message, which may hold what was sent.
+            place = "".join(traceback.format_tb(error.__traceback__))
+            _LOG.error("A request failed with %s:\n%s", type(error).__name__, place)
+            raise Refusal.of(500, "The server failed: see its log.") from None
+
+    async def _predicted(self, request: Request, n_reasons: int | None) -> Response:
         with self.batches.arriving() as here:
             async with self.bodies.held(request) as body:
                 long = len(body) > _LONG_BODY

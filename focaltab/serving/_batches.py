@@ -34,7 +34,7 @@ class Batches:
 
     There is one thread: while it scores, requests wait, and all that wait are its next batch. So a
     lone request waits for nobody, and many share the cost of a call. The answers are those of lone
-    calls, since a model scores each row for itself.
+    calls to the last digit: a model that cannot promise that is called for each request.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ class Batches:
 
     async def _gather(self) -> None:
         await asyncio.sleep(0)  # whatever has arrived as well is read first
-        if self._n_arriving and len(self._jobs) < self._max_rows:
+        if self._scorer.can_merge and self._n_arriving and len(self._jobs) < self._max_rows:
             self._all_here = asyncio.Event()
             try:
                 async with asyncio.timeout(self._max_wait):
@@ -152,7 +152,8 @@ class Batches:
         n_rows = 0
         while self._jobs:
             job = self._jobs[0]
-            if batch and n_rows + len(job.values) > self._max_rows:
+            full = n_rows + len(job.values) > self._max_rows
+            if batch and (full or not self._scorer.can_merge):
                 break
             self._jobs.popleft()
             if job.answer.done():

@@ -42,6 +42,8 @@ class Column:
         Of pandas categories: all of training, in its order and of its type.
     as_categories : bool
         Whether the column must be one of pandas categories of `values`.
+    stranger : str
+        What a name that training did not have is scored as.
     takes_numbers : bool
         Whether a number may be meant by a name, as in 7 for "7".
     typical : object
@@ -53,6 +55,7 @@ class Column:
     knows: Callable[[str], bool] | None = None
     values: pd.Index | None = None
     as_categories: bool = False
+    stranger: str = "missing"
     takes_numbers: bool = False
     typical: Any = None
 
@@ -195,12 +198,14 @@ def _of_features(
     step: TableFeatures, names: list[str], summaries: dict[str, ColumnSummary]
 ) -> list[Column]:
     known: dict[str, list[str]] = {}
+    averaged: set[str] = set()
     parts = [] if step.transformer_ is None else step.transformer_.transformers_
     for kind, part, used in parts:
         if kind == "category":
             own = part.named_steps["read"].categories_
             known |= {name: values.tolist() for name, values in own.items()}
         elif kind == "text":
+            averaged.update(used)
             encoder = part.named_steps["encode"]
             for name, values in zip(used, encoder.categories_, strict=True):
                 known[name] = [value for value in values.tolist() if isinstance(value, str)]
@@ -208,7 +213,8 @@ def _of_features(
     for name in names:
         kind = step.kinds_.get(name, "unread")
         if kind in ("category", "text"):
-            found.append(_of_names(name, known[name]))
+            stranger = "an average one" if name in averaged else "missing"
+            found.append(_of_names(name, known[name], stranger))
         elif kind == "unread":
             found.append(Column(name, "unread"))
         else:
@@ -278,24 +284,39 @@ def _of_network(model: Any, names: list[str], summaries: dict[str, ColumnSummary
 
 
 def _of_summary(summary: ColumnSummary) -> Column:
-    if summary.kind in ("category", "text"):
-        values = [value for value, _ in summary.values]
-        # Nothing says which values are new to the model.
-        return Column(
-            summary.name,
-            "name",
-            takes_numbers=_any_number(values),
-            typical=values[0] if values else "a",
+    """A column of a model that says nothing of it itself.
+
+    Raises
+    ------
+    ValueError
+        Where its type may be one of several: a model that knows 7 may take "7" for a stranger.
+    """
+    values = [value for value, _ in summary.values]
+    plain = all(_any_number([value]) or value in ("True", "False") for value in values)
+    if summary.kind == "date" or (values and plain):
+        held = "dates" if summary.kind == "date" else "names that are no text"
+        raise ValueError(
+            f"the column {summary.name!r} held {held}, and in which type the model takes them is "
+            "not known: train it by focaltab.pipeline.make_pipeline, which reads any."
         )
-    return _plain(summary.name, "date" if summary.kind == "date" else "number", summary)
+    if summary.kind == "number":
+        return _plain(summary.name, "number", summary)
+    # Nothing says which values are new to the model.
+    return Column(
+        summary.name,
+        "name",
+        takes_numbers=_any_number(values),
+        typical=values[0] if values else "a",
+    )
 
 
-def _of_names(name: str, values: Collection[str]) -> Column:
+def _of_names(name: str, values: Collection[str], stranger: str) -> Column:
     known = frozenset(values)
     return Column(
         name,
         "name",
         knows=known.__contains__,
+        stranger=stranger,
         takes_numbers=_any_number(values),
         typical=next(iter(sorted(values)), None),
     )

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from focaltab._errors import first_line
 from focaltab.explanation import Explanation, explain
+from focaltab.explanation._layers import booster_library, find_booster, peel
+from focaltab.explanation._rows import Table
 from focaltab.monitoring import Reference
 from focaltab.persistence import Manifest
 from focaltab.pipeline._kinds import _written
@@ -83,6 +85,9 @@ class Scorer:
                 f"it fails on a row made from what is known of its columns "
                 f"({first_line(error)}): it cannot be served."
             ) from error
+        # Where sums of many terms are taken over a whole table at once, as in networks and linear
+        # models, the last digit of a row may depend on how many others there are.
+        self.can_merge = self._is_of_trees(typical)
         self.allows_missing = self._scores_missing()
         self.no_reasons = self._why_no_reasons(typical)
 
@@ -119,6 +124,13 @@ class Scorer:
         if self._class in _LIKELIEST:
             return np.asarray(self.model.classes_)[probability.argmax(axis=1)].tolist()
         return np.asarray(self.model.predict(X)).tolist()
+
+    def _is_of_trees(self, typical: Values) -> bool:
+        """Whether a booster alone adds up a row's score, which it does row by row."""
+        if isinstance(self.model, TableClassifier):
+            return booster_library(self.model.estimator) is not None
+        inside, _ = find_booster(peel(self.model, Table.of(self.table(typical))))
+        return inside is not None
 
     def _scores_missing(self) -> bool:
         nothing = tuple(None for _ in self.columns.of)

@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from served_models import MODELS, XGB, Client, as_json, table
+from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import focaltab
 from focaltab import FocalLGBMClassifier, FocalXGBClassifier
@@ -51,26 +53,43 @@ def test_scores_are_the_models(name, saved):
     assert alone["predictions"] == [answer.json()["predictions"][3]]
 
 
-def test_requests_at_once_are_scored_together_and_get_their_own_scores(saved):
-    given = saved("pipeline xgb")
+@pytest.mark.parametrize(
+    ("name", "merged"),
+    [
+        ("pipeline xgb", True),
+        ("pipeline tuned", True),
+        ("xgb", True),
+        ("lgbm", True),
+        ("numbers xgb", True),
+        ("classes lgbm", True),
+        ("array xgb", True),
+        ("trained", True),
+        ("mlp", False),
+        ("pipeline linear", False),
+    ],
+)
+def test_requests_at_once_get_the_scores_of_lone_calls(name, merged, saved):
+    given = saved(name)
     client = given.client()
-    expected = own(given.model, "fraud", given.X)
+    positive = read_manifest(given.path).positive
     rows = as_json(given.X)
-    bad = [{**rows[0], "class": "seven"}, {"city": "Rome"}]
+    n_lone = 120
+    alone = [own(given.model, positive, given.X[k : k + 1])[0] for k in range(n_lone)]
+    bad = [{"city": "Rome"}, [rows[0], 1]]
 
     async def all_at_once():
         async with client() as session:
-            asked = [session.post("/predict", json=row) for row in [*rows[:300], *bad]]
-            several = session.post("/predict", json=rows[300:])
+            asked = [session.post("/predict", json=row) for row in [*rows[:n_lone], *bad]]
+            several = session.post("/predict", json=rows[n_lone:])
             return await asyncio.gather(*asked, several)
 
     *answers, several = asyncio.run(all_at_once())
-    assert [stated(a.json())[0] for a in answers[:300]] == expected[:300]
-    assert stated(several.json()) == expected[300:]
-    assert [a.status_code for a in answers[300:]] == [422, 422]
+    assert [stated(a.json())[0] for a in answers[:n_lone]] == alone
+    assert stated(several.json()) == own(given.model, positive, given.X[n_lone:])
+    assert [a.status_code for a in answers[n_lone:]] == [422, 422]
     figures = client.get("/metrics").text
     n_calls = float(re.search(r"^focaltab_batch_rows_count (\S+)$", figures, re.M)[1])
-    assert n_calls < 150
+    assert n_calls < n_lone / 2 if merged else n_calls == n_lone + 1
     assert re.search(r"^focaltab_batch_rows_sum 600.0$", figures, re.M)
 
 
@@ -103,6 +122,16 @@ def test_names_that_training_did_not_have_are_missing_and_told(name, saved):
     assert strange["predictions"][1] == missing["predictions"][0]
     assert [(w["row"], w["field"]) for w in strange["warnings"]] == [(1, "city")]
     assert missing["warnings"] == []
+
+
+def test_text_of_many_values_has_no_strangers_but_average_ones(saved):
+    given = saved("pipeline xgb")
+    client = given.client()
+    row = given.rows(1)[0]
+    strange = client.post("/predict", json={**row, "shop": "shop 61"}).json()
+    assert strange["warnings"][0]["message"].endswith("scored as an average one.")
+    X = given.X[:1].assign(shop="shop 61")
+    assert stated(strange) == own(given.model, "fraud", X)
 
 
 @pytest.mark.parametrize("name", ["trained", "pipeline xgb", "xgb", "lgbm", "mlp"])
@@ -164,6 +193,24 @@ def test_a_model_that_takes_no_missing_values_is_given_none(saved):
     assert "takes no missing values" in told[0]["message"]
 
 
+def test_pipelines_of_scikit_learn_take_text_as_text(tmp_path):
+    X, y = table()
+    X = X[["x [usd]", "city", "shop"]].fillna({"city": "none"})
+    columns = ColumnTransformer(
+        [("names", OneHotEncoder(handle_unknown="ignore"), ["city", "shop"])],
+        remainder="passthrough",
+    )
+    model = Pipeline([("columns", columns), ("model", LogisticRegression(max_iter=500))])
+    focaltab.save(model.fit(X, y), tmp_path / "m", X=X, y=y)
+    client = Client(create_app(tmp_path / "m"))
+    answer = client.post("/predict", json=as_json(X[:50])).json()
+    assert stated(answer) == own(model, "fraud", X[:50])
+    row = {"x [usd]": 5.0, "city": "Atlantis", "shop": "shop 1"}
+    strange = pd.DataFrame([row])
+    assert stated(client.post("/predict", json=row).json()) == own(model, "fraud", strange)
+    assert client.post("/predict", json={**row, "x [usd]": None}).status_code == 422
+
+
 def test_categories_that_xgboost_cuts_short_are_put_together(tmp_path):
     rng = np.random.default_rng(0)
     names = ["Zürich", "東京", "Oslo", "Łódź", "São Paulo"]
@@ -192,6 +239,14 @@ def test_a_model_of_which_nobody_knows_what_it_takes_is_refused(tmp_path):
     focaltab.save(linear, tmp_path / "n")
     with pytest.raises(ValueError, match=r"'amount' holds is not known .*X=X"):
         create_app(tmp_path / "n")
+    # A one-hot encoder that knows 7 would take "7" for a stranger, and say nothing.
+    for name, values in (("code", pd.Categorical([7, 8] * 300)), ("when", X["when"].astype(str))):
+        columns = ColumnTransformer([("all", OneHotEncoder(handle_unknown="ignore"), [name])])
+        typed = pd.DataFrame({name: values})
+        typed_model = Pipeline([("columns", columns), ("model", LogisticRegression())])
+        focaltab.save(typed_model.fit(typed, y), tmp_path / name, X=typed, y=y)
+        with pytest.raises(ValueError, match=f"'{name}' held .* type .*make_pipeline"):
+            create_app(tmp_path / name)
     focaltab.save(StandardScaler().fit(frame[["amount"]]), tmp_path / "s")
     with pytest.raises(ValueError, match="StandardScaler gives no probabilities"):
         create_app(tmp_path / "s")
