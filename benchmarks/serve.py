@@ -25,7 +25,7 @@ from benchmarks._pairs import environment
 N_ROWS, N_FEATURES, N_ROUNDS = 20_000, 20, 200
 CLIENTS = (1, 2, 4, 8, 16, 32, 64, 128)
 SHOWN = (1, 8, 32, 128)
-SECONDS = 3.0
+SECONDS = 2.0
 MANY_ROWS = 10_000
 # Of the most requests a second: more clients than at the knee only wait longer.
 KNEE = 0.95

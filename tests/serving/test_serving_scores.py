@@ -73,7 +73,7 @@ def test_requests_at_once_get_the_scores_of_lone_calls(name, merged, saved):
     client = given.client()
     positive = read_manifest(given.path).positive
     rows = as_json(given.X)
-    n_lone = 120
+    n_lone = 60 if merged else 15
     alone = [own(given.model, positive, given.X[k : k + 1])[0] for k in range(n_lone)]
     bad = [{"city": "Rome"}, [rows[0], 1]]
 
