@@ -101,6 +101,9 @@ def run(options: Options, app: FastAPI, opened: socket.socket, workers: int) -> 
         uvicorn.Server(uvicorn.Config(app, **shared)).run(sockets=[opened])
         return
     os.environ[_OPTIONS] = json.dumps(asdict(options))
+    if "timeout_worker_healthcheck" in signature(uvicorn.Config).parameters:
+        # A worker that still loads its libraries on a busy machine is not dead after 5 s.
+        shared["timeout_worker_healthcheck"] = 60
     name = f"{__name__}:app_of_environment"
     config = uvicorn.Config(name, factory=True, workers=workers, **shared)
     # `uvicorn.run` would open a socket of its own, without the protocol. Earlier versions of its
