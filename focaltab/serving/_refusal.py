@@ -26,7 +26,7 @@ class Errors(BaseModel):
     detail: list[Told]
 
 
-@dataclass
+@dataclass(eq=False)
 class Refusal(Exception):
     """A request that is not answered: the status, and what is told."""
 

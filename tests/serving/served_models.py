@@ -16,9 +16,10 @@ from focaltab import (
     FocalEnsembleClassifier,
     FocalLGBMClassifier,
     FocalMLPClassifier,
+    FocalSearchCV,
     FocalXGBClassifier,
 )
-from focaltab.model_selection import CostThresholdClassifier
+from focaltab.model_selection import AlertBudgetClassifier, CostThresholdClassifier
 from focaltab.pipeline import make_pipeline
 from focaltab.serving import create_app
 
@@ -101,9 +102,18 @@ MODELS = {
         ),
         "categories",
     ),
+    "budget": (
+        AlertBudgetClassifier(FocalXGBClassifier(**XGB), k=30, cv=2, random_state=0),
+        "categories",
+    ),
+    "search": (
+        FocalSearchCV(FocalXGBClassifier(**XGB), n_trials=2, cv=2, random_state=0),
+        "categories",
+    ),
     "cost": (CostThresholdClassifier(FocalXGBClassifier(**XGB), fn_cost=9.0), "categories"),
     "numbers xgb": (FocalXGBClassifier(**XGB), "numbers"),
     "numbers lgbm": (FocalLGBMClassifier(**LGBM, early_stopping_rounds=2), "numbers"),
+    "xgb without trees": (FocalXGBClassifier(**XGB, booster="gblinear"), "whole"),
     "linear": (LogisticRegression(), "whole"),
     "classes xgb": (FocalXGBClassifier(**XGB), "classes"),
     "classes lgbm": (FocalLGBMClassifier(**LGBM), "classes"),
