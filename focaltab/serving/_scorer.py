@@ -23,6 +23,7 @@ from focaltab.workflow import TableClassifier
 Values = Sequence[tuple[Any, ...]]
 
 _XGB = "focaltab.boosting._xgboost.FocalXGBClassifier"
+_LARGEST = float(np.finfo(np.float32).max)
 # Their own `predict` takes the likeliest class, which needs no second pass through the trees.
 _LIKELIEST = (_XGB, "focaltab.boosting._lightgbm.FocalLGBMClassifier")
 
@@ -95,7 +96,7 @@ class Scorer:
 
     def score(self, values: Values) -> Scores:
         """Probabilities and labels."""
-        X = np.asarray(values, dtype=np.float64) if self._as_array else self.table(values)
+        X = self._as_given(values)
         probability = np.asarray(self.model.predict_proba(X), dtype=np.float64)
         if not np.isfinite(probability).all():
             row = int(np.flatnonzero(~np.isfinite(probability).all(axis=1))[0])
@@ -118,6 +119,16 @@ class Scorer:
             return np.asarray(values, dtype=np.float64)
         columns = zip(self.columns.of, self._places, zip(*values, strict=True), strict=True)
         return pd.DataFrame({c.name: _column(c, places, own) for c, places, own in columns})
+
+    def _as_given(self, values: Values) -> Any:
+        """The rows in the quickest form that scores as training's does."""
+        if not self._as_array:
+            return self.table(values)
+        array = np.asarray(values, dtype=np.float64)
+        # XGBoost refuses what float32 cannot hold in an array, and takes it in a frame.
+        if self.columns.named and (np.abs(array) > _LARGEST).any():
+            return self.table(values)
+        return array
 
     def _labels(self, X: Any, probability: NDArray[np.float64]) -> list[Any]:
         if isinstance(self.model, TableClassifier):

@@ -112,6 +112,16 @@ def test_a_row_that_the_model_refuses_spoils_no_other(saved):
     assert labels == given.model.predict(given.X[:30].drop(index=7)).tolist()
 
 
+@pytest.mark.parametrize("name", ["numbers xgb", "numbers lgbm", "pipeline xgb", "trained"])
+def test_numbers_beyond_float32_are_scored_as_the_model_does(name, saved):
+    given = saved(name)
+    column = given.X.columns[0]
+    for number in (3.5e38, -1e300, 1.7976931348623157e308, 1e-320):
+        X = given.X[:2].assign(**{column: [number, 1.0]})
+        answer = given.client().post("/predict", json=as_json(X))
+        assert stated(answer.json()) == own(given.model, "fraud", X)
+
+
 @pytest.mark.parametrize("name", ["trained", "pipeline xgb", "xgb", "lgbm", "mlp"])
 def test_names_that_training_did_not_have_are_missing_and_told(name, saved):
     given = saved(name)
