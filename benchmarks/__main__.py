@@ -17,6 +17,7 @@ NAMES = (
     "mlp_quality",
     "onnx_latency",
     "detector_head",
+    "serve",
 )
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 

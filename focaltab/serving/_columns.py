@@ -1,0 +1,365 @@
+"""Which columns a saved model asks for, and what it was trained on in each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from sklearn.ensemble import VotingClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+
+from focaltab.monitoring import ColumnSummary, Reference
+from focaltab.persistence import Manifest
+from focaltab.pipeline import TableFeatures
+from focaltab.pipeline._kinds import _written
+from focaltab.serving._xgboost_categories import categories_of
+from focaltab.workflow import TableClassifier
+from focaltab.workflow._features import plain_number
+
+Kind = Literal["number", "date", "name", "unread"]
+_SAVE_WITH_ROWS = (
+    "Save it anew with rows that show what it takes: focaltab.save(model, path, X=X, y=y)."
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the model.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"number", "date", "name", "unread"}
+        "name" is text of any kind; "unread" a column that training left out.
+    knows : callable or None
+        Whether text was among the names of training; None where all of them may be new.
+    values : Index or None
+        Of pandas categories: all of training, in its order and of its type.
+    as_categories : bool
+        Whether the column must be one of pandas categories of `values`.
+    stranger : str
+        What a name that training did not have is scored as.
+    takes_numbers : bool
+        Whether a number may be meant by a name, as in 7 for "7".
+    typical : object
+        A value that training may have had.
+    """
+
+    name: str
+    kind: Kind
+    knows: Callable[[str], bool] | None = None
+    values: pd.Index | None = None
+    as_categories: bool = False
+    stranger: str = "missing"
+    takes_numbers: bool = False
+    typical: Any = None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """All columns in the model's order; without names a row is an array of numbers."""
+
+    of: tuple[Column, ...]
+    named: bool
+
+    @property
+    def names(self) -> list[str]:
+        """Names, or positions where the model has none."""
+        return [column.name for column in self.of]
+
+
+def columns_of(model: Any, manifest: Manifest) -> Columns:
+    """Find the columns of a model.
+
+    Raises
+    ------
+    ValueError
+        Where what it takes cannot be known.
+    """
+    reference = None if manifest.reference is None else Reference.from_dict(manifest.reference)
+    if isinstance(model, TableClassifier):
+        return Columns(tuple(_of_schema(model, reference)), True)
+    names = _names(model, manifest, reference)
+    if names is None:
+        return _of_array(model, manifest)
+    summaries = {} if reference is None else {c.name: c for c in reference.columns}
+    found = _of_first_reader(model, names, summaries)
+    if found is None:
+        absent = [name for name in names if name not in summaries]
+        if absent:
+            raise ValueError(
+                f"what the column {absent[0]!r} holds is not known from the folder. "
+                f"{_SAVE_WITH_ROWS}"
+            )
+        found = [_of_summary(summaries[name]) for name in names]
+    found += _costs(model, found)
+    return Columns(tuple(found), True)
+
+
+def _names(model: Any, manifest: Manifest, reference: Reference | None) -> list[str] | None:
+    names = manifest.feature_names
+    for layer in _readers(model):
+        if "FocalLGBMClassifier" in _class_names(layer):
+            # LightGBM itself replaces blanks, and makes up names where there were none.
+            return None if layer._columns is None else list(layer._columns)
+    if names is None or names != [f"Column_{k}" for k in range(len(names))]:
+        if names is None or reference is None:
+            return names
+        own = [column.name for column in reference.columns]
+        same = [name.replace(" ", "_") for name in own] == [n.replace(" ", "_") for n in names]
+        return own if same else names
+    return None
+
+
+def _of_array(model: Any, manifest: Manifest) -> Columns:
+    if manifest.n_features is None:
+        raise ValueError("the folder does not say how many columns the model takes.")
+    for layer in _readers(model):
+        if isinstance(layer, TableFeatures) and set(layer.kinds_.values()) - {"number"}:
+            raise ValueError(
+                "it was fitted on an array that holds text or dates, whose columns have no names: "
+                "fit it on a DataFrame."
+            )
+    return Columns(tuple(Column(str(k), "number") for k in range(manifest.n_features)), False)
+
+
+def _readers(model: Any) -> Iterable[Any]:
+    """Everything inside of a model that is given its columns as they come."""
+    waiting = [model]
+    while waiting:
+        layer = waiting.pop(0)
+        yield layer
+        if isinstance(layer, Pipeline):
+            waiting += [step for _, step in layer.steps[:1] if step not in (None, "passthrough")]
+            continue
+        if isinstance(layer, FrozenEstimator):
+            waiting.append(layer.estimator)
+            continue
+        for name in ("best_estimator_", "estimator_"):
+            inner = getattr(layer, name, None)
+            if hasattr(inner, "get_params"):
+                waiting.append(inner)
+                break
+        members = getattr(layer, "members_", None) or {}
+        waiting += members.values()
+        waiting += [c.estimator for c in getattr(layer, "calibrated_classifiers_", [])[:1]]
+        if isinstance(layer, VotingClassifier):
+            waiting += layer.estimators_
+
+
+def _class_names(layer: Any) -> set[str]:
+    """Names of an object's class and its bases, so that no library is loaded to find out."""
+    return {base.__name__ for base in type(layer).__mro__}
+
+
+def _of_first_reader(
+    model: Any, names: list[str], summaries: dict[str, ColumnSummary]
+) -> list[Column] | None:
+    """Columns by what a part of the model itself remembers of them."""
+    for layer in _readers(model):
+        kinds = _class_names(layer)
+        if isinstance(layer, TableFeatures):
+            return _of_features(layer, names, summaries)
+        if "XGBModel" in kinds:
+            return _of_xgboost(layer, names, summaries)
+        if "LGBMModel" in kinds:
+            return _of_lightgbm(layer, names, summaries)
+        if "FocalMLPClassifier" in kinds:
+            return _of_network(layer, names, summaries)
+    return None
+
+
+def _of_schema(model: TableClassifier, reference: Reference | None) -> Iterable[Column]:
+    summaries = {} if reference is None else {c.name: c for c in reference.columns}
+    for name, kind in model.schema.kinds.items():
+        if kind == "category":
+            values = model.schema.categories[name]
+            yield Column(
+                name,
+                "name",
+                knows=partial(_is_category, frozenset([*values, *map(plain_number, values)])),
+                takes_numbers=_any_number(values),
+                typical=values[0],
+            )
+        else:
+            yield _plain(name, "date" if kind == "time" else "number", summaries.get(name))
+
+
+def _is_category(known: frozenset[str], text: str) -> bool:
+    return text in known or plain_number(text) in known
+
+
+def _of_features(
+    step: TableFeatures, names: list[str], summaries: dict[str, ColumnSummary]
+) -> list[Column]:
+    known: dict[str, list[str]] = {}
+    averaged: set[str] = set()
+    parts = [] if step.transformer_ is None else step.transformer_.transformers_
+    for kind, part, used in parts:
+        if kind == "category":
+            own = part.named_steps["read"].categories_
+            known |= {name: values.tolist() for name, values in own.items()}
+        elif kind == "text":
+            averaged.update(used)
+            encoder = part.named_steps["encode"]
+            for name, values in zip(used, encoder.categories_, strict=True):
+                known[name] = [value for value in values.tolist() if isinstance(value, str)]
+    found = []
+    for name in names:
+        kind = step.kinds_.get(name, "unread")
+        if kind in ("category", "text"):
+            stranger = "an average one" if name in averaged else "missing"
+            found.append(_of_names(name, known[name], stranger))
+        elif kind == "unread":
+            found.append(Column(name, "unread"))
+        else:
+            found.append(_plain(name, "date" if kind == "date" else "number", summaries.get(name)))
+    return found
+
+
+def _of_xgboost(
+    model: Any, names: list[str], summaries: dict[str, ColumnSummary]
+) -> list[Column] | None:
+    booster = model.get_booster()
+    types = booster.feature_types
+    if types is None:
+        return None
+    categories: dict[str, Any] = {}
+    if "c" in types:
+        own = booster.get_categories(export_to_arrow=True).to_arrow()
+        if own is None:
+            raise ValueError(
+                "XGBoost's file holds no categories (it is of a version before 3.1): train anew."
+            )
+        categories = dict(zip(names, (stored for _, stored in own), strict=True))
+    found = []
+    for name, kind in zip(names, types, strict=True):
+        if kind != "c":
+            found.append(_plain(name, "number", summaries.get(name)))
+            continue
+        if categories.get(name) is None:
+            raise ValueError(f"the categories of column {name!r} are not in XGBoost's file.")
+        seen = [text for text, _ in summaries[name].values] if name in summaries else []
+        found.append(_of_values(name, categories_of(name, categories[name], seen)))
+    return found
+
+
+def _of_lightgbm(
+    model: Any, names: list[str], summaries: dict[str, ColumnSummary]
+) -> list[Column] | None:
+    known = model.booster_.pandas_categorical or []
+    if not known:
+        return [_plain(name, "number", summaries.get(name)) for name in names]
+    held = [n for n in names if n in summaries and summaries[n].kind in ("category", "text")]
+    fits = len(held) == len(known) and all(
+        {text for text, _ in summaries[name].values} <= {_written(value) for value in values}
+        for name, values in zip(held, known, strict=False)
+    )
+    if not fits:
+        raise ValueError(
+            f"LightGBM's file holds categories without saying of which columns. {_SAVE_WITH_ROWS}"
+        )
+    categories = dict(zip(held, known, strict=True))
+    return [
+        _of_values(name, pd.Index(categories[name]))
+        if name in categories
+        else _plain(name, "number", summaries.get(name))
+        for name in names
+    ]
+
+
+def _of_network(model: Any, names: list[str], summaries: dict[str, ColumnSummary]) -> list[Column]:
+    known = model.encoder_.category_columns
+    return [
+        _of_values(name, known[k], as_categories=False)
+        if k in known
+        else _plain(name, "number", summaries.get(name))
+        for k, name in enumerate(names)
+    ]
+
+
+def _of_summary(summary: ColumnSummary) -> Column:
+    """A column of a model that says nothing of it itself.
+
+    Raises
+    ------
+    ValueError
+        Where its type may be one of several: a model that knows 7 may take "7" for a stranger.
+    """
+    values = [value for value, _ in summary.values]
+    plain = all(_any_number([value]) or value in ("True", "False") for value in values)
+    if summary.kind == "date" or (values and plain):
+        held = "dates" if summary.kind == "date" else "names that are no text"
+        raise ValueError(
+            f"the column {summary.name!r} held {held}, and in which type the model takes them is "
+            "not known: train it by focaltab.pipeline.make_pipeline, which reads any."
+        )
+    if summary.kind == "number":
+        return _plain(summary.name, "number", summary)
+    # Nothing says which values are new to the model.
+    return Column(
+        summary.name,
+        "name",
+        takes_numbers=_any_number(values),
+        typical=values[0] if values else "a",
+    )
+
+
+def _of_names(name: str, values: Collection[str], stranger: str) -> Column:
+    known = frozenset(values)
+    return Column(
+        name,
+        "name",
+        knows=known.__contains__,
+        stranger=stranger,
+        takes_numbers=_any_number(values),
+        typical=next(iter(sorted(values)), None),
+    )
+
+
+def _of_values(name: str, values: pd.Index, *, as_categories: bool = True) -> Column:
+    written = [_written(value) for value in values.tolist()]
+    known = frozenset(written)
+    return Column(
+        name,
+        "name",
+        knows=known.__contains__,
+        values=values,
+        as_categories=as_categories,
+        takes_numbers=_any_number(written),
+        typical=written[0] if written else None,
+    )
+
+
+def _plain(name: str, kind: Kind, summary: ColumnSummary | None) -> Column:
+    typical: Any = 0.0
+    if kind == "date":
+        days = None if summary is None or summary.kind != "date" else summary.typical
+        typical = np.datetime64(int(float(days or 0.0) * 86_400e6), "us").item()
+    elif summary is not None and summary.kind == "number" and summary.typical is not None:
+        typical = float(summary.typical)
+    return Column(name, kind, typical=typical)
+
+
+def _costs(model: Any, found: list[Column]) -> list[Column]:
+    """Columns that are read for a decision's costs alone."""
+    names = [getattr(model, f"{cell}_cost", None) for cell in ("fp", "fn", "tp", "tn")]
+    known = {column.name for column in found}
+    absent = [name for name in dict.fromkeys(names) if isinstance(name, str) and name not in known]
+    return [Column(name, "number", typical=1.0) for name in absent]
+
+
+def _any_number(values: Iterable[str]) -> bool:
+    """Whether a name looks like a number."""
+    for value in values:
+        try:
+            float(value)
+        except ValueError:
+            continue
+        return True
+    return False
