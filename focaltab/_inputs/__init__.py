@@ -1,6 +1,7 @@
 """What every estimator does with its input before its library sees it."""
 
 from focaltab._inputs.average_precision import mean_average_precision
+from focaltab._inputs.categories import categories_of, in_training_order
 from focaltab._inputs.continuation import check_continuation
 from focaltab._inputs.features import (
     check_booster_features,
@@ -30,6 +31,7 @@ __all__ = [
     "Classes",
     "LazyTable",
     "by_batch",
+    "categories_of",
     "check_booster_features",
     "check_continuation",
     "check_features",
@@ -41,6 +43,7 @@ __all__ = [
     "encode_target",
     "fingerprint_of",
     "in_memory",
+    "in_training_order",
     "is_lazy",
     "mean_average_precision",
     "numbers_as_numbers",

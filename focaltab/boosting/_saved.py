@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pandas as pd
 from lightgbm import Booster as LightGBMBooster
 from xgboost import Booster as XGBoostBooster
 
@@ -17,6 +18,7 @@ from focaltab._saving import PartWriter, part_reader
 _FOR_FIT_ALONE = ("callbacks", "eval_metric")
 _PART = "booster_part"
 _BOOSTER = "_Booster"
+_CATEGORIES = "_categories"
 
 
 def xgboost_state(estimator: Any, state: dict[str, Any], writer: PartWriter) -> dict[str, Any]:
@@ -57,6 +59,8 @@ def xgboost_restored(state: dict[str, Any]) -> dict[str, Any]:
         booster = XGBoostBooster({"nthread": state.get("n_jobs")}, model_file=content)
         booster.set_attr(focaltab=None, scikit_learn=None)
         state[_BOOSTER] = booster
+        known = state.get(_CATEGORIES, {})
+        state[_CATEGORIES] = {name: pd.Index(values) for name, values in known.items()}
     return state
 
 
@@ -88,6 +92,12 @@ def _state(
                 stacklevel=2,
             )
             state[name] = None
+    if state.get(_CATEGORIES):
+        state[_CATEGORIES] = {
+            name: known.tolist()
+            for name, known in state[_CATEGORIES].items()
+            if all(isinstance(value, str | int | float) for value in known)
+        }
     if state.get(_BOOSTER) is not None:
         del state[_BOOSTER]
         state[_PART] = writer.add(stem, suffix, content())

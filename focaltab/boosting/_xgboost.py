@@ -224,6 +224,9 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
                 eval_set, sample_weight_eval_set, base_margin_eval_set = sampled.thinned(
                     eval_set, sample_weight_eval_set, base_margin_eval_set
                 )
+        categories = _inputs.categories_of(X)
+        if eval_set is not None:
+            eval_set = [(_inputs.in_training_order(A, categories), b) for A, b in eval_set]
         loss, prevalence = _inputs.prepare_loss(self, classes, codes, weight)
         if sampled is not None:
             prevalence = sampled.prevalence
@@ -247,6 +250,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
                 )
         self._keep_best_rounds()
         self._label_order = classes
+        self._categories = categories
         self.loss_ = loss
         self.prevalence_ = prevalence
         self.sampling_: SamplingResult | None = None if sampled is None else sampled.result
@@ -273,6 +277,14 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
     def _has_own_metric(self) -> bool:
         """Whether evaluation sets are judged by a callable, which may take no weights."""
         return any(map(callable, as_list(self.eval_metric)))
+
+    def apply(self, X: Any, iteration_range: tuple[int, int] | None = None) -> NDArray[Any]:
+        """Leaf of each row in each tree, as in ``xgboost.XGBClassifier.apply``."""
+        return np.asarray(super().apply(self._as_in_training(X), iteration_range=iteration_range))
+
+    def _as_in_training(self, X: Any) -> Any:
+        """Rows with the categories of training in the order that they had there."""
+        return _inputs.in_training_order(X, self.__dict__.get("_categories", {}))
 
     def _pilot(self) -> FocalXGBClassifier:
         """A small model of the same library, for columns of the same kinds."""
@@ -440,7 +452,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             return _inputs.by_batch(streamed, X, base_margin=base_margin)
         _inputs.check_booster_features(X)
         margins = super().predict(
-            X,
+            self._as_in_training(X),
             output_margin=True,
             validate_features=validate_features,
             base_margin=base_margin,
@@ -476,7 +488,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         if output_margin:
             return np.asarray(
                 super().predict(
-                    X,
+                    self._as_in_training(X),
                     output_margin=True,
                     validate_features=validate_features,
                     base_margin=base_margin,
@@ -529,4 +541,5 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             self.focal_gamma = self.loss_.gamma
             self.focal_alpha = alpha_of(self.loss_)
         self.link = self.loss_.link_name
+        self._categories = {}
         self.sampling_ = None

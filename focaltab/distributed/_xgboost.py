@@ -28,6 +28,7 @@ _FITTED = (
     "loss_",
     "prevalence_",
     "sampling_",
+    "_categories",
     "evals_result_",
 )
 

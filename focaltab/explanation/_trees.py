@@ -80,6 +80,8 @@ def _of_xgboost(model: Any, rows: Any) -> NDArray[Any]:
     from xgboost import DMatrix
 
     _inputs.check_features(rows)
+    if hasattr(model, "_as_in_training"):
+        rows = model._as_in_training(rows)
     booster = model.get_booster()
     linear = model.booster == "gblinear"
     best = None if linear else booster.attr("best_iteration")

@@ -54,7 +54,7 @@ def save(
         the folder keeps shares and quantiles of each column, and no row. Rows that the model has
         not seen are best: on those of its training it scores too surely.
     y : array-like of shape (n_samples,), default=None
-        Their labels.
+        Their labels, for a prevalence where there are two.
     sample_weight : array-like of shape (n_samples,), default=None
     reference : focaltab.monitoring.Reference, default=None
         Made of such rows already, instead of them.
@@ -140,6 +140,8 @@ def _described(
     if positive is not None and hasattr(model, "predict_proba"):
         column = list(np.asarray(model.classes_).tolist()).index(positive)
         score = np.asarray(model.predict_proba(X), dtype=np.float64)[:, column]
+    if positive is None:
+        y = None  # a prevalence is of two classes
     return Reference.from_rows(X, y, score=score, pos_label=positive, sample_weight=sample_weight)
 
 

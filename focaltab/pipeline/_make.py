@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+# It adds a method to scikit-learn's metadata requests; those made before would lack it for good.
+import imblearn.base  # noqa: F401
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter

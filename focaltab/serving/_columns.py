@@ -226,6 +226,7 @@ def _of_xgboost(
     model: Any, names: list[str], summaries: dict[str, ColumnSummary]
 ) -> list[Column] | None:
     booster = model.get_booster()
+    kept = getattr(model, "_categories", {})
     types = booster.feature_types
     if types is None:
         return None
@@ -241,6 +242,9 @@ def _of_xgboost(
     for name, kind in zip(names, types, strict=True):
         if kind != "c":
             found.append(_plain(name, "number", summaries.get(name)))
+            continue
+        if name in kept:
+            found.append(_of_values(name, kept[name]))
             continue
         if categories.get(name) is None:
             raise ValueError(f"the categories of column {name!r} are not in XGBoost's file.")

@@ -19,6 +19,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import focaltab
 from focaltab import FocalLGBMClassifier, FocalXGBClassifier, xgboost_objective
 from focaltab.losses import ClassBalanced, FocalLoss
 
@@ -421,24 +422,44 @@ def test_a_label_unseen_in_training_is_named(library, rare):
         model.fit(X, y, eval_set=[(X[:5], [7, 0, 0, 1, 0])])
 
 
+@pytest.mark.parametrize("names", ["abcd", ["Zürich", "Rome", "Ålesund", "東京"]])
 @pytest.mark.parametrize("rounds", [None, 3])
-def test_categories_are_known_by_value_after_early_stopping_too(rounds, tmp_path):
-    """XGBoost 3.2 forgets them in a model that is cut to its best rounds."""
+def test_categories_are_known_by_value_after_early_stopping_too(rounds, names, tmp_path):
+    """XGBoost 3.2 forgets them in a model cut to its best rounds, and cuts names beyond ASCII."""
     rng = np.random.default_rng(0)
-    letters = rng.choice(list("abcd"), 3000)
-    X = pd.DataFrame({"c": pd.Categorical(letters), "x": rng.normal(size=3000)})
-    y = 2 * (letters == "b") + X["x"] + rng.normal(size=3000) > 2.5
+    places = rng.choice(list(names), 3000)
+    X = pd.DataFrame({"c": pd.Categorical(places, list(names)), "x": rng.normal(size=3000)})
+    second = places == names[1]
+    y = 2 * second + X["x"] + rng.normal(size=3000) > 2.5
     options = {"n_estimators": 60, "early_stopping_rounds": rounds, "random_state": 0}
     model = FocalXGBClassifier(**options).fit(X, y)
     assert rounds is None or model.get_booster().num_boosted_rounds() < 60
     expected = model.predict_proba(X)
-    other_order = X.assign(c=X["c"].cat.reorder_categories(list("dcba")))
+    other_order = X.assign(c=X["c"].cat.reorder_categories(list(names)[::-1]))
     np.testing.assert_array_equal(model.predict_proba(other_order), expected)
-    fewer = X[letters == "b"].assign(c=lambda rows: rows["c"].cat.remove_unused_categories())
-    np.testing.assert_array_equal(model.predict_proba(fewer), expected[letters == "b"])
-    model.get_booster().save_model(tmp_path / "model.json")
-    plain = xgb.Booster(model_file=tmp_path / "model.json")
-    p = plain.predict(xgb.DMatrix(other_order, enable_categorical=True))
-    np.testing.assert_allclose(p, expected[:, 1], atol=1e-6)
-    with pytest.raises(ValueError, match="category"):
+    np.testing.assert_array_equal(model.apply(other_order), model.apply(X))
+    fewer = X[second].assign(c=lambda rows: rows["c"].cat.remove_unused_categories())
+    np.testing.assert_array_equal(model.predict_proba(fewer), expected[second])
+    copied = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(copied.predict_proba(fewer), expected[second])
+    focaltab.save(model, tmp_path / "m")
+    again = focaltab.load(tmp_path / "m")
+    np.testing.assert_array_equal(again.predict_proba(other_order), expected)
+    with pytest.raises(ValueError, match="Column 'c' holds the category 'z' in row 0"):
         model.predict_proba(X.assign(c=pd.Categorical(["z"] * 3000)))
+    if names == "abcd":
+        model.get_booster().save_model(tmp_path / "model.json")
+        plain = xgb.Booster(model_file=tmp_path / "model.json")
+        p = plain.predict(xgb.DMatrix(other_order, enable_categorical=True))
+        np.testing.assert_allclose(p, expected[:, 1], atol=1e-6)
+
+
+def test_an_evaluation_set_may_list_categories_in_another_order():
+    rng = np.random.default_rng(0)
+    places = pd.Categorical(rng.choice(["é", "b", "c"], 2000))
+    X = pd.DataFrame({"c": places, "x": rng.normal(size=2000)})
+    y = 2 * (X["c"] == "b") + X["x"] + rng.normal(size=2000) > 2.5
+    other = X.assign(c=X["c"].cat.reorder_categories(["é", "c", "b"]))
+    options = {"n_estimators": 50, "early_stopping_rounds": 5, "random_state": 0}
+    models = [FocalXGBClassifier(**options).fit(X, y, eval_set=[(A, y)]) for A in (X, other)]
+    assert models[0].evals_result() == models[1].evals_result()

@@ -379,3 +379,11 @@ def test_types_of_columns_are_known_without_rows(frame, y, tmp_path):
     assert found["lgbm"] == ["", ""]  # LightGBM keeps values of categories, not whose they are
     focaltab.save(models["lgbm"], tmp_path / "with rows", X=X)
     assert read_manifest(tmp_path / "with rows").feature_types == ["number", "category"]
+
+
+def test_several_classes_have_rows_and_no_prevalence_in_the_reference(numbers, y, tmp_path):
+    model = FocalXGBClassifier(**XGB).fit(numbers, kinds(y))
+    focaltab.save(model, tmp_path / "m", X=numbers, y=kinds(y))
+    found = read_manifest(tmp_path / "m")
+    assert found.positive is None and len(found.prevalence) == 3
+    assert Reference.from_dict(found.reference).prevalence is None

@@ -449,3 +449,16 @@ def test_a_pipeline_of_ones_own_is_given_plain_numbers(payments):
     own = Pipeline([("pick", FunctionTransformer()), ("model", MODELS["focal lgbm"])])
     model = make_pipeline(own).fit(X, y)
     assert not model[0].transform(X).isna().any().any()
+
+
+def test_a_threshold_made_before_imbalanced_learn_is_imported_fits_after_it():
+    script = """
+from focaltab.pipeline import make_pipeline
+from sklearn.linear_model import LogisticRegression
+model = make_pipeline(LogisticRegression(), threshold="f1", pos_label=1)
+import imblearn.pipeline
+import numpy as np
+X = np.random.default_rng(0).normal(size=(300, 2))
+model.fit(X, (X[:, 0] > 1).astype(int))
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
