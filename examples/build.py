@@ -52,7 +52,9 @@ def execute(notebook: NotebookNode) -> None:
         If a cell writes to stderr: a warning has no place in the gallery.
     """
     options = {"kernel_name": "python3", "timeout": 300, "record_timing": False}
-    NotebookClient(notebook, resources={"metadata": {"path": str(HERE)}}, **options).execute()
+    resources = {"metadata": {"path": str(HERE)}}
+    # Text that is printed in two goes may arrive in one or two parts.
+    NotebookClient(notebook, resources=resources, coalesce_streams=True, **options).execute()
     notebook.metadata.language_info = {"name": "python"}
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
