@@ -2,7 +2,7 @@
 # # A network on a table as it comes
 #
 # `FocalMLPClassifier` (torch) takes text, missing values and raw amounts without a scaler. The table is
-# simulated, so that the best possible figure is known: 60,000 online orders, one in 60 is never paid.
+# simulated, so that the best possible figure is known: 60,000 online orders, about one in 65 is never paid.
 
 # %%
 import matplotlib.pyplot as plt
@@ -83,3 +83,7 @@ _, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 for name, p in scores.items():
     PrecisionRecallDisplay.from_predictions(is_unpaid, p, name=name, ax=axes[0], random_state=0)
     ReliabilityDisplay.from_predictions(is_unpaid, p, name=name, ax=axes[1])
+
+# %% [markdown]
+# Both losses make the same network here, and its probabilities are right either way. The network comes
+# out ahead of the trees on this table, whose effects add up smoothly; that is no rule. Compare on yours.
