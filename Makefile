@@ -1,7 +1,7 @@
 PYTHON ?= python3
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint docs bench clean
+.PHONY: demo test lint docs examples gallery bench clean
 
 demo: .venv/.core
 	.venv/bin/focaltab demo
@@ -18,6 +18,14 @@ lint: .venv/.dev
 # Every example in the documentation is run.
 docs: .venv/.dev
 	.venv/bin/python -m pytest -q --doctest-modules focaltab --doctest-glob='*.md' docs README.md
+
+# Every notebook runs from the top; the tests see to it that it is what its script makes.
+examples: .venv/.dev
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -q -n 2 --nbmake --nbmake-timeout=600 examples
+
+# The notebooks, anew from their scripts, with outputs.
+gallery: .venv/.dev
+	.venv/bin/python examples/build.py
 
 bench: .venv-bench/.done
 	.venv-bench/bin/python -m benchmarks --write

@@ -1,14 +1,15 @@
 # %% [markdown]
 # # Why the sigmoid of a focal margin lies, and what is right instead
 #
-# A model that minimises cross-entropy outputs log-odds, and a sigmoid makes a probability of them. A
-# model that minimises *focal* loss outputs another number: its margin `z` balances the pull of
-# positives and negatives, and focal loss changes that balance. The posterior follows from it exactly,
+# A model that minimises cross-entropy outputs log-odds, and a sigmoid makes a probability of them.
+# A model that minimises *focal* loss outputs another number: its margin `z` balances the pull of
+# positives and negatives, and focal loss changes that balance. The posterior follows from it
+# exactly,
 #
 #     probability = G0(z) / (G0(z) + G1(z))
 #
-# where `G0` and `G1` are the slopes of the loss of a negative and of a positive at `z`. It undoes gamma
-# and alpha; `FocalLoss.inverse_link` computes it.
+# where `G0` and `G1` are the slopes of the loss of a negative and of a positive at `z`. It undoes
+# gamma and alpha; `FocalLoss.inverse_link` computes it.
 
 # %%
 import matplotlib.pyplot as plt
@@ -40,8 +41,8 @@ pd.DataFrame(
 #
 # ## The proof, where the true probabilities are known
 #
-# Rows are drawn with probabilities that we set. Three models are fitted: focal loss with the inverse
-# link, the very same with a sigmoid, and cross-entropy.
+# Rows are drawn with probabilities that we set. Three models are fitted: focal loss with the
+# inverse link, the very same with a sigmoid, and cross-entropy.
 
 # %%
 rng = np.random.default_rng(0)
@@ -84,18 +85,19 @@ for ax, kind in zip(axes, ("sigmoid", "link"), strict=True):
     for name in (f"gamma 2, {kind}", f"gamma 2, alpha 0.25, {kind}", f"gamma 2, alpha 0.9, {kind}"):
         ReliabilityDisplay.from_predictions(y_test, stated[name], name=name, ax=ax)
 axes[0].set_title("Sigmoid of the margin")
-axes[1].set_title("Inverse link (predict_proba)");
+axes[1].set_title("Inverse link (predict_proba)")
+plt.show()
 
 # %% [markdown]
-# The ranking is the same on both sides: average precision cannot see this fault. Costs can. And focal
-# loss with its link is not *better* calibrated than cross-entropy; it is as well calibrated.
+# The ranking is the same on both sides: average precision cannot see this fault. Costs can. And
+# focal loss with its link is not *better* calibrated than cross-entropy; it is as well calibrated.
 #
 # ## When the prevalence changes
 #
 # Next month one honest row in four is there, so that positives are almost four times as frequent.
-# Nobody has labels yet.
-# `estimate_prevalence` reads the new share from the scores alone, and `prior_shift` moves each
-# probability. This holds if only the share changed, and not what positives look like.
+# Nobody has labels yet. `estimate_prevalence` reads the new share from the scores alone, and
+# `prior_shift` moves each probability. This holds if only the share changed, and not what
+# positives look like.
 
 # %%
 p_next = stated["gamma 2, alpha 0.25, link"]

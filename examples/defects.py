@@ -1,9 +1,10 @@
 # %% [markdown]
 # # Defects on a production line: how many can be found with 20 inspections a shift?
 #
-# Simulated, as a plant would see it: ten sensors, of which some drift, some fail for hours and some
-# know nothing; three machines; about one part in 300 is defective. A defect comes about when *two* conditions
-# meet, a high temperature and a worn tool, and sometimes for no reason that a sensor sees.
+# Simulated, as a plant would see it: ten sensors, of which some drift, some fail for hours and
+# some know nothing; three machines; about one part in 300 is defective. A defect comes about when
+# *two* conditions meet, a high temperature and a worn tool, and sometimes for no reason that a
+# sensor sees.
 
 # %%
 import matplotlib.pyplot as plt
@@ -55,8 +56,9 @@ X.isna().mean()[lambda share: share > 0].round(3).rename("share missing").to_fra
 # %% [markdown]
 # ## Judge on later shifts
 #
-# Inspection takes two shifts, so labels come late: the last 40 shifts judge, and the two before them
-# are left out. Missing readings go to the booster as they are; `make_pipeline` sees to the text column.
+# Inspection takes two shifts, so labels come late: the last 40 shifts judge, and the two before
+# them are left out. Missing readings go to the booster as they are; `make_pipeline` sees to the
+# text column.
 
 # %%
 [(train, test)] = TimeGapSplit(1, time="shift", gap=2, test_size=40 * PARTS).split(X, y)
@@ -83,8 +85,8 @@ print(f"{len(y_test):,} later parts, {y_test.sum()} defective")
 # %% [markdown]
 # ## A budget of 20 inspections a shift
 #
-# Recall at the budget is the share of defects that the 20 highest parts of each shift hold. Its interval
-# comes from drawing whole shifts anew, since parts of one shift share its troubles.
+# Recall at the budget is the share of defects that the 20 highest parts of each shift hold. Its
+# interval comes from drawing whole shifts anew, since parts of one shift share its troubles.
 
 # %%
 BUDGET = 20
@@ -112,7 +114,9 @@ pd.DataFrame(rows, index=["recall at 20 a shift", "average precision"]).T
 
 # %%
 for other in ("cross-entropy", "control chart"):
-    less = paired_difference(recall_score, y_test, inspected["focal, gamma 2"], inspected[other], **options)
+    less = paired_difference(
+        recall_score, y_test, inspected["focal, gamma 2"], inspected[other], **options
+    )
     told = "within the noise" if less.is_noise else "beyond the noise"
     print(f"focal less {other}: {less.value:+.2f} ({less.low:+.2f} to {less.high:+.2f}), {told}")
 
@@ -120,7 +124,8 @@ for other in ("cross-entropy", "control chart"):
 _, ax = plt.subplots(figsize=(6, 4), layout="constrained")
 for name, score in scores.items():
     AlertBudgetDisplay.from_predictions(y_test, score, name=name, ax=ax)
-ax.set_xlim(40, len(y_test));
+ax.set_xlim(40, len(y_test))
+plt.show()
 
 # %% [markdown]
 # ## On the line
@@ -138,6 +143,6 @@ print(f"alerts a shift: {per_shift.mean():.1f} on average, {per_shift.min()} to 
 print(f"share of the defects: {caught:.2f}")
 
 # %% [markdown]
-# The threshold finds more defects than the same effort spread evenly: it inspects much where hot parts
-# meet a worn tool, and nothing in a quiet shift. If the crew cannot work that way, the budget a shift
-# is the honest figure. Focal loss and cross-entropy find the same.
+# The threshold finds more defects than the same effort spread evenly: it inspects much where hot
+# parts meet a worn tool, and nothing in a quiet shift. If the crew cannot work that way, the
+# budget a shift is the honest figure. Focal loss and cross-entropy find the same.

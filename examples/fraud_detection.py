@@ -1,10 +1,11 @@
 # %% [markdown]
 # # Fraud detection, from raw payments to reasons for each alert
 #
-# The table is simulated: 150,000 card payments, one in 250 a fraud. Some frauds come as bursts on a
-# stolen card, some as small test payments, some at compromised terminals, and part of them cannot be
-# told from honest payments by anybody. We take the columns that a bank would have and leave the
-# simulator's ready-made history aside, to show how such features are made without looking ahead.
+# The table is simulated: 150,000 card payments, one in 250 a fraud. Some frauds come as bursts on
+# a stolen card, some as small test payments, some at compromised terminals, and part of them
+# cannot be told from honest payments by anybody. We take the columns that a bank would have and
+# leave the simulator's ready-made history aside, to show how such features are made without
+# looking ahead.
 
 # %%
 import subprocess
@@ -30,9 +31,10 @@ payments.head(3)
 # %% [markdown]
 # ## Features that know only the past
 #
-# `closed="left"` leaves the payment itself out of its own window. Labels are a harder matter: a fraud
-# is known about a week after it happened. The share of frauds at a terminal is therefore taken from a
-# window that *ends* a week before the payment: all of the last 35 days less the last 7.
+# `closed="left"` leaves the payment itself out of its own window. Labels are a harder matter: a
+# fraud is known about a week after it happened. The share of frauds at a terminal is therefore
+# taken from a window that *ends* a week before the payment: all of the last 35 days less the last
+# 7.
 
 # %%
 DELAY = "7D"
@@ -96,7 +98,8 @@ pd.DataFrame(figures).T.round(3)
 _, ax = plt.subplots(figsize=(6, 4), layout="constrained")
 for name, score in scores.items():
     PrecisionRecallDisplay.from_predictions(y_test, score, name=name, ax=ax, random_state=0)
-ax.set_title("Later payments");
+ax.set_title("Later payments")
+plt.show()
 
 # %%
 for other in ("cross-entropy", "cross-entropy, no history"):
@@ -132,9 +135,7 @@ for name, alert in decisions.items():
     per_1000 = [round(1000 * value) for value in cost]
     caught = alert[y_test == 1].mean()
     rows[name] = [alert.sum(), f"{caught:.0%}", per_1000[0], f"{per_1000[1]} to {per_1000[2]}"]
-pd.DataFrame(
-    rows, index=["alerts", "frauds caught", "cost per 1,000 payments", "95% interval"]
-).T
+pd.DataFrame(rows, index=["alerts", "frauds caught", "cost per 1,000 payments", "95% interval"]).T
 
 # %% [markdown]
 # ## Reasons for the top alerts
@@ -148,13 +149,16 @@ why.reasons(3)[["row", "rank", "reason"]]
 # %% [markdown]
 # ## The report
 #
-# `focaltab train` makes a folder with the model, the reference for monitoring, and `report.html`: one
-# page with the verdict, the figures, a slider of thresholds with costs, and the highest-scored rows.
+# `focaltab train` makes a folder with the model, the reference for monitoring, and `report.html`:
+# one page with the verdict, the figures, a slider of thresholds with costs, and the highest-scored
+# rows.
 
 # %%
 with tempfile.TemporaryDirectory() as folder:
     X.assign(is_fraud=y).to_parquet(f"{folder}/payments.parquet")
-    options = "--target is_fraud --time-column time --drop customer_id --drop terminal_id --out model"
+    options = (
+        "--target is_fraud --time-column time --drop customer_id --drop terminal_id --out model"
+    )
     command = [sys.executable, "-m", "focaltab", "train", "payments.parquet", *options.split()]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
     print(*sorted(path.name for path in Path(folder, "model").iterdir()), sep="\n")

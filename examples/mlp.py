@@ -1,8 +1,9 @@
 # %% [markdown]
 # # A network on a table as it comes
 #
-# `FocalMLPClassifier` (torch) takes text, missing values and raw amounts without a scaler. The table is
-# simulated, so that the best possible figure is known: 60,000 online orders, about one in 65 is never paid.
+# `FocalMLPClassifier` (torch) takes text, missing values and raw amounts without a scaler. The
+# table is simulated, so that the best possible figure is known: 60,000 online orders, about one in
+# 65 is never paid.
 
 # %%
 import matplotlib.pyplot as plt
@@ -46,7 +47,12 @@ print(f"{(y_test == 'unpaid').sum()} unpaid orders judge")
 X.head(3)
 
 # %%
-shared = {"hidden_layer_sizes": (64, 32), "max_iter": 20, "early_stopping": False, "pos_label": "unpaid"}
+shared = {
+    "hidden_layer_sizes": (64, 32),
+    "max_iter": 20,
+    "early_stopping": False,
+    "pos_label": "unpaid",
+}
 tree = {"n_estimators": 150, "max_depth": 3, "learning_rate": 0.1, "n_jobs": 1}
 models = {
     "network, focal (gamma 2)": FocalMLPClassifier(focal_gamma=2.0, random_state=0, **shared),
@@ -76,7 +82,8 @@ focal = scores["network, focal (gamma 2)"]
 for other in list(scores)[1:]:
     less = paired_difference("average_precision", is_unpaid, focal, scores[other], random_state=0)
     told = "within the noise" if less.is_noise else "beyond the noise"
-    print(f"focal network less {other}: {less.value:+.3f} ({less.low:+.3f} to {less.high:+.3f}), {told}")
+    interval = f"{less.low:+.3f} to {less.high:+.3f}"
+    print(f"focal network less {other}: {less.value:+.3f} ({interval}), {told}")
 
 # %% tags=["figure"]
 _, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
@@ -85,5 +92,6 @@ for name, p in scores.items():
     ReliabilityDisplay.from_predictions(is_unpaid, p, name=name, ax=axes[1])
 
 # %% [markdown]
-# Both losses make the same network here, and its probabilities are right either way. The network comes
-# out ahead of the trees on this table, whose effects add up smoothly; that is no rule. Compare on yours.
+# Both losses make the same network here, and its probabilities are right either way. The network
+# comes out ahead of the trees on this table, whose effects add up smoothly; that is no rule.
+# Compare on yours.

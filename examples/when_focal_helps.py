@@ -1,9 +1,10 @@
 # %% [markdown]
 # # When does focal loss help?
 #
-# The data here are ours, so that everything else can be held still: prevalence, wrong labels, gamma,
-# and how large a model is grown. Each figure is a mean over six data sets drawn anew, with the interval
-# of the paired difference to cross-entropy on the same rows. Test labels are always right.
+# The data here are ours, so that everything else can be held still: prevalence, wrong labels,
+# gamma, and how large a model is grown. Each figure is a mean over six data sets drawn anew, with
+# the interval of the paired difference to cross-entropy on the same rows. Test labels are always
+# right.
 
 # %%
 import matplotlib.pyplot as plt
@@ -68,8 +69,8 @@ runs = {name: sweep(**tree) for name, tree in sizes.items()}
 # %% [markdown]
 # ## Differences to cross-entropy
 #
-# Bold: the interval (95%, t with five degrees of freedom) leaves out zero. Of 36 differences about two
-# do so by chance.
+# Bold: the interval (95%, t with five degrees of freedom) leaves out zero. Of 36 differences about
+# two do so by chance.
 
 # %% tags=["figure"]
 figure, axes = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained", sharey=True)
@@ -89,7 +90,8 @@ for ax, (name, run) in zip(axes, runs.items(), strict=True):
     ax.set_yticks(range(len(mean)), [f"{p:.1%}, {w:.0%} wrong" for p, w in mean.index])
     ax.set_title(name, fontsize=10)
 axes[0].set_ylabel("prevalence, share of wrong labels")
-figure.colorbar(image, ax=axes, label="average precision less cross-entropy's");
+figure.colorbar(image, ax=axes, label="average precision less cross-entropy's")
+plt.show()
 
 # %%
 for name, (mean, half, _) in told.items():
@@ -113,7 +115,8 @@ pd.DataFrame(
 ).round(3)
 
 # %% [markdown]
-# **The honest sentence:** with trees of a sensible size focal loss cannot be told from cross-entropy
-# here, at any prevalence and with wrong labels or without; where trees are overgrown a large gamma often
-# gains about 0.01, since it holds them back, but smaller trees gain several times as much. Try the size
-# of the model first, and let `compare_losses` say the rest on your own data.
+# **The honest sentence:** with trees of a sensible size focal loss cannot be told from
+# cross-entropy here, at any prevalence and with wrong labels or without; where trees are overgrown
+# a large gamma often gains about 0.01, since it holds them back, but smaller trees gain several
+# times as much. Try the size of the model first, and let `compare_losses` say the rest on your own
+# data.

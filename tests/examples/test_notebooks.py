@@ -19,7 +19,9 @@ spec.loader.exec_module(build)
 
 NAMES = build.gallery()
 # Folders, dates with a time, durations and addresses in memory differ from run to run.
-DIFFERS = re.compile(r"/(tmp|home|root|usr)/|\b20\d\d-\d\d-\d\dT\d\d|\b\d+(\.\d+)? ?(s|ms|it/s)\b|0x[0-9a-f]{6}")
+DIFFERS = re.compile(
+    r"/(tmp|home|root|usr)/|\b20\d\d-\d\d-\d\dT\d\d|\b\d+(\.\d+)? ?(s|ms|it/s)\b|0x[0-9a-f]{6}"
+)
 
 
 def committed(name):
