@@ -85,9 +85,9 @@ for ax, k in zip(axes.flat, most, strict=True):
     ax.axis("off")
 
 # %% [markdown]
-# ## What a score means
-#
 # The boxes that are found are mostly pits, and loose: the detector wants more steps.
+#
+# ## What a score means
 #
 # Under focal loss the sigmoid of the margin, which detectors usually return, is far too high. Over
 # all anchors of the new images:
