@@ -1,7 +1,7 @@
 PYTHON ?= python3
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint docs site bench clean
+.PHONY: demo test lint docs site examples gallery bench clean
 
 demo: .venv/.core
 	.venv/bin/focaltab demo
@@ -17,11 +17,19 @@ lint: .venv/.dev
 
 # Every example in the documentation is run.
 docs: .venv/.dev
-	.venv/bin/python -m pytest -q --doctest-modules focaltab --doctest-glob='*.md' docs README.md
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -q -n 2 --doctest-modules focaltab --doctest-glob='*.md' docs README.md
 
-# The documentation as a site, in site/; whatever is not right on it is an error.
+# The documentation as a site, in site/; whatever is not right on it is an error. The tests build it too.
 site: .venv/.dev
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+
+# Every notebook runs from the top; the tests see to it that it is what its script makes.
+examples: .venv/.dev
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -q -n 2 --nbmake --nbmake-timeout=600 examples
+
+# The notebooks, anew from their scripts, with outputs.
+gallery: .venv/.dev
+	.venv/bin/python examples/build.py
 
 bench: .venv-bench/.done
 	.venv-bench/bin/python -m benchmarks --write
