@@ -60,7 +60,7 @@ def xgboost_restored(state: dict[str, Any]) -> dict[str, Any]:
         booster.set_attr(focaltab=None, scikit_learn=None)
         state[_BOOSTER] = booster
         known = state.get(_CATEGORIES, {})
-        state[_CATEGORIES] = {name: pd.Index(values) for name, values in known.items()}
+        state[_CATEGORIES] = {name: pd.Index(*described) for name, described in known.items()}
     return state
 
 
@@ -94,9 +94,9 @@ def _state(
             state[name] = None
     if state.get(_CATEGORIES):
         state[_CATEGORIES] = {
-            name: known.tolist()
+            # XGBoost tells whole numbers of one width from those of another.
+            name: (known.tolist(), str(known.dtype) if known.dtype.kind in "iu" else None)
             for name, known in state[_CATEGORIES].items()
-            if all(isinstance(value, str | int | float) for value in known)
         }
     if state.get(_BOOSTER) is not None:
         del state[_BOOSTER]

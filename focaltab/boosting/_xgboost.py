@@ -225,8 +225,10 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
                     eval_set, sample_weight_eval_set, base_margin_eval_set
                 )
         categories = _inputs.categories_of(X)
+        _inputs.check_text_or_whole(categories)
         if eval_set is not None:
-            eval_set = [(_inputs.in_training_order(A, categories), b) for A, b in eval_set]
+            plain = _inputs.plain_columns(X, categories)
+            eval_set = [(_inputs.in_training_order(A, categories, plain), b) for A, b in eval_set]
         loss, prevalence = _inputs.prepare_loss(self, classes, codes, weight)
         if sampled is not None:
             prevalence = sampled.prevalence
@@ -284,7 +286,10 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
 
     def _as_in_training(self, X: Any) -> Any:
         """Rows with the categories of training in the order that they had there."""
-        return _inputs.in_training_order(X, self.__dict__.get("_categories", {}))
+        booster = self.get_booster()
+        types = zip(booster.feature_names or [], booster.feature_types or [], strict=False)
+        plain = {name for name, kind in types if kind != "c"}
+        return _inputs.in_training_order(X, self.__dict__.get("_categories", {}), plain)
 
     def _pilot(self) -> FocalXGBClassifier:
         """A small model of the same library, for columns of the same kinds."""
