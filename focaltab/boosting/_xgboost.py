@@ -18,7 +18,7 @@ from focaltab import _inputs
 from focaltab._saving import part_writer
 from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision, as_list, on_probabilities
 from focaltab.boosting._external_xgboost import ExternalMatrices, check_external
-from focaltab.boosting._native_file import alpha_of, from_json, to_json
+from focaltab.boosting._native_file import alpha_of, categories_from_json, from_json, to_json
 from focaltab.boosting._objective import own_threads, xgboost_objective
 from focaltab.boosting._pilot import PILOT
 from focaltab.boosting._reweighting import FocalReweighting
@@ -224,6 +224,8 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
                 eval_set, sample_weight_eval_set, base_margin_eval_set = sampled.thinned(
                     eval_set, sample_weight_eval_set, base_margin_eval_set
                 )
+        # A model that is continued knows its own order of them.
+        X = _inputs.in_training_order(X, getattr(xgb_model, "_categories", {}))
         categories = _inputs.categories_of(X)
         _inputs.check_text_or_whole(categories)
         if eval_set is not None:
@@ -513,7 +515,8 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         """
         booster = self.get_booster()
         classes = self._label_order or _inputs.Classes(self.classes_)
-        booster.set_attr(focaltab=to_json(self.loss_, classes, self.prevalence_))
+        categories = self.__dict__.get("_categories", {})
+        booster.set_attr(focaltab=to_json(self.loss_, classes, self.prevalence_, categories))
         try:
             super().save_model(fname)
         finally:
@@ -546,5 +549,5 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             self.focal_gamma = self.loss_.gamma
             self.focal_alpha = alpha_of(self.loss_)
         self.link = self.loss_.link_name
-        self._categories = {}
+        self._categories = {} if text is None else categories_from_json(text)
         self.sampling_ = None

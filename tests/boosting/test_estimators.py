@@ -532,3 +532,27 @@ def test_whole_numbers_as_categories_of_any_width(width, kinds, tmp_path):
     for again in (model, focaltab.load(tmp_path / "m")):
         for column in (turned, wide):
             np.testing.assert_array_equal(again.predict_proba(X.assign(c=column)), expected)
+
+
+# Cut short by XGBoost, the first three look alike in both orders.
+@pytest.mark.parametrize("names", [["é", "è", "ê", "b"], ["Zürich", "Rome", "Bern", "Oslo"]])
+def test_categories_beyond_ascii_in_a_model_file_and_in_continued_training(names, tmp_path):
+    rng = np.random.default_rng(0)
+    place = rng.integers(0, 4, 2000)
+    X = pd.DataFrame({"c": pd.Categorical.from_codes(place, names)})
+    y = np.array([0.05, 0.5, 0.1, 0.3])[place] > rng.random(2000)
+    turned = X.assign(c=X["c"].cat.reorder_categories([names[k] for k in (0, 2, 1, 3)]))
+    first = FocalXGBClassifier(n_estimators=5).fit(X, y)
+    first.save_model(tmp_path / "model.json")
+    again = FocalXGBClassifier(n_estimators=5)
+    again.load_model(tmp_path / "model.json")
+    expected = first.predict_proba(X)
+    np.testing.assert_array_equal(again.predict_proba(turned), expected)
+    contributions = [focaltab.explain(first, rows).values for rows in (X, turned)]
+    np.testing.assert_array_equal(*contributions)
+    longer = [
+        FocalXGBClassifier(n_estimators=5).fit(rows, y, xgb_model=model).predict_proba(rows)
+        for rows, model in ((X, first), (turned, first), (turned, again))
+    ]
+    np.testing.assert_array_equal(longer[0], longer[1])
+    np.testing.assert_array_equal(longer[0], longer[2])
