@@ -15,7 +15,6 @@ import pandas as pd
 from focaltab._inputs import Classes
 from focaltab.losses import FocalLoss
 
-
 Categories = Mapping[Any, pd.Index]
 
 

@@ -11,6 +11,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from xgboost import XGBClassifier
 
 import focaltab
 from focaltab import FocalLGBMClassifier, FocalXGBClassifier
@@ -227,14 +228,18 @@ def test_categories_that_xgboost_cuts_short_are_put_together(tmp_path):
     X = pd.DataFrame({"city": pd.Categorical(rng.choice(names, 500), categories=names)})
     y = (X["city"].isin(["東京", "Łódź"]) & (rng.random(500) < 0.5)).to_numpy()
     model = FocalXGBClassifier(**XGB).fit(X, y)
-    focaltab.save(model, tmp_path / "m", X=X, y=y)
+    stock = XGBClassifier(**XGB, enable_categorical=True).fit(X, y)
+    focaltab.save(model, tmp_path / "own")  # keeps them itself
+    focaltab.save(stock, tmp_path / "rows", X=X, y=y)
     rows = [{"city": name} for name in names]
-    answer = Client(create_app(tmp_path / "m")).post("/predict", json=rows).json()
     frame = pd.DataFrame({"city": pd.Categorical(names, categories=names)})
-    assert stated(answer) == own(model, True, frame)
-    assert len(set(stated(answer))) > 2 and answer["warnings"] == []
+    for served, folder in ((model, "own"), (stock, "rows")):
+        answer = Client(create_app(tmp_path / folder)).post("/predict", json=rows).json()
+        expected = served.predict_proba(frame)[:, 1].astype(float).tolist()
+        assert [one["probability"] for one in answer["predictions"]] == expected
+        assert len(set(expected)) > 2 and answer["warnings"] == []
     # Without rows nobody knows what has been cut off.
-    focaltab.save(model, tmp_path / "bare")
+    focaltab.save(stock, tmp_path / "bare")
     with pytest.raises(ValueError, match=r"bare cannot be served: .* 'city' short"):
         create_app(tmp_path / "bare")
 
