@@ -1,7 +1,15 @@
 """What every estimator does with its input before its library sees it."""
 
 from focaltab._inputs.average_precision import mean_average_precision
-from focaltab._inputs.categories import categories_of, in_training_order
+from focaltab._inputs.categories import (
+    categories_of,
+    check_same_kinds,
+    check_same_sorts,
+    check_text_or_numbers,
+    check_text_or_whole,
+    in_training_order,
+    plain_columns,
+)
 from focaltab._inputs.continuation import check_continuation
 from focaltab._inputs.features import (
     check_booster_features,
@@ -37,6 +45,10 @@ __all__ = [
     "check_features",
     "check_hold_out",
     "check_rows",
+    "check_same_kinds",
+    "check_same_sorts",
+    "check_text_or_numbers",
+    "check_text_or_whole",
     "checked_labels",
     "described",
     "encode_evaluation_sets",
@@ -47,6 +59,7 @@ __all__ = [
     "is_lazy",
     "mean_average_precision",
     "numbers_as_numbers",
+    "plain_columns",
     "prepare_loss",
     "refuse_lazy",
     "take_rows",

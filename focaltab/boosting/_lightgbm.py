@@ -232,6 +232,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         classes, codes = _inputs.encode_target(y, self.pos_label)
         _inputs.check_rows(X, codes)
         _inputs.check_booster_features(X)
+        _inputs.check_text_or_numbers(_inputs.categories_of(X))
         factor = self._other_params.get("scale_pos_weight")
         weight = _inputs.training_weight(sample_weight, self.class_weight, factor, y, codes)
         eval_set = evaluation_sets(eval_set, eval_X, eval_y)
@@ -314,6 +315,9 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         self._classes = classes.labels
         self._label_order = classes
         self._columns = _column_names(X)
+        self._category_columns = (
+            list(_inputs.categories_of(X)) if isinstance(X, pd.DataFrame) else None
+        )
         if own_intercept:
             _add_to_first_trees(self.booster_, intercept)
         self.loss_ = loss
@@ -388,6 +392,15 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
                     "callable."
                 )
 
+    def _check_categories(self, X: Any) -> None:
+        """Refuse a frame whose categories LightGBM would take for those of other columns."""
+        names = self.__dict__.get("_category_columns")
+        if names is None or not isinstance(X, pd.DataFrame):
+            return
+        _inputs.check_same_kinds(X, names, _inputs.plain_columns(X, names))
+        known = zip(names, self.booster_.pandas_categorical or [], strict=False)
+        _inputs.check_same_sorts(X, {name: own for name, own in known if name in X})
+
     def _process_params(self, stage: str) -> dict[str, Any]:
         params: dict[str, Any] = super()._process_params(stage)
         for name in [n for n in params if n.split("__")[0] in _OWN_PARAMETERS]:
@@ -449,6 +462,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         if self.__sklearn_is_fitted__():
             _inputs.check_booster_features(X)
             _check_column_order(X, self._columns)
+            self._check_categories(X)
         result = super().predict_proba(
             X,
             raw_score=not other,

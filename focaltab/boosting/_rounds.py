@@ -7,7 +7,6 @@ from typing import Any
 
 from xgboost import Booster
 
-_HOME = ("learner", "gradient_booster", "model")
 _CATEGORIES = "cats"
 
 
@@ -40,6 +39,7 @@ def _as_json(booster: Booster) -> dict[str, Any]:
 
 
 def _model(facts: dict[str, Any]) -> dict[str, Any]:
-    for name in _HOME:
-        facts = facts[name]
-    return facts
+    booster = facts["learner"]["gradient_booster"]
+    # DART keeps its trees a level deeper.
+    model: dict[str, Any] = booster.get("gbtree", booster)["model"]
+    return model

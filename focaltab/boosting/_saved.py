@@ -8,11 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import pandas as pd
 from lightgbm import Booster as LightGBMBooster
 from xgboost import Booster as XGBoostBooster
 
 from focaltab._saving import PartWriter, part_reader
+from focaltab.boosting._native_file import as_categories, plain
 
 # What only `fit` uses, and what may be code, which a saved model must not hold.
 _FOR_FIT_ALONE = ("callbacks", "eval_metric")
@@ -59,8 +59,7 @@ def xgboost_restored(state: dict[str, Any]) -> dict[str, Any]:
         booster = XGBoostBooster({"nthread": state.get("n_jobs")}, model_file=content)
         booster.set_attr(focaltab=None, scikit_learn=None)
         state[_BOOSTER] = booster
-        known = state.get(_CATEGORIES, {})
-        state[_CATEGORIES] = {name: pd.Index(values) for name, values in known.items()}
+        state[_CATEGORIES] = as_categories(state.get(_CATEGORIES, {}))
     return state
 
 
@@ -93,11 +92,7 @@ def _state(
             )
             state[name] = None
     if state.get(_CATEGORIES):
-        state[_CATEGORIES] = {
-            name: known.tolist()
-            for name, known in state[_CATEGORIES].items()
-            if all(isinstance(value, str | int | float) for value in known)
-        }
+        state[_CATEGORIES] = {name: plain(known) for name, known in state[_CATEGORIES].items()}
     if state.get(_BOOSTER) is not None:
         del state[_BOOSTER]
         state[_PART] = writer.add(stem, suffix, content())

@@ -18,7 +18,7 @@ from focaltab import _inputs
 from focaltab._saving import part_writer
 from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision, as_list, on_probabilities
 from focaltab.boosting._external_xgboost import ExternalMatrices, check_external
-from focaltab.boosting._native_file import alpha_of, from_json, to_json
+from focaltab.boosting._native_file import alpha_of, categories_from_json, from_json, to_json
 from focaltab.boosting._objective import own_threads, xgboost_objective
 from focaltab.boosting._pilot import PILOT
 from focaltab.boosting._reweighting import FocalReweighting
@@ -224,9 +224,13 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
                 eval_set, sample_weight_eval_set, base_margin_eval_set = sampled.thinned(
                     eval_set, sample_weight_eval_set, base_margin_eval_set
                 )
+        # A model that is continued knows its own order of them.
+        X = _inputs.in_training_order(X, getattr(xgb_model, "_categories", {}))
         categories = _inputs.categories_of(X)
+        _inputs.check_text_or_whole(categories)
         if eval_set is not None:
-            eval_set = [(_inputs.in_training_order(A, categories), b) for A, b in eval_set]
+            plain = _inputs.plain_columns(X, categories)
+            eval_set = [(_inputs.in_training_order(A, categories, plain), b) for A, b in eval_set]
         loss, prevalence = _inputs.prepare_loss(self, classes, codes, weight)
         if sampled is not None:
             prevalence = sampled.prevalence
@@ -284,7 +288,10 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
 
     def _as_in_training(self, X: Any) -> Any:
         """Rows with the categories of training in the order that they had there."""
-        return _inputs.in_training_order(X, self.__dict__.get("_categories", {}))
+        booster = self.get_booster()
+        types = zip(booster.feature_names or [], booster.feature_types or [], strict=False)
+        plain = {name for name, kind in types if kind != "c"}
+        return _inputs.in_training_order(X, self.__dict__.get("_categories", {}), plain)
 
     def _pilot(self) -> FocalXGBClassifier:
         """A small model of the same library, for columns of the same kinds."""
@@ -508,7 +515,8 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         """
         booster = self.get_booster()
         classes = self._label_order or _inputs.Classes(self.classes_)
-        booster.set_attr(focaltab=to_json(self.loss_, classes, self.prevalence_))
+        categories = self.__dict__.get("_categories", {})
+        booster.set_attr(focaltab=to_json(self.loss_, classes, self.prevalence_, categories))
         try:
             super().save_model(fname)
         finally:
@@ -541,5 +549,5 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             self.focal_gamma = self.loss_.gamma
             self.focal_alpha = alpha_of(self.loss_)
         self.link = self.loss_.link_name
-        self._categories = {}
+        self._categories = {} if text is None else categories_from_json(text)
         self.sampling_ = None

@@ -150,5 +150,9 @@ def _innermost_positive(model: Any) -> Any:
             model = model.estimator_
         elif hasattr(model, "best_estimator_"):
             model = model.best_estimator_
+        elif isinstance(model, FrozenEstimator):
+            model = model.estimator
+        elif hasattr(model, "calibrated_classifiers_"):
+            model = model.calibrated_classifiers_[0].estimator
         else:
             return None

@@ -29,7 +29,7 @@ def margins(graph: Graph, model: Any, table: Table) -> tuple[str, str]:
     booster = model.get_booster()
     if model.booster == "gblinear":
         raise ValueError("booster='gblinear' has no trees: train scikit-learn's LogisticRegression")
-    categories = _categories(booster)
+    categories = _categories(model)
     matrix = _without_marker(graph, table.matrix(np.float32, categories), model, categories)
     _, stop = model._get_iteration_range(None)
     kept = booster[:stop] if 0 < stop < booster.num_boosted_rounds() else booster
@@ -92,10 +92,37 @@ def _intercept(base_score: Any, objective: str) -> NDArray[np.float64]:
     return np.asarray(logit(stated) if objective in ("binary:logistic", "reg:logistic") else stated)
 
 
-def _categories(booster: Any) -> dict[int, list[Any]]:
-    """Categories of the columns that were pandas' categories in training."""
-    found = booster.get_categories(export_to_arrow=True).to_arrow()
-    return {k: values.to_pylist() for k, (_, values) in enumerate(found) if values is not None}
+def _categories(model: Any) -> dict[int, list[Any]]:
+    """Categories of the columns that were pandas' categories in training.
+
+    Raises
+    ------
+    ValueError
+        Where only XGBoost knows them, and cut them short.
+    """
+    booster = model.get_booster()
+    own = {str(name): known.tolist() for name, known in getattr(model, "_categories", {}).items()}
+    found = {}
+    for k, (name, stored) in enumerate(booster.get_categories(export_to_arrow=True).to_arrow()):
+        if stored is None:
+            continue
+        found[k] = own[name] if name in own else _as_stored(name, stored)
+    return found
+
+
+def _as_stored(name: str, stored: Any) -> list[Any]:
+    import pyarrow as pa
+
+    if not (pa.types.is_string(stored.type) or pa.types.is_large_string(stored.type)):
+        return list(stored.to_pylist())
+    pieces: list[bytes] = stored.cast(pa.large_binary()).to_pylist()
+    if not all(piece.isascii() for piece in pieces):
+        # Its lengths are those in characters, its text is in bytes.
+        raise ValueError(
+            f"XGBoost's file cuts the categories of column {name!r} short, since they hold more "
+            "than ASCII: train a FocalXGBClassifier, which keeps them itself"
+        )
+    return [piece.decode("ascii") for piece in pieces]
 
 
 def _without_marker(graph: Graph, matrix: str, model: Any, categories: dict[int, list[Any]]) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from errno import EINVAL
 from pathlib import Path
+from stat import S_ISREG
 
 NAME = "SHA256SUMS"
 # A model's own files have such names: no folders, nothing hidden, nothing that a shell would read.
@@ -34,8 +36,7 @@ def read_checked(folder: Path, sha256: str | None = None) -> dict[str, bytes]:
         If the folder is none of a model, or a file is missing or has changed.
     """
     try:
-        with (folder / NAME).open("rb") as file:
-            listed = file.read(_MOST_BYTES)
+        listed = _content(folder / NAME, _MOST_BYTES)
     except OSError as error:
         raise ValueError(
             f"{folder} is no saved model: {NAME} cannot be read ({error.strerror})."
@@ -49,7 +50,7 @@ def read_checked(folder: Path, sha256: str | None = None) -> dict[str, bytes]:
     parts = {}
     for name, wanted in expected.items():
         try:
-            content = (folder / name).read_bytes()
+            content = _content(folder / name)
         except OSError as error:
             raise ValueError(
                 f"{folder / name} belongs to the model, but cannot be read ({error.strerror})."
@@ -61,6 +62,14 @@ def read_checked(folder: Path, sha256: str | None = None) -> dict[str, bytes]:
             )
         parts[name] = content
     return parts
+
+
+def _content(path: Path, most: int = -1) -> bytes:
+    # A pipe would be waited for, and a device may have no end.
+    if not S_ISREG(path.stat().st_mode):
+        raise OSError(EINVAL, "not a file")
+    with path.open("rb") as file:
+        return file.read(most)
 
 
 def _parsed(folder: Path, listed: bytes) -> dict[str, str]:

@@ -7,6 +7,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import TunedThresholdClassifierCV
 from sklearn.pipeline import Pipeline
 
 from focaltab import __version__
@@ -32,10 +35,7 @@ def manifest_of(
     classes = getattr(model, "classes_", None)
     loss = next((x.loss_ for x in layers if hasattr(x, "loss_")), None)
     names = _feature_names(model)
-    own = None
-    if not any(isinstance(x, ResampledClassifier) for x in layers):
-        # Inside of a resampling a model knows the share among the rows that were drawn.
-        own = next((x.prevalence_ for x in layers if hasattr(x, "prevalence_")), None)
+    own = _prevalence(layers)
     return Manifest(
         format=FORMAT,
         focaltab=__version__,
@@ -49,7 +49,7 @@ def manifest_of(
             {"gamma": loss.gamma, "class_weights": loss.class_weights, "link": loss.link_name}
         ),
         prevalence=plain(own) if own is not None or reference is None else reference.prevalence,
-        threshold=_threshold(layers),
+        threshold=_threshold(layers, positive_label(model)),
         feature_names=names,
         feature_types=None if names is None else _feature_types(names, layers, reference),
         n_features=plain(getattr(model, "n_features_in_", None)),
@@ -63,18 +63,57 @@ def positive_label(model: Any) -> Any:
     classes = getattr(model, "classes_", None)
     if classes is None or len(classes) != 2:
         return None
-    given = [getattr(layer, "pos_label", None) for layer in _layers(model)]
+    given = map(_named_positive, _layers(model, calibrated=True))
     return plain(next((label for label in given if label is not None), np.asarray(classes)[1]))
 
 
-def _layers(model: Any) -> Iterator[Any]:
-    """The model, what it wraps, what that wraps, and so on."""
+def _named_positive(layer: Any) -> Any:
+    named = getattr(layer, "pos_label", None)
+    if named is None and isinstance(layer, TunedThresholdClassifierCV):
+        # Only its metric knows.
+        scorer = getattr(layer, "_curve_scorer", None)
+        return None if scorer is None else scorer._get_pos_label()
+    return named
+
+
+def _own_positive(layer: Any) -> Any:
+    """The label that the probabilities of one layer, or its threshold, are about."""
+    named = _named_positive(layer)
+    return plain(np.asarray(layer.classes_)[1] if named is None else named)
+
+
+def _prevalence(layers: list[Any]) -> Any:
+    """Share of the positive class in training, as the model knows it."""
+    if any(isinstance(x, ResampledClassifier) for x in layers):
+        # Inside of a resampling a model knows the share among the rows that were drawn.
+        return None
+    owner = next((x for x in layers if hasattr(x, "prevalence_")), None)
+    if owner is None:
+        return None
+    found = owner.prevalence_
+    outer = layers[0]
+    if np.ndim(found) == 0 and found is not None and len(outer.classes_) == 2:
+        same = np.array_equal(np.asarray(owner.classes_), np.asarray(outer.classes_))
+        if same and _own_positive(owner) != positive_label(outer):
+            return 1.0 - found
+    return found
+
+
+def _layers(model: Any, *, calibrated: bool = False) -> Iterator[Any]:
+    """The model, what it wraps, what that wraps, and so on.
+
+    Of a calibration with several models the first, if asked for: they are alike but for their rows.
+    """
     while model is not None:
         yield model
         if isinstance(model, Pipeline):
             model = model.steps[-1][1]
         else:
-            inner = (getattr(model, name, None) for name in ("best_estimator_", "estimator_"))
+            inner = [getattr(model, name, None) for name in ("best_estimator_", "estimator_")]
+            if isinstance(model, FrozenEstimator):
+                inner.append(model.estimator)
+            elif calibrated and isinstance(model, CalibratedClassifierCV):
+                inner.append(model.calibrated_classifiers_[0].estimator)
             model = next((x for x in inner if x is not None), None)
 
 
@@ -104,12 +143,15 @@ def _feature_types(names: list[str], layers: list[Any], reference: Reference | N
     return [seen.get(name, "") for name in names]
 
 
-def _threshold(layers: list[Any]) -> float | None:
+def _threshold(layers: list[Any], positive: Any) -> float | None:
+    """Probability of the positive label from which the model decides for it."""
     for layer in layers:
         for name in ("best_threshold_", "threshold_", "threshold"):
             value = getattr(layer, name, None)
             if isinstance(value, float | np.floating):
-                return float(value)
+                # One that knows no positive label decides by the second.
+                own = positive is None or _own_positive(layer) == positive
+                return float(value) if own else 1.0 - float(value)
     return None
 
 

@@ -108,6 +108,9 @@ class Manifest:
         for name, types in _TYPES.items():
             if not isinstance(found[name], types):
                 raise ValueError(f"{NAME}: {name} is a {type(found[name]).__name__}.")
+        for name, number in found["versions"].items():
+            if not isinstance(number, str):
+                raise ValueError(f"{NAME}: the version of {name} is a {type(number).__name__}.")
         return cls(**found)
 
 

@@ -103,8 +103,10 @@ def as_numbers(name: str, column: pd.Series) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        Names the column, and the row of a value that is text or infinite.
+        Names the column of dates, or the column and the row of a value that is text or infinite.
     """
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        raise ValueError(f"Column {name!r} was numeric in training, but holds dates here.")
     if pd.api.types.is_timedelta64_dtype(column.dtype):
         column = column.dt.total_seconds()
     dtype = np.float32 if column.dtype == np.float32 else np.float64

@@ -92,8 +92,17 @@ class Schema:
         Raises
         ------
         UserError
-            If a column is missing, infinite, or holds text where training had numbers.
+            For what is no DataFrame; if a column is missing, there twice, infinite, or holds text
+            or times where training had numbers.
         """
+        if not isinstance(table, pd.DataFrame):
+            raise UserError(
+                f"Pass a DataFrame: columns are found by their names, which a "
+                f"{type(table).__name__} does not have."
+            )
+        twice = [name for name in self.kinds if np.sum(table.columns == name) > 1]
+        if twice:
+            raise UserError(f"Column {twice[0]!r} stands more than once: rename or drop one.")
         absent = [name for name in self.kinds if name not in table.columns]
         if absent:
             raise UserError(
@@ -139,6 +148,10 @@ def plain_number(text: str) -> str:
 
 
 def _numbers(name: str, column: pd.Series) -> Any:
+    times = pd.api.types.is_datetime64_any_dtype(column.dtype)
+    if times or pd.api.types.is_timedelta64_dtype(column.dtype):
+        # They would be counted in whatever unit they are kept in.
+        raise UserError(f"Column {name!r} was numeric in training, but holds times here.")
     try:
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError):

@@ -81,7 +81,15 @@ def monitor(
                 f"The data lack {len(absent)} column(s) that the model was trained on: "
                 f"{', '.join(absent[:10])}."
             )
+        if target is not None and manifest.positive is None:
+            raise UserError(
+                "labels are compared for two classes alone: leave the target out, and drop its "
+                "column."
+            )
         y = None if target is None else _labels(table, target, manifest)
+        if threshold is None and manifest.threshold is not None and 0 < manifest.threshold < 1:
+            # At 0 or 1 a model decides without looking: nothing can move.
+            threshold = manifest.threshold
         model = load(path)
         # A model that was fitted on an array knows columns by their place.
         X = table[names] if manifest.feature_names else table[names].to_numpy()
@@ -95,7 +103,7 @@ def monitor(
             table[others],
             score=score,
             y=y,
-            threshold=manifest.threshold if threshold is None else threshold,
+            threshold=threshold,
             random_state=random_state,
         )
     except (ValueError, TypeError, ImportError) as error:

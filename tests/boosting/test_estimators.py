@@ -463,3 +463,96 @@ def test_an_evaluation_set_may_list_categories_in_another_order():
     options = {"n_estimators": 50, "early_stopping_rounds": 5, "random_state": 0}
     models = [FocalXGBClassifier(**options).fit(X, y, eval_set=[(A, y)]) for A in (X, other)]
     assert models[0].evals_result() == models[1].evals_result()
+
+
+@pytest.fixture
+def kinds():
+    """Rows with a column of categories and one of whole numbers, either of which tells classes."""
+    rng = np.random.default_rng(0)
+    place = rng.integers(0, 4, 2000)
+    X = pd.DataFrame(
+        {"n": rng.integers(0, 4, 2000), "c": pd.Categorical.from_codes(place, list("wxyz"))}
+    )
+    return X, (place == 1) + X["n"] / 3 + rng.normal(size=2000) > 1.5
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_categories_are_not_taken_for_numbers_nor_numbers_for_categories(library, kinds):
+    """XGBoost scores the positions of the categories, LightGBM those of another column."""
+    X, y = kinds
+    model = make(library, n_estimators=5).fit(X, y)
+    as_categories = pd.Categorical(X["n"], categories=[3, 2, 1, 0])
+    with pytest.raises(ValueError, match="'n' holds categories, but held numbers in training"):
+        model.predict_proba(X.assign(n=as_categories))
+    codes = X["c"].cat.codes
+    with pytest.raises(ValueError, match="'c' held categories in training, but is of dtype int8"):
+        model.predict_proba(X.assign(c=codes))
+    with pytest.raises(ValueError, match=r"Column '.' h.*in training"):
+        model.predict_proba(X.assign(c=codes, n=X["c"]))
+    with pytest.raises(ValueError, match=r"'c'.*training"):
+        model.predict_proba(X.assign(c=codes.astype("category")))
+    numbers = make(library, n_estimators=5).fit(X[["n"]], y)
+    with pytest.raises(ValueError, match="'n' holds categories, but held numbers in training"):
+        numbers.predict_proba(pd.DataFrame({"n": as_categories}))
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_categories_that_the_library_cannot_keep_are_named(library, kinds):
+    X, y = kinds
+    days = pd.date_range("2025-01-01", periods=4)[X["n"]]
+    with pytest.raises(ValueError, match="Column 'c' holds the category Timestamp"):
+        make(library).fit(X.assign(c=pd.Categorical(days)), y)
+
+
+def test_an_evaluation_set_of_another_kind_of_column_is_refused(kinds):
+    X, y = kinds
+    other = X.assign(n=pd.Categorical(X["n"], categories=[3, 2, 1, 0]))
+    with pytest.raises(ValueError, match="'n' holds categories, but held numbers in training"):
+        FocalXGBClassifier(n_estimators=5, early_stopping_rounds=2).fit(X, y, eval_set=[(other, y)])
+
+
+def test_dart_stops_early_on_categories(kinds):
+    X, y = kinds
+    options = {"n_estimators": 40, "booster": "dart", "rate_drop": 0.2, "random_state": 0}
+    model = FocalXGBClassifier(**options, early_stopping_rounds=2).fit(X, y)
+    assert model.get_booster().num_boosted_rounds() < 40
+    other_order = X.assign(c=X["c"].cat.reorder_categories(list("zyxw")))
+    np.testing.assert_array_equal(model.predict_proba(other_order), model.predict_proba(X))
+
+
+@pytest.mark.parametrize("width", ["int8", "uint8", "int32"])
+def test_whole_numbers_as_categories_of_any_width(width, kinds, tmp_path):
+    X, y = kinds
+    X = X.assign(c=pd.Categorical(X["c"].cat.codes.astype(width)))
+    model = FocalXGBClassifier(n_estimators=5).fit(X, y)
+    expected = model.predict_proba(X)
+    focaltab.save(model, tmp_path / "m")
+    turned = X["c"].cat.reorder_categories([3, 2, 1, 0])
+    wide = pd.Categorical(X["c"].astype("int64"))
+    for again in (model, focaltab.load(tmp_path / "m")):
+        for column in (turned, wide):
+            np.testing.assert_array_equal(again.predict_proba(X.assign(c=column)), expected)
+
+
+# Cut short by XGBoost, the first three look alike in both orders.
+@pytest.mark.parametrize("names", [["é", "è", "ê", "b"], ["Zürich", "Rome", "Bern", "Oslo"]])
+def test_categories_beyond_ascii_in_a_model_file_and_in_continued_training(names, tmp_path):
+    rng = np.random.default_rng(0)
+    place = rng.integers(0, 4, 2000)
+    X = pd.DataFrame({"c": pd.Categorical.from_codes(place, names)})
+    y = np.array([0.05, 0.5, 0.1, 0.3])[place] > rng.random(2000)
+    turned = X.assign(c=X["c"].cat.reorder_categories([names[k] for k in (0, 2, 1, 3)]))
+    first = FocalXGBClassifier(n_estimators=5).fit(X, y)
+    first.save_model(tmp_path / "model.json")
+    again = FocalXGBClassifier(n_estimators=5)
+    again.load_model(tmp_path / "model.json")
+    expected = first.predict_proba(X)
+    np.testing.assert_array_equal(again.predict_proba(turned), expected)
+    contributions = [focaltab.explain(first, rows).values for rows in (X, turned)]
+    np.testing.assert_array_equal(*contributions)
+    longer = [
+        FocalXGBClassifier(n_estimators=5).fit(rows, y, xgb_model=model).predict_proba(rows)
+        for rows, model in ((X, first), (turned, first), (turned, again))
+    ]
+    np.testing.assert_array_equal(longer[0], longer[1])
+    np.testing.assert_array_equal(longer[0], longer[2])

@@ -9,6 +9,7 @@ from export_rows import session_of, with_strangers
 
 from focaltab import FocalLGBMClassifier, FocalXGBClassifier, HardNegativeSampling
 from focaltab.export import onnx_inputs, to_onnx
+from focaltab.pipeline import make_pipeline
 
 LIBRARIES = ["xgb", "lgbm"]
 
@@ -259,3 +260,23 @@ def test_a_pickled_and_a_loaded_model(arrays, frames, agrees, tmp_path):
     loaded = FocalXGBClassifier()
     loaded.load_model(tmp_path / "model.ubj")
     agrees(loaded, new)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_categories_beyond_ascii(library, agrees):
+    """XGBoost's own list of them is cut short: "Züric", that any other reader takes for a name."""
+    rng = np.random.default_rng(0)
+    names = ["Rome", "Zürich", "Oslo", "東京"]
+    place = rng.integers(0, 4, 4000)
+    X = pd.DataFrame({"c": pd.Categorical.from_codes(place, names), "x": rng.normal(size=4000)})
+    y = np.array([0.05, 0.5, 0.1, 0.3])[place] > rng.random(4000)
+    agrees(make(library).fit(X, y), X)
+    agrees(make_pipeline(make(library), threshold=0.3).fit(X.astype({"c": object}), y), X)
+
+
+def test_stock_xgboost_whose_categories_are_cut_short_is_refused():
+    place = np.arange(400) % 2
+    X = pd.DataFrame({"c": pd.Categorical.from_codes(place, ["Rome", "Zürich"])})
+    model = xgb.XGBClassifier(n_estimators=2, enable_categorical=True).fit(X, place)
+    with pytest.raises(ValueError, match="categories of column 'c' short"):
+        to_onnx(model)

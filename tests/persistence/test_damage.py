@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
 
@@ -139,6 +140,15 @@ def test_missing_and_foreign_files(folder, tmp_path):
         focaltab.load(folder)
 
 
+@pytest.mark.parametrize("name", ["SHA256SUMS", "xgboost.json"])
+def test_a_pipe_is_not_waited_for_nor_a_device_read_without_end(folder, name):
+    for make in (os.mkfifo, lambda path: path.symlink_to("/dev/zero")):
+        (folder / name).unlink()
+        make(folder / name)
+        with pytest.raises(ValueError, match=rf"{re.escape(name)}.*\(not a file\)"):
+            focaltab.load(folder)
+
+
 @pytest.mark.parametrize("name", ["../m/xgboost.json", "/etc/passwd", "a b.json", "x.json\n"])
 def test_names_that_lead_out_of_the_folder_are_refused(folder, name):
     listed = (folder / "SHA256SUMS").read_text()
@@ -164,6 +174,7 @@ def test_a_later_format_says_which_version_wrote_it(folder):
         ({"format": "1"}, "says no format"),
         ({"extra": 1}, "too many of: extra"),
         ({"reference": []}, "reference is a list"),
+        ({"versions": {"scikit-learn": 1}}, "version of scikit-learn is a int"),
     ],
 )
 def test_manifests_that_make_no_sense(folder, change, message):

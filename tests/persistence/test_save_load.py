@@ -19,6 +19,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import ExtraTreesClassifier, VotingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from xgboost import XGBClassifier
@@ -387,3 +388,41 @@ def test_several_classes_have_rows_and_no_prevalence_in_the_reference(numbers, y
     found = read_manifest(tmp_path / "m")
     assert found.positive is None and len(found.prevalence) == 3
     assert Reference.from_dict(found.reference).prevalence is None
+
+
+def _rare_first(random_state):
+    """Labels of which the rare one comes first in sorted order."""
+    rng = np.random.default_rng(random_state)
+    X = pd.DataFrame({"a": rng.normal(size=2000)})
+    return X, np.where(X["a"] + rng.logistic(size=2000) > 3.5, "bad", "good")
+
+
+_INNER = FocalXGBClassifier(n_estimators=5, pos_label="bad")
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(
+            make_pipeline(FocalXGBClassifier(n_estimators=5), threshold="f1", pos_label="bad"),
+            id="metric",
+        ),
+        pytest.param(
+            make_pipeline(FocalXGBClassifier(n_estimators=5), threshold=0.2, pos_label="bad"),
+            id="threshold",
+        ),
+        pytest.param(CalibratedClassifierCV(_INNER, cv=2), id="calibrated"),
+        pytest.param(FixedThresholdClassifier(_INNER, threshold=0.7), id="second decides"),
+    ],
+)
+def test_the_positive_label_wherever_it_is_named(model, tmp_path):
+    X, y = _rare_first(0)
+    model = clone(model).fit(X, y)
+    focaltab.save(model, tmp_path / "m", X=X, y=y)
+    found = read_manifest(tmp_path / "m")
+    assert found.positive == "bad"
+    np.testing.assert_allclose(found.prevalence, np.mean(y == "bad"))
+    if found.threshold is not None:
+        called = model.predict_proba(X)[:, 0] >= found.threshold
+        np.testing.assert_array_equal(called, model.predict(X) == "bad")
+    assert focaltab.explain(model, X[:5], background=X[:20]).positive == "bad"

@@ -191,6 +191,10 @@ def test_one_hot_columns_of_one_name_stay_apart():
     "change, message",
     [
         (lambda X: X.assign(age="old"), "Column 'age' was numeric in training.*'old' in row 0"),
+        (
+            lambda X: X.assign(age=X["when"]),
+            "Column 'age' was numeric in training, but holds dates",
+        ),
         (lambda X: X.assign(when=7), "Column 'when' held dates in training, but numbers"),
         (lambda X: X.drop(columns="country"), "country"),
         (lambda X: X.assign(**{"amount [EUR]": np.inf}), r"column 'amount \[EUR\]', row 0"),

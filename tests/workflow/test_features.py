@@ -118,11 +118,21 @@ def test_unknown_categories_and_times_are_missing_and_counted():
         ({"number": "text"}, "'number' was numeric in training"),
         ({"number": np.inf}, "'number' has an infinite value in row 0"),
         ({"when": 7}, "'when' held times in training, but numbers here"),
+        ({"number": pd.Timestamp("2025-01-01")}, "'number' was numeric in training, but holds tim"),
+        ({"number": pd.Timedelta("1h")}, "'number' was numeric in training, but holds times"),
     ],
 )
 def test_other_kinds_of_values_are_refused(change, message):
     with pytest.raises(UserError, match=message):
         schema_of(table()).apply(table().assign(**change))
+
+
+def test_a_name_that_stands_twice_and_columns_without_names():
+    twice = pd.concat([table(), table()[["number"]]], axis=1)
+    with pytest.raises(UserError, match="'number' stands more than once"):
+        schema_of(table()).apply(twice)
+    with pytest.raises(UserError, match="Pass a DataFrame"):
+        schema_of(table()).apply(table().to_numpy())
 
 
 def test_missing_columns_are_named():

@@ -121,3 +121,25 @@ def test_bad_input(folder, model, rows, options, message):
     done = invoke("monitor", folder / model, folder / rows, *options)
     assert done.exit_code == 2, done.output
     assert message in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_a_model_that_calls_no_row_positive_is_watched_without_its_threshold(folder, tmp_path):
+    rows = payments(3000, 1)
+    X, y = rows.drop(columns="label"), rows["label"]
+    booster = FocalLGBMClassifier(n_estimators=3, verbosity=-1)
+    model = make_pipeline(booster, threshold=1.0, pos_label="fraud").fit(X, y)
+    focaltab.save(model, tmp_path / "never", X=X, y=y)
+    done = invoke("monitor", tmp_path / "never", folder / "same.csv")
+    assert done.exit_code == 0, done.output
+    assert "prevalence is estimated" in done.output and "threshold" not in done.output
+
+
+def test_labels_of_several_classes_are_refused(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"a": rng.normal(size=600)})
+    labels = np.array(["x", "y", "z"])[rng.integers(0, 3, 600)]
+    model = FocalXGBClassifier(n_estimators=2).fit(rows, labels)
+    focaltab.save(model, tmp_path / "m", X=rows, y=labels)
+    rows.assign(label=labels).to_csv(tmp_path / "rows.csv", index=False)
+    done = invoke("monitor", tmp_path / "m", tmp_path / "rows.csv", "--target", "label")
+    assert done.exit_code == 2 and "for two classes alone" in done.output
