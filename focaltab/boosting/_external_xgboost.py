@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from xgboost import Booster, DataIter, DMatrix, ExtMemQuantileDMatrix
 
+from focaltab._inputs.categories import categories_of
 from focaltab._inputs.lazy import LazyTable, check_same_columns, is_lazy, known_categories
 
 _MAX_BIN = 256  # XGBoost's own default
@@ -57,6 +58,7 @@ class ExternalMatrices:
     """
 
     def __init__(self, previous: Any) -> None:
+        self._training: dict[str, pd.Index] = {}
         self._previous = previous
         self._matrices: list[DMatrix] = []
         self._folders: list[str] = []
@@ -89,7 +91,7 @@ class ExternalMatrices:
         self._folders.append(folder)
         room = _Room(folder, table, max_bin or _MAX_BIN)
         room.check_all()
-        batches = _Batches(table, per_row, self._categories(ref), room)
+        batches = _Batches(table, per_row, self._categories(table, ref), room)
         try:
             matrix = ExtMemQuantileDMatrix(
                 batches,
@@ -115,18 +117,26 @@ class ExternalMatrices:
         for folder in self._folders:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _categories(self, ref: DMatrix | None) -> dict[str, pd.Index]:
-        source = _booster(self._previous) if ref is None else ref
-        if source is None:
-            return {}
-        found = source.get_categories(export_to_arrow=True)
-        if found.empty():
-            return {}
-        return {
-            name: pd.Index(values.to_pylist())
-            for name, values in found.to_arrow()
-            if values is not None
-        }
+    def _categories(self, table: LazyTable, ref: DMatrix | None) -> dict[str, pd.Index]:
+        """The categories that a table's own must be brought to.
+
+        Those of the training table for one that is judged, those of a model that goes on for the
+        training table. XGBoost's own list of them is asked last: it cuts names beyond ASCII.
+        """
+        if ref is not None:
+            return self._training
+        known = getattr(self._previous, "_categories", None)
+        if known is None:
+            known = _listed_by(_booster(self._previous))
+        self._training = {str(name): own for name, own in {**categories_of(table), **known}.items()}
+        return {str(name): own for name, own in known.items()}
+
+
+def _listed_by(booster: Booster | None) -> dict[str, pd.Index]:
+    found = None if booster is None else booster.get_categories(export_to_arrow=True)
+    if found is None or found.empty():
+        return {}
+    return {n: pd.Index(own.to_pylist()) for n, own in found.to_arrow() if own is not None}
 
 
 def _booster(model: Any) -> Booster | None:

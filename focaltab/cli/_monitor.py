@@ -90,3 +90,10 @@ def _show(report: DriftReport) -> None:
     if len(report.columns) > len(shown):
         out.print(f"{len(report.columns) - len(shown)} more columns changed less.")
     out.print(escape(report.verdict), soft_wrap=True)
+    if report.prevalence_observed is not None:
+        figures = [f"prevalence {report.prevalence_observed:.3%}"]
+        for name in ("average_precision", "log_loss"):
+            value = getattr(report, name)
+            if value is not None:
+                figures.append(f"{name.replace('_', ' ')} {value:.4g}")
+        out.print(f"By the labels: {', '.join(figures)}.", soft_wrap=True)

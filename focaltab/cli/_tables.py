@@ -188,7 +188,7 @@ def train(
             table = _read(data[0], target=target)
         has_report = _train(table, config, out_dir, str(data[0]) if len(data) == 1 else None)
         out.print(
-            f"Written to {escape(str(out_dir))}: model, schema.json, metrics.json, "
+            f"Written to {escape(str(out_dir))}: the model, schema.json, metrics.json, "
             f"predictions.csv, top_rows.csv{', report.html' if has_report else ''}",
             soft_wrap=True,
         )
@@ -267,6 +267,14 @@ def _show(result: TrainResult) -> None:
         )
     for name, reason in result.schema.left_out.items():
         out.print(f"Column {escape(name)} left out: {reason}.")
+    times = [name for name, kind in result.schema.kinds.items() if kind == "time"]
+    if times and result.config.time_column is None:
+        out.print(
+            f"Column {escape(times[0])} holds times, which grow: --time-column "
+            f"{escape(shlex.quote(times[0]))} holds out the latest rows instead, and --drop leaves "
+            "it out.",
+            soft_wrap=True,
+        )
     for name, reason in result.schema.doubtful.items():
         out.print(
             f"Column {escape(name)} is used, but holds {reason}: if it is one, leave it out with "

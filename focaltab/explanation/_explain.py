@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -98,6 +99,9 @@ def explain(
     ['raises', 'raises']
     """
     _check_model(model)
+    if hasattr(model, "features_of") and isinstance(X, pd.DataFrame):
+        # A model of `focaltab train` finds its columns among others.
+        X = X[[name for name in X.columns if name in model.schema.kinds]]
     table = Table.of(X)
     core = peel(model, table)
     classes = np.asarray(core.model.classes_)

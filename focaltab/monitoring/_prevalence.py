@@ -23,6 +23,8 @@ _MAX_ITER = 10_000
 # A drawn old prevalence stays a probability.
 _FAR = 10.0
 _BISECTIONS = 45
+# No estimate is below a share of so many rows.
+_LEAST_ROWS = 0.5
 
 
 def prevalence_interval(
@@ -66,7 +68,9 @@ def prevalence_interval(
     estimates = _most_likely(np.exp(logit(representative) - logit(old)[:, None]), drawn)
     tail = (1.0 - _CONFIDENCE) / 2.0
     low, high = np.quantile(estimates, [tail, 1.0 - tail])
-    return Interval(value, float(low), float(high))
+    # Where classes overlap much the likeliest share may be none at all, of which rows cannot tell.
+    least = _LEAST_ROWS / counts.sum()
+    return Interval(*(max(float(share), float(least)) for share in (value, low, high)))
 
 
 def shares_under_label_shift(

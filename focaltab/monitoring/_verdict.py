@@ -119,8 +119,8 @@ def of_threshold(
     """Whether the threshold must move, `alerts` being those before and after."""
     before, after = alerts
     if moved is None or after is None:
-        return f"The threshold of {threshold:.4g} can stay: {before:.3g} alerts per 1,000 rows."
-    made = f"{after:.3g} alerts per 1,000 rows in place of {before:.3g}"
+        return f"The threshold of {threshold:.4g} can stay: {_rate(before)} alerts per 1,000 rows."
+    made = f"{_rate(after)} alerts per 1,000 rows in place of {_rate(before)}"
     if believed:
         return (
             f"To decide as {threshold:.4g} does on corrected probabilities, move the threshold to "
@@ -130,6 +130,10 @@ def of_threshold(
         f"Do not move the threshold of {threshold:.4g} before labels confirm the estimate; it "
         f"would be {moved:.4g}: {made}."
     )
+
+
+def _rate(alerts: float) -> str:
+    return f"{alerts:,.0f}" if alerts >= 100.0 else f"{alerts:.3g}"
 
 
 def percent(share: float) -> str:

@@ -55,7 +55,8 @@ def make_pipeline(
     max_categories : int, default=40
         Columns of text with more different values are encoded by the mean target.
     pos_label : label, default=None
-        The positive label for `threshold`; None for the second in sorted order, 1 for metrics.
+        The positive label for `threshold`, and for a model that has such a parameter and was not
+        told; None for the second in sorted order, 1 for metrics.
     random_state : int or None, default=None
         Seed of "under" and "over" and of all folds; the estimator has its own.
 
@@ -97,6 +98,10 @@ def make_pipeline(
     # XGBoost refuses categories unless it is told that they may come.
     if getattr(innermost(model), "enable_categorical", None) is False:
         innermost(model).set_params(enable_categorical=True)
+    # What the threshold counts as positive, early stopping and focal_alpha should too.
+    core = innermost(model)
+    if pos_label is not None and core.get_params(deep=False).get("pos_label", "") is None:
+        core.set_params(pos_label=pos_label)
     if resampler is not None:
         model = _requesting_weights(
             ResampledClassifier(model, resampler, random_state=random_state)

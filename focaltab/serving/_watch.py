@@ -179,4 +179,6 @@ def _estimated(last: Floats, prevalence: float) -> float:
     with warnings.catch_warnings():
         # Where it creeps its last steps change no figure that anybody would act on.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return estimate_prevalence(expit(f), prevalence, sample_weight=counts)
+        share = estimate_prevalence(expit(f), prevalence, sample_weight=counts)
+    # Scores of so many rows cannot tell less than half a row.
+    return max(share, 0.5 / float(np.sum(counts)))

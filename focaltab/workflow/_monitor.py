@@ -92,7 +92,7 @@ def monitor(
             threshold = manifest.threshold
         model = load(path)
         # A model that was fitted on an array knows columns by their place.
-        X = table[names] if manifest.feature_names else table[names].to_numpy()
+        X = _as_fitted(model, table[names]) if manifest.feature_names else table[names].to_numpy()
         score = None
         if manifest.positive is not None:
             column = manifest.classes.index(manifest.positive)
@@ -108,6 +108,19 @@ def monitor(
         )
     except (ValueError, TypeError, ImportError) as error:
         raise UserError(str(error)) from error
+
+
+def _as_fitted(model: Any, X: pd.DataFrame) -> pd.DataFrame:
+    """Text as categories where a booster was fitted on these; a value that is new is missing."""
+    known = getattr(model, "_categories", None)
+    if known is None and hasattr(model, "_category_columns"):
+        own = model.booster_.pandas_categorical or []
+        known = dict(zip(model._category_columns or [], own, strict=False))
+    changed = {}
+    for name, values in (known or {}).items():
+        if name in X and not isinstance(X[name].dtype, pd.CategoricalDtype):
+            changed[name] = pd.Categorical(X[name], categories=values)
+    return X.assign(**changed) if changed else X
 
 
 def _labels(table: pd.DataFrame, target: str, manifest: Manifest) -> NDArray[Any]:

@@ -446,3 +446,27 @@ def test_what_needs_a_table_in_memory_says_so(name, table):
     model = kind(make("xgb")) if name == "FocalSearchCV" else kind()
     with pytest.raises(TypeError, match=rf"{name} needs its table in memory: pass table.to_frame"):
         model.fit(table, table.y)
+
+
+def test_categories_beyond_ascii_are_those_of_memory(tmp_path):
+    """XGBoost's own list of them cuts "Zürich" short."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "x": rng.normal(size=3000),
+            "city": pd.Categorical(rng.choice(["Zürich", "Genève", "São Paulo", "Łódź"], 3000)),
+        }
+    )
+    frame["y"] = (2 * (frame["city"] == "Łódź") + frame["x"] > 2.0).astype(int)
+    frame.to_parquet(tmp_path / "rows.parquet")
+    files = ParquetTable(tmp_path / "rows.parquet", target="y", batch_rows=500)
+    options = {"n_estimators": 20, "early_stopping_rounds": 5, "random_state": 0}
+    X = frame.drop(columns="y")
+    model = FocalXGBClassifier(**options).fit(files, files.y)
+    memory = FocalXGBClassifier(**options).fit(X, frame["y"])
+    expected = memory.predict_proba(X)
+    np.testing.assert_allclose(model.predict_proba(files), expected, atol=1e-6)
+    np.testing.assert_allclose(model.predict_proba(X), expected, atol=1e-6)
+    more = FocalXGBClassifier(n_estimators=5).fit(files, files.y, xgb_model=model)
+    again = FocalXGBClassifier(n_estimators=5).fit(X, frame["y"], xgb_model=memory)
+    np.testing.assert_allclose(more.predict_proba(X), again.predict_proba(X), atol=1e-6)

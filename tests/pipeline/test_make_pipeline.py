@@ -466,3 +466,20 @@ X = np.random.default_rng(0).normal(size=(300, 2))
 model.fit(X, (X[:, 0] > 1).astype(int))
 """
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_the_positive_label_reaches_the_model_unless_it_was_told():
+    model = make_pipeline(FocalXGBClassifier(), threshold=0.1, pos_label="fraud")
+    assert innermost_of(model).pos_label == "fraud"
+    told = make_pipeline(FocalXGBClassifier(pos_label="legit"), threshold=0.1, pos_label="fraud")
+    assert innermost_of(told).pos_label == "legit"
+    X = pd.DataFrame({"x": np.arange(400.0)})
+    y = np.where(np.arange(400) > 360, "fraud", "legit")
+    early = FocalXGBClassifier(n_estimators=20, early_stopping_rounds=3, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of a positive class that is the common one
+        make_pipeline(early, threshold=0.1, pos_label="fraud").fit(X, y)
+
+
+def innermost_of(model):
+    return model.estimator.steps[-1][1]

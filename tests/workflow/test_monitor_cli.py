@@ -67,6 +67,7 @@ def test_columns_that_changed_are_named_and_can_fail_a_job(folder, model, tmp_pa
     done = invoke(*arguments, "--threshold", 0.3, "--out", tmp_path / "d.json")
     assert done.exit_code == 0, done.output
     assert "2 of 3 columns changed" in done.output
+    assert "By the labels: prevalence" in done.output and "average precision" in done.output
     figures = json.loads((tmp_path / "d.json").read_text())
     levels = {row["column"]: row for row in figures["columns"]}
     assert levels["amount"]["level"] == "large" and levels["hour"]["level"] == "stable"
@@ -143,3 +144,21 @@ def test_labels_of_several_classes_are_refused(tmp_path):
     rows.assign(label=labels).to_csv(tmp_path / "rows.csv", index=False)
     done = invoke("monitor", tmp_path / "m", tmp_path / "rows.csv", "--target", "label")
     assert done.exit_code == 2 and "for two classes alone" in done.output
+
+
+@pytest.mark.parametrize(
+    "booster",
+    [FocalXGBClassifier(n_estimators=5), FocalLGBMClassifier(n_estimators=5, verbosity=-1)],
+    ids=["xgb", "lgbm"],
+)
+def test_a_booster_of_categories_reads_them_from_a_file(booster, tmp_path):
+    rows = payments(3000, 1, city="Zürich").astype({"city": "category"})
+    X, y = rows.drop(columns="label"), (rows["label"] == "fraud").to_numpy()
+    focaltab.save(booster.fit(X, y), tmp_path / "m", X=X, y=y)
+    payments(3000, 2, city="Zürich").to_csv(tmp_path / "same.csv", index=False)
+    payments(3000, 2, city="Nice").to_csv(tmp_path / "other.csv", index=False)
+    done = invoke("monitor", tmp_path / "m", tmp_path / "same.csv")
+    assert done.exit_code == 0, done.output
+    assert "No column changed" in done.output
+    done = invoke("monitor", tmp_path / "m", tmp_path / "other.csv")
+    assert done.exit_code == 0 and "1 of 3 columns changed: city" in done.output

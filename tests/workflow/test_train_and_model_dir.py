@@ -330,3 +330,12 @@ def test_reasons_for_the_scores_of_a_loaded_folder(trained, tmp_path):
     np.testing.assert_allclose(expit(total), model.predict_proba(rows)[:, 1], atol=1e-5)
     high = np.nanargmax(rows["x [usd]"])
     assert explanation.values[high, 0] > 0
+
+
+def test_reasons_need_no_others_of_the_table_s_columns(trained, tmp_path):
+    if trained.config.model == "mlp":
+        pytest.skip("only boosters are explained without background rows")
+    rows = table().head(20)
+    with_others = focaltab.explain(trained.model, rows.assign(transaction="t"))
+    without = focaltab.explain(trained.model, rows[list(trained.schema.kinds)])
+    np.testing.assert_array_equal(with_others.values, without.values)
