@@ -48,8 +48,7 @@ def monitor(
         if out_file is not None:
             check_new(out_file)
         check_table_file(data)
-        _, reference = read_reference(model_dir)
-        table = _read(data, text_columns=text_columns(reference))
+        table = _read(data, text_columns=text_columns(read_reference(model_dir)))
         report = compare(
             model_dir, table, target=target, threshold=threshold, random_state=random_state
         )

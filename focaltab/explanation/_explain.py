@@ -105,7 +105,9 @@ def explain(
     table = Table.of(X)
     core = peel(model, table)
     classes = np.asarray(core.model.classes_)
-    positive = _positive_label(core, classes)
+    # As it stands among the classes: True rather than 1.
+    labels = classes.tolist()
+    positive = None if core.positive is None else labels[labels.index(core.positive)]
     rows = _background_rows(background, core.table)
     inside, obstacle = find_booster(core)
     unit = LOG_ODDS
@@ -160,14 +162,6 @@ def _check_model(model: Any) -> None:
             f"{type(model).__name__} has no predict_proba: explain needs a fitted classifier with "
             "probabilities (sklearn.calibration.CalibratedClassifierCV gives them to one without)."
         )
-
-
-def _positive_label(core: Core, classes: NDArray[Any]) -> Any:
-    """The label that values are about, as Python has it; None for several classes."""
-    labels = classes.tolist()
-    if len(labels) != 2:
-        return None
-    return labels[1] if core.positive is None else labels[labels.index(core.positive)]
 
 
 def _background_rows(background: Any, table: Table) -> Table | None:

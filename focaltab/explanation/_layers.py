@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline
 from focaltab.explanation._rows import Table, check_columns
 from focaltab.model_selection._decision import DecisionClassifier
 from focaltab.pipeline import ResampledClassifier, TableFeatures
+from focaltab.pipeline._layers import positive_label
 
 # By the names of their classes, so that no library is loaded to find out.
 _BOOSTERS = {"XGBModel": "xgboost", "LGBMModel": "lightgbm"}
@@ -25,7 +26,7 @@ _BOOSTERS = {"XGBModel": "xgboost", "LGBMModel": "lightgbm"}
 class Core:
     """A model without what only decides over its probabilities, and the rows as it is given them.
 
-    `positive` is the label that a layer names as positive, None where none does.
+    `positive` is the label that counts as positive, None for several classes.
     """
 
     model: Any
@@ -60,10 +61,8 @@ class BoosterInside:
 
 def peel(model: Any, table: Table) -> Core:
     """Take off searches and decisions, which leave probabilities as they are."""
-    positive = None
+    positive = positive_label(model)
     while True:
-        if positive is None:
-            positive = _named_positive(model)
         if isinstance(model, DecisionClassifier):
             table = Table(model._features(table.frame), table.dtype)
             model = model.estimator_
@@ -75,8 +74,6 @@ def peel(model: Any, table: Table) -> Core:
             model = model.best_estimator_
         else:
             break
-    if positive is None:
-        positive = _innermost_positive(model)
     check_columns(model, table)
     return Core(model, table, positive)
 
@@ -128,31 +125,3 @@ def _source_columns(step: Any) -> NDArray[np.intp] | None:
     if isinstance(step, OneToOneFeatureMixin):
         return np.arange(step.n_features_in_)
     return None
-
-
-def _named_positive(model: Any) -> Any:
-    named = getattr(model, "pos_label", None)
-    if named is None:
-        # A tuned threshold knows it from its metric alone.
-        named = getattr(getattr(model, "scoring", None), "_kwargs", {}).get("pos_label")
-    return named
-
-
-def _innermost_positive(model: Any) -> Any:
-    """What a model inside of pipelines and resampling names as positive."""
-    while True:
-        named = _named_positive(model)
-        if named is not None:
-            return named
-        if isinstance(model, Pipeline):
-            model = model.steps[-1][1]
-        elif isinstance(model, ResampledClassifier):
-            model = model.estimator_
-        elif hasattr(model, "best_estimator_"):
-            model = model.best_estimator_
-        elif isinstance(model, FrozenEstimator):
-            model = model.estimator
-        elif hasattr(model, "calibrated_classifiers_"):
-            model = model.calibrated_classifiers_[0].estimator
-        else:
-            return None

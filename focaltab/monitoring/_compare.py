@@ -11,18 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 from sklearn.metrics import log_loss
 
-from focaltab import _inputs
 from focaltab.metrics import Interval, average_precision
-from focaltab.metrics._door import is_positive
 from focaltab.monitoring import _verdict
 from focaltab.monitoring._columns import Sizes, compare_column, compare_numbers
 from focaltab.monitoring._drift import DriftReport, ScoreDrift, large_changes
 from focaltab.monitoring._prevalence import prevalence_interval, shares_under_label_shift
 from focaltab.monitoring._reference import Reference
 from focaltab.monitoring._rows import (
-    as_frame,
-    checked_score,
-    checked_weight,
+    Rows,
     effective_rows,
     log_odds,
 )
@@ -116,19 +112,11 @@ def compare_rows(
         raise TypeError(f"reference must be a Reference, got {type(reference).__name__}.")
     if threshold is not None and not 0.0 < threshold < 1.0:
         raise ValueError(f"threshold must lie strictly between 0 and 1, got {threshold}.")
-    frame = as_frame(X, "compare_rows")
-    n_rows = len(frame)
-    weight = checked_weight(sample_weight, n_rows)
-    p = checked_score(score, n_rows)
-    positive = None
-    if y is not None:
-        _inputs.check_rows(frame, y)
-        positive = is_positive(np.asarray(y), reference.positive)
-    if weight is not None and not weight.all():
-        counts = np.flatnonzero(weight)
-        frame, weight = frame.iloc[counts].reset_index(drop=True), weight[counts]
-        p = None if p is None else p[counts]
-        positive = None if positive is None else positive[counts]
+    given = Rows.read(
+        X, y, score, sample_weight, pos_label=reference.positive, reader="compare_rows"
+    )
+    counted = given.that_count()
+    frame, positive, p, weight = counted.frame, counted.positive, counted.score, counted.weight
     _check_columns(reference, frame)
     sizes = Sizes(
         reference.effective_rows,

@@ -9,12 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from focaltab import _inputs
-from focaltab.metrics._door import is_positive
 from focaltab.monitoring import _plain
 from focaltab.monitoring._rows import (
-    as_frame,
-    checked_score,
-    checked_weight,
+    Rows,
     effective_rows,
     log_odds,
 )
@@ -127,20 +124,17 @@ class Reference:
         TypeError
             For a sparse matrix or a table that is not in memory.
         """
-        frame = as_frame(X, "Reference.from_rows")
-        n_rows = len(frame)
-        weight = checked_weight(sample_weight, n_rows)
-        p = checked_score(score, n_rows)
-        positive = None
-        if y is not None:
-            _inputs.check_rows(frame, y)
-            positive = is_positive(np.asarray(y), pos_label)
-        fingerprint = _inputs.fingerprint_of(frame, positive, p, weight)
-        if weight is not None:
-            counts = np.flatnonzero(weight > 0)
-            frame, weight = frame.iloc[counts].reset_index(drop=True), weight[counts]
-            p = None if p is None else p[counts]
-            positive = None if positive is None else positive[counts]
+        given = Rows.read(
+            X, y, score, sample_weight, pos_label=pos_label, reader="Reference.from_rows"
+        )
+        fingerprint = _inputs.fingerprint_of(given.frame, given.positive, given.score, given.weight)
+        counted = given.that_count()
+        frame, positive, p, weight = (
+            counted.frame,
+            counted.positive,
+            counted.score,
+            counted.weight,
+        )
         score_summary: ColumnSummary | None = None
         bin_scores: tuple[float, ...] = ()
         if p is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy.special import logit
 
 from focaltab import _inputs
 from focaltab.losses._validation import check_weight
+from focaltab.metrics._door import is_positive
 
 Floats = NDArray[np.float64]
 
@@ -46,6 +48,48 @@ def as_frame(X: Any, reader: str) -> pd.DataFrame:
     if twice:
         raise ValueError(f"Column name {twice[0]!r} stands more than once: rename or drop one.")
     return frame.set_axis(names, axis=1).reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A checked table with what belongs to its rows: positive or not, scores, weights."""
+
+    frame: pd.DataFrame
+    positive: NDArray[np.bool_] | None
+    score: Floats | None
+    weight: Floats | None
+
+    @classmethod
+    def read(
+        cls, X: Any, y: Any, score: Any, sample_weight: Any, *, pos_label: Any, reader: str
+    ) -> Rows:
+        """Check all of it.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For tables, labels, scores or weights that are none, or that do not fit each other.
+        """
+        frame = as_frame(X, reader)
+        weight = checked_weight(sample_weight, len(frame))
+        p = checked_score(score, len(frame))
+        positive = None
+        if y is not None:
+            _inputs.check_rows(frame, y)
+            positive = is_positive(np.asarray(y), pos_label)
+        return cls(frame, positive, p, weight)
+
+    def that_count(self) -> Rows:
+        """Those of a positive weight."""
+        if self.weight is None or self.weight.all():
+            return self
+        rows = np.flatnonzero(self.weight)
+        return Rows(
+            self.frame.iloc[rows].reset_index(drop=True),
+            None if self.positive is None else self.positive[rows],
+            None if self.score is None else self.score[rows],
+            self.weight[rows],
+        )
 
 
 def checked_weight(sample_weight: ArrayLike | None, n_rows: int) -> Floats | None:

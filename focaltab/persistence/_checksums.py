@@ -27,8 +27,8 @@ def digest(listed: bytes) -> str:
     return hashlib.sha256(listed).hexdigest()
 
 
-def read_checked(folder: Path, sha256: str | None = None) -> dict[str, bytes]:
-    """Every listed file of a model folder, read once and found to be what was written.
+def read_checked(folder: Path, sha256: str | None = None) -> tuple[dict[str, bytes], str]:
+    """Every listed file of a model folder, read once and found to be what was written; the digest.
 
     Raises
     ------
@@ -42,10 +42,10 @@ def read_checked(folder: Path, sha256: str | None = None) -> dict[str, bytes]:
             f"{folder} is no saved model: {NAME} cannot be read ({error.strerror})."
         ) from None
     expected = _parsed(folder, listed)
-    if sha256 is not None and digest(listed) != sha256.lower():
+    own = digest(listed)
+    if sha256 is not None and own != sha256.lower():
         raise ValueError(
-            f"{folder} is another model than the one asked for: its digest is {digest(listed)}, "
-            f"not {sha256}."
+            f"{folder} is another model than the one asked for: its digest is {own}, not {sha256}."
         )
     parts = {}
     for name, wanted in expected.items():
@@ -61,7 +61,7 @@ def read_checked(folder: Path, sha256: str | None = None) -> dict[str, bytes]:
                 "the folder anew."
             )
         parts[name] = content
-    return parts
+    return parts, own
 
 
 def _content(path: Path, most: int = -1) -> bytes:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import TunedThresholdClassifierCV
 from sklearn.pipeline import Pipeline
 
 from focaltab import __version__
 from focaltab.monitoring import Reference
 from focaltab.persistence._manifest import FORMAT, Manifest, plain
 from focaltab.pipeline import ResampledClassifier
+from focaltab.pipeline._layers import layers_of, named_positive, positive_label
 
 _ALWAYS = ("numpy", "pandas", "scikit-learn", "skops")
 # Libraries by a word in the names of the types that need them.
@@ -31,7 +28,7 @@ def manifest_of(
     model: Any, metrics: dict[str, Any], reference: Reference | None, types: set[str]
 ) -> Manifest:
     """The facts of a fitted model that is made of these types."""
-    layers = list(_layers(model))
+    layers = list(layers_of(model))
     classes = getattr(model, "classes_", None)
     loss = next((x.loss_ for x in layers if hasattr(x, "loss_")), None)
     names = _feature_names(model)
@@ -58,27 +55,9 @@ def manifest_of(
     )
 
 
-def positive_label(model: Any) -> Any:
-    """The label that counts as positive, for two classes; else None."""
-    classes = getattr(model, "classes_", None)
-    if classes is None or len(classes) != 2:
-        return None
-    given = map(_named_positive, _layers(model, calibrated=True))
-    return plain(next((label for label in given if label is not None), np.asarray(classes)[1]))
-
-
-def _named_positive(layer: Any) -> Any:
-    named = getattr(layer, "pos_label", None)
-    if named is None and isinstance(layer, TunedThresholdClassifierCV):
-        # Only its metric knows.
-        scorer = getattr(layer, "_curve_scorer", None)
-        return None if scorer is None else scorer._get_pos_label()
-    return named
-
-
 def _own_positive(layer: Any) -> Any:
     """The label that the probabilities of one layer, or its threshold, are about."""
-    named = _named_positive(layer)
+    named = named_positive(layer)
     return plain(np.asarray(layer.classes_)[1] if named is None else named)
 
 
@@ -97,24 +76,6 @@ def _prevalence(layers: list[Any]) -> Any:
         if same and _own_positive(owner) != positive_label(outer):
             return 1.0 - found
     return found
-
-
-def _layers(model: Any, *, calibrated: bool = False) -> Iterator[Any]:
-    """The model, what it wraps, what that wraps, and so on.
-
-    Of a calibration with several models the first, if asked for: they are alike but for their rows.
-    """
-    while model is not None:
-        yield model
-        if isinstance(model, Pipeline):
-            model = model.steps[-1][1]
-        else:
-            inner = [getattr(model, name, None) for name in ("best_estimator_", "estimator_")]
-            if isinstance(model, FrozenEstimator):
-                inner.append(model.estimator)
-            elif calibrated and isinstance(model, CalibratedClassifierCV):
-                inner.append(model.calibrated_classifiers_[0].estimator)
-            model = next((x for x in inner if x is not None), None)
 
 
 def _feature_names(model: Any) -> list[str] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +56,26 @@ def load(path: str | Path, *, trusted: Sequence[str] = (), sha256: str | None = 
     UserWarning
         If the model was saved with another version of scikit-learn, which promises nothing then.
     """
+    return opened(path, trusted=trusted, sha256=sha256).model
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A saved model with its facts and its digest, from one reading of the folder."""
+
+    model: Any
+    manifest: Manifest
+    digest: str
+
+
+def opened(path: str | Path, *, trusted: Sequence[str] = (), sha256: str | None = None) -> Opened:
+    """As `load`, for those who need to know what they were given."""
     # Not at the top: skops looks through all of scikit-learn when it is imported.
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
 
     folder = Path(path)
-    parts = _checksums.read_checked(folder, sha256)
+    parts, digest = _checksums.read_checked(folder, sha256)
     manifest = _manifest_in(folder, parts)
     _warn_of_versions(folder, manifest)
     if "torch" in manifest.versions:
@@ -69,7 +84,7 @@ def load(path: str | Path, *, trusted: Sequence[str] = (), sha256: str | None = 
         raise ValueError(f"{folder} is no saved model: it lacks {SKELETON}.")
     try:
         with reading_parts(parts):
-            return skops.io.loads(parts[SKELETON], trusted=sorted({*TRUSTED, *trusted}))
+            model = skops.io.loads(parts[SKELETON], trusted=sorted({*TRUSTED, *trusted}))
     except UntrustedTypesFoundException as error:
         raise ValueError(
             f"{folder} holds types that are not trusted: {first_line(error)} If you know them, "
@@ -86,6 +101,7 @@ def load(path: str | Path, *, trusted: Sequence[str] = (), sha256: str | None = 
             f"{folder} cannot be read: {first_line(error)} It was saved by focaltab "
             f"{manifest.focaltab} with {_named(manifest.versions)}."
         ) from error
+    return Opened(model, manifest, digest)
 
 
 def read_manifest(path: str | Path) -> Manifest:
@@ -105,7 +121,7 @@ def read_manifest(path: str | Path) -> Manifest:
         As `load`.
     """
     folder = Path(path)
-    return _manifest_in(folder, _checksums.read_checked(folder))
+    return _manifest_in(folder, _checksums.read_checked(folder)[0])
 
 
 def _manifest_in(folder: Path, parts: dict[str, bytes]) -> Manifest:
@@ -125,7 +141,7 @@ def _warn_of_versions(folder: Path, manifest: Manifest) -> None:
                 f"{folder} was saved with {name} {then}, and {now} is installed: predictions may "
                 "differ. Check them, or install the version it was saved with.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
 
 

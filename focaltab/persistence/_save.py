@@ -18,9 +18,10 @@ from focaltab._new_file import check_new, written_whole
 from focaltab._saving import writing_parts
 from focaltab.monitoring import Reference
 from focaltab.persistence import _checksums, _manifest
-from focaltab.persistence._facts import manifest_of, positive_label
+from focaltab.persistence._facts import manifest_of
 from focaltab.persistence._requests import owners_by_name
 from focaltab.persistence._trusted import TRUSTED
+from focaltab.pipeline._layers import positive_label
 
 SKELETON = "model.skops"
 

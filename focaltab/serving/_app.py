@@ -17,9 +17,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
 from focaltab import __version__
-from focaltab.persistence import Manifest, load, read_manifest
-from focaltab.persistence._checksums import NAME as CHECKSUMS
-from focaltab.persistence._checksums import digest
+from focaltab.persistence import Manifest
+from focaltab.persistence._load import opened
 from focaltab.serving._answer import Health, answer_type, answered
 from focaltab.serving._batches import Batches
 from focaltab.serving._body import Bodies
@@ -237,11 +236,9 @@ def _check_key(api_key: str | None) -> None:
 def _loaded(
     folder: Path, trusted: Sequence[str], sha256: str | None
 ) -> tuple[Scorer, Manifest, str]:
-    manifest = read_manifest(folder)
-    own = digest((folder / CHECKSUMS).read_bytes())
-    model = load(folder, trusted=trusted, sha256=own if sha256 is None else sha256)
+    found = opened(folder, trusted=trusted, sha256=sha256)
     try:
-        return Scorer(model, manifest), manifest, own
+        return Scorer(found.model, found.manifest), found.manifest, found.digest
     except ValueError as error:
         raise ValueError(f"{folder} cannot be served: {error}") from error
 

@@ -10,13 +10,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from focaltab.monitoring import DriftReport, Reference, compare_rows
-from focaltab.persistence import Manifest, load, read_manifest
+from focaltab.persistence import Manifest, read_manifest
+from focaltab.persistence._load import opened
 from focaltab.workflow._errors import UserError
 from focaltab.workflow._target import text_of
 
 
-def read_reference(path: str | Path) -> tuple[Manifest, Reference]:
-    """What is known of a saved model and of the rows that it was judged on.
+def read_reference(path: str | Path) -> Reference:
+    """What the rows looked like that a saved model was judged on.
 
     Raises
     ------
@@ -24,15 +25,18 @@ def read_reference(path: str | Path) -> tuple[Manifest, Reference]:
         If the folder is no saved model, or keeps no such rows.
     """
     try:
-        manifest = read_manifest(path)
-        if manifest.reference is None:
-            raise UserError(
-                f"{path} does not say what its rows looked like: save the model with "
-                "focaltab.save(model, folder, X=held_out_rows, y=their_labels)."
-            )
-        return manifest, Reference.from_dict(manifest.reference)
+        return _reference_in(path, read_manifest(path))
     except ValueError as error:
         raise UserError(str(error)) from error
+
+
+def _reference_in(path: str | Path, manifest: Manifest) -> Reference:
+    if manifest.reference is None:
+        raise UserError(
+            f"{path} does not say what its rows looked like: save the model with "
+            "focaltab.save(model, folder, X=held_out_rows, y=their_labels)."
+        )
+    return Reference.from_dict(manifest.reference)
 
 
 def text_columns(reference: Reference) -> list[str]:
@@ -72,8 +76,9 @@ def monitor(
         For a folder without such rows, columns that are missing or hold other values, or labels
         that are not the model's.
     """
-    manifest, reference = read_reference(path)
     try:
+        found = opened(path)
+        manifest, reference = found.manifest, _reference_in(path, found.manifest)
         names = [column.name for column in reference.columns]
         absent = [name for name in names if name not in table.columns]
         if absent:
@@ -90,13 +95,16 @@ def monitor(
         if threshold is None and manifest.threshold is not None and 0 < manifest.threshold < 1:
             # At 0 or 1 a model decides without looking: nothing can move.
             threshold = manifest.threshold
-        model = load(path)
         # A model that was fitted on an array knows columns by their place.
-        X = _as_fitted(model, table[names]) if manifest.feature_names else table[names].to_numpy()
+        X = (
+            _as_fitted(found.model, table[names])
+            if manifest.feature_names
+            else table[names].to_numpy()
+        )
         score = None
         if manifest.positive is not None:
             column = manifest.classes.index(manifest.positive)
-            score = np.asarray(model.predict_proba(X), dtype=np.float64)[:, column]
+            score = np.asarray(found.model.predict_proba(X), dtype=np.float64)[:, column]
         others = [name for name in table.columns if name != target]
         return compare_rows(
             reference,

@@ -1,0 +1,50 @@
+"""What a fitted classifier wraps, and which label it is about, however many wrappers there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import TunedThresholdClassifierCV
+from sklearn.pipeline import Pipeline
+
+
+def layers_of(model: Any, *, calibrated: bool = False) -> Iterator[Any]:
+    """The model, what it wraps, what that wraps, and so on.
+
+    Of a calibration with several models the first, if asked for: they are alike but for their rows.
+    """
+    while model is not None:
+        yield model
+        if isinstance(model, Pipeline):
+            model = model.steps[-1][1]
+        else:
+            inner = [getattr(model, name, None) for name in ("best_estimator_", "estimator_")]
+            if isinstance(model, FrozenEstimator):
+                inner.append(model.estimator)
+            elif calibrated and isinstance(model, CalibratedClassifierCV):
+                inner.append(model.calibrated_classifiers_[0].estimator)
+            model = next((x for x in inner if x is not None), None)
+
+
+def named_positive(layer: Any) -> Any:
+    """The label that one layer was told to be positive, or None."""
+    named = getattr(layer, "pos_label", None)
+    if named is None and isinstance(layer, TunedThresholdClassifierCV):
+        # Only its metric knows.
+        scorer = getattr(layer, "_curve_scorer", None)
+        return None if scorer is None else scorer._get_pos_label()
+    return named
+
+
+def positive_label(model: Any) -> Any:
+    """The label that counts as positive, for two classes; else None."""
+    classes = getattr(model, "classes_", None)
+    if classes is None or len(classes) != 2:
+        return None
+    given = map(named_positive, layers_of(model, calibrated=True))
+    label = next((label for label in given if label is not None), np.asarray(classes)[1])
+    return label.item() if isinstance(label, np.generic) else label
