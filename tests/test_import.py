@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 
 def test_import_loads_no_framework():
     code = (
@@ -10,6 +12,15 @@ def test_import_loads_no_framework():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [("FocalLGBMClassifier", "xgboost"), ("FocalXGBClassifier", "lightgbm")]
+)
+def test_one_booster_loads_no_other(name, other):
+    code = f"import sys; from focaltab import {name}; print({other!r} in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_every_public_name_is_there():

@@ -8,9 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from lightgbm import Booster as LightGBMBooster
-from xgboost import Booster as XGBoostBooster
-
 from focaltab._saving import PartWriter, part_reader
 from focaltab.boosting._native_file import as_categories, plain
 
@@ -55,8 +52,11 @@ def xgboost_restored(state: dict[str, Any]) -> dict[str, Any]:
     state = dict(state)
     part = state.pop(_PART, None)
     if part is not None:
+        # Here, not above: users of one library do without the other's 20 MB.
+        from xgboost import Booster
+
         content = bytearray(part_reader().content(part))
-        booster = XGBoostBooster({"nthread": state.get("n_jobs")}, model_file=content)
+        booster = Booster({"nthread": state.get("n_jobs")}, model_file=content)
         booster.set_attr(focaltab=None, scikit_learn=None)
         state[_BOOSTER] = booster
         state[_CATEGORIES] = as_categories(state.get(_CATEGORIES, {}))
@@ -68,7 +68,9 @@ def lightgbm_restored(state: dict[str, Any]) -> dict[str, Any]:
     state = dict(state)
     part = state.pop(_PART, None)
     if part is not None:
-        booster = LightGBMBooster(model_str=part_reader().content(part).decode())
+        from lightgbm import Booster
+
+        booster = Booster(model_str=part_reader().content(part).decode())
         booster.best_iteration = state.pop("booster_best_iteration")
         state[_BOOSTER] = booster
     return state
