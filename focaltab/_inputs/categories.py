@@ -131,9 +131,9 @@ def in_training_order(
 
 
 def check_same_kinds(
-    X: pd.DataFrame, categories: Collection[Any], plain: Collection[str] = frozenset()
+    X: Any, categories: Collection[Any], plain: Collection[str] = frozenset()
 ) -> None:
-    """Refuse columns that are categories in one of training and scoring alone.
+    """Refuse columns of a table that are categories in one of training and scoring alone.
 
     Raises
     ------

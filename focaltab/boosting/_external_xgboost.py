@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from xgboost import Booster, DataIter, DMatrix, ExtMemQuantileDMatrix
+from xgboost import DataIter, DMatrix, ExtMemQuantileDMatrix
 
-from focaltab._inputs.categories import categories_of
+from focaltab._inputs.categories import categories_of, check_same_kinds
 from focaltab._inputs.lazy import LazyTable, check_same_columns, is_lazy, known_categories
+from focaltab.boosting._category_lists import categories_to_continue
 
 _MAX_BIN = 256  # XGBoost's own default
 
@@ -121,28 +122,14 @@ class ExternalMatrices:
         """The categories that a table's own must be brought to.
 
         Those of the training table for one that is judged, those of a model that goes on for the
-        training table. XGBoost's own list of them is asked last: it cuts names beyond ASCII.
+        training table.
         """
         if ref is not None:
             return self._training
-        known = getattr(self._previous, "_categories", None)
-        if known is None:
-            known = _listed_by(_booster(self._previous))
-        self._training = {str(name): own for name, own in {**categories_of(table), **known}.items()}
-        return {str(name): own for name, own in known.items()}
-
-
-def _listed_by(booster: Booster | None) -> dict[str, pd.Index]:
-    found = None if booster is None else booster.get_categories(export_to_arrow=True)
-    if found is None or found.empty():
-        return {}
-    return {n: pd.Index(own.to_pylist()) for n, own in found.to_arrow() if own is not None}
-
-
-def _booster(model: Any) -> Booster | None:
-    if isinstance(model, str | os.PathLike):
-        return Booster(model_file=model)
-    return model.get_booster() if hasattr(model, "get_booster") else model
+        known = categories_to_continue(self._previous, table)
+        check_same_kinds(table, known)
+        self._training = {**categories_of(table), **known}
+        return known
 
 
 class _InterruptedError(Exception):

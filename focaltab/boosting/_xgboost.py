@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 from xgboost import XGBClassifier
@@ -16,6 +17,7 @@ from xgboost.callback import EarlyStopping
 
 from focaltab import _inputs
 from focaltab._saving import part_writer
+from focaltab.boosting._category_lists import categories_to_continue
 from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision, as_list, on_probabilities
 from focaltab.boosting._external_xgboost import ExternalMatrices, check_external
 from focaltab.boosting._native_file import alpha_of, categories_from_json, from_json, to_json
@@ -187,6 +189,8 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         """
         classes, codes = _inputs.encode_target(y, self.pos_label)
         self._check_parameters(classes)
+        if isinstance(xgb_model, os.PathLike):
+            xgb_model = os.fspath(xgb_model)  # XGBoost takes no other path together with a frame
         sampling = check_sampling(self.sampling, self.link, xgb_model)
         _inputs.check_rows(X, codes)
         _inputs.check_booster_features(X)
@@ -225,7 +229,8 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
                     eval_set, sample_weight_eval_set, base_margin_eval_set
                 )
         # A model that is continued knows its own order of them.
-        X = _inputs.in_training_order(X, getattr(xgb_model, "_categories", {}))
+        if isinstance(X, pd.DataFrame):
+            X = _inputs.in_training_order(X, categories_to_continue(xgb_model, X))
         categories = _inputs.categories_of(X)
         _inputs.check_text_or_whole(categories)
         if eval_set is not None:

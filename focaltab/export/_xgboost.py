@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
+from focaltab.boosting._category_lists import category_lists
 from focaltab.export._columns import Table
 from focaltab.export._graph import Graph
 from focaltab.export._trees import Trees
@@ -93,36 +94,10 @@ def _intercept(base_score: Any, objective: str) -> NDArray[np.float64]:
 
 
 def _categories(model: Any) -> dict[int, list[Any]]:
-    """Categories of the columns that were pandas' categories in training.
-
-    Raises
-    ------
-    ValueError
-        Where only XGBoost knows them, and cut them short.
-    """
-    booster = model.get_booster()
-    own = {str(name): known.tolist() for name, known in getattr(model, "_categories", {}).items()}
-    found = {}
-    for k, (name, stored) in enumerate(booster.get_categories(export_to_arrow=True).to_arrow()):
-        if stored is None:
-            continue
-        found[k] = own[name] if name in own else _as_stored(name, stored)
-    return found
-
-
-def _as_stored(name: str, stored: Any) -> list[Any]:
-    import pyarrow as pa
-
-    if not (pa.types.is_string(stored.type) or pa.types.is_large_string(stored.type)):
-        return list(stored.to_pylist())
-    pieces: list[bytes] = stored.cast(pa.large_binary()).to_pylist()
-    if not all(piece.isascii() for piece in pieces):
-        # Its lengths are those in characters, its text is in bytes.
-        raise ValueError(
-            f"XGBoost's file cuts the categories of column {name!r} short, since they hold more "
-            "than ASCII: train a FocalXGBClassifier, which keeps them itself"
-        )
-    return [piece.decode("ascii") for piece in pieces]
+    """Categories of the columns that were pandas' categories in training, by their places."""
+    remedy = "Train a FocalXGBClassifier, which keeps them itself"
+    lists = category_lists(model, {}, remedy)
+    return {k: known.tolist() for k, (_, known) in enumerate(lists) if known is not None}
 
 
 def _without_marker(graph: Graph, matrix: str, model: Any, categories: dict[int, list[Any]]) -> str:

@@ -13,17 +13,21 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
+from focaltab.boosting._category_lists import category_lists
 from focaltab.monitoring import ColumnSummary, Reference
 from focaltab.persistence import Manifest
 from focaltab.pipeline import TableFeatures
 from focaltab.pipeline._kinds import _written
-from focaltab.serving._xgboost_categories import categories_of
 from focaltab.workflow import TableClassifier
 from focaltab.workflow._features import plain_number
 
 Kind = Literal["number", "date", "name", "unread"]
 _SAVE_WITH_ROWS = (
     "Save it anew with rows that show what it takes: focaltab.save(model, path, X=X, y=y)."
+)
+_IF_CUT_SHORT = (
+    "Save the model with rows that have all of them (X=), or train it behind "
+    "focaltab.pipeline.make_pipeline, which keeps them itself."
 )
 
 
@@ -225,31 +229,26 @@ def _of_features(
 def _of_xgboost(
     model: Any, names: list[str], summaries: dict[str, ColumnSummary]
 ) -> list[Column] | None:
-    booster = model.get_booster()
-    kept = getattr(model, "_categories", {})
-    types = booster.feature_types
+    types = model.get_booster().feature_types
     if types is None:
         return None
     categories: dict[str, Any] = {}
     if "c" in types:
-        own = booster.get_categories(export_to_arrow=True).to_arrow()
-        if own is None:
+        seen = {name: [text for text, _ in own.values] for name, own in summaries.items()}
+        lists = category_lists(model, seen, _IF_CUT_SHORT)
+        if not lists:
             raise ValueError(
                 "XGBoost's file holds no categories (it is of a version before 3.1): train anew."
             )
-        categories = dict(zip(names, (stored for _, stored in own), strict=True))
+        categories = dict(zip(names, (known for _, known in lists), strict=True))
     found = []
     for name, kind in zip(names, types, strict=True):
         if kind != "c":
             found.append(_plain(name, "number", summaries.get(name)))
-            continue
-        if name in kept:
-            found.append(_of_values(name, kept[name]))
-            continue
-        if categories.get(name) is None:
+        elif categories[name] is None:
             raise ValueError(f"the categories of column {name!r} are not in XGBoost's file.")
-        seen = [text for text, _ in summaries[name].values] if name in summaries else []
-        found.append(_of_values(name, categories_of(name, categories[name], seen)))
+        else:
+            found.append(_of_values(name, categories[name]))
     return found
 
 

@@ -454,6 +454,50 @@ def test_categories_are_known_by_value_after_early_stopping_too(rounds, names, t
         np.testing.assert_allclose(p, expected[:, 1], atol=1e-6)
 
 
+@pytest.mark.parametrize("names", ["abcd", ["Zürich", "Rome", "Ålesund", "東京"]])
+@pytest.mark.parametrize("previous", ["estimator", "stock", "booster", "file", "library's file"])
+def test_training_goes_on_with_categories_by_value(previous, names, tmp_path):
+    rng = np.random.default_rng(0)
+    places = rng.choice(list(names), 2000)
+    X = pd.DataFrame({"c": pd.Categorical(places, list(names)), "x": rng.normal(size=2000)})
+    y = 2 * (places == names[1]) + X["x"] + rng.normal(size=2000) > 2.5
+    before = FocalXGBClassifier(n_estimators=4).fit(X, y)
+    if previous == "estimator":
+        given = before
+    elif previous == "stock":
+        given = xgb.XGBClassifier(n_estimators=4, enable_categorical=True).fit(X, y)
+    elif previous == "booster":
+        given = before.get_booster()
+    else:
+        given = tmp_path / "model.json"
+        (before if previous == "file" else before.get_booster()).save_model(given)
+    more = FocalXGBClassifier(n_estimators=4).fit(X, y, xgb_model=given)
+    expected = more.predict_proba(X)
+    first = before.predict_proba(X)
+    if previous != "stock":
+        np.testing.assert_array_equal(more.predict_proba(X, iteration_range=(0, 4)), first)
+    turned = X.assign(c=X["c"].cat.reorder_categories(list(names)[::-1]))
+    again = FocalXGBClassifier(n_estimators=4).fit(turned, y, xgb_model=given)
+    np.testing.assert_array_equal(again.predict_proba(turned), expected)
+    np.testing.assert_array_equal(again.predict_proba(X), expected)
+
+
+def test_training_does_not_go_on_with_categories_that_nobody_knows():
+    names = np.array(["Rome", "Oslo", "Zürich"])[np.arange(300) % 3]
+    X = pd.DataFrame({"c": pd.Categorical(names, ["Rome", "Oslo", "Zürich"])})
+    y = names == "Oslo"
+    booster = FocalXGBClassifier(n_estimators=2).fit(X, y).get_booster()
+    known = names != "Zürich"
+    few = X[known].assign(c=lambda rows: rows["c"].cat.remove_unused_categories())
+    with pytest.raises(ValueError, match=r"categories of column 'c' short.*Go on from the Focal"):
+        FocalXGBClassifier(n_estimators=2).fit(few, y[known], xgb_model=booster)
+    plain = FocalXGBClassifier(n_estimators=2).fit(few, y[known]).get_booster()
+    with pytest.raises(ValueError, match="Column 'c' held categories in training"):
+        FocalXGBClassifier().fit(few.assign(c=1), y[known], xgb_model=plain)
+    with pytest.raises(ValueError, match=r"category 'Zürich' in row 2, which training did not"):
+        FocalXGBClassifier().fit(X, y, xgb_model=plain)
+
+
 def test_an_evaluation_set_may_list_categories_in_another_order():
     rng = np.random.default_rng(0)
     places = pd.Categorical(rng.choice(["é", "b", "c"], 2000))
