@@ -180,6 +180,17 @@ BAD = {
     "three labels": (table(label=[0, 1] * 99 + [2, 2]), ["--target", "label"], "different values"),
     "reserved": (table(row=[0, 1] * 100), ["--target", "row"], "'row' has the name of another"),
     "drop": (table(), ["--target", "label", "--drop", "z"], "'z'"),
+    "categorical": (table(), ["--target", "label", "--categorical", "z"], "--categorical names"),
+    "categorical target": (
+        table(),
+        ["--target", "label", "--categorical", "label"],
+        "'label' is the target",
+    ),
+    "categorical and dropped": (
+        table(),
+        ["--target", "label", "--categorical", "x", "--drop", "x"],
+        "--categorical 'x' is no feature",
+    ),
     "no feature": (table(), ["--target", "label", "--drop", "x"], "No column is left"),
 }
 
@@ -238,6 +249,58 @@ def test_numbers_among_categories_are_known_again(tmp_path):
     done = run("predict", "m", "new.parquet", "--out", "p.csv", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     pd.testing.assert_series_equal(pd.read_csv(tmp_path / "p.csv")["probability"], probability)
+
+
+def test_codes_are_names_where_the_user_says_so(tmp_path):
+    """Codes that tell the classes by no order, some with leading zeros, one of them a word."""
+    codes = [f"{code:03d}" for code in range(0, 240, 10)] + ["none"]
+    rng = np.random.default_rng(0)
+    chosen = rng.integers(0, len(codes), 1500)
+    data = pd.DataFrame({"code": np.array(codes)[chosen], "label": (chosen % 5 == 2).astype(int)})
+    data.to_csv(tmp_path / "data.csv", index=False)
+    arguments = ["data.csv", "--target", "label", "--n-estimators", 20, "--out", "m"]
+    done = run("train", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "say with --categorical that its values are names" in done.stderr
+    done = run("train", *arguments, "--categorical", "code", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    schema = json.loads((tmp_path / "m" / "schema.json").read_text())
+    assert schema["categories"]["code"] == sorted(codes)
+    assert "--categorical code" in (tmp_path / "m" / "report.html").read_text(encoding="utf-8")
+    (tmp_path / "new.csv").write_text("id,code\n0017,020\n2,030\nx y,none\n,\n")
+    done = run("predict", "m", "new.csv", "--keep", "id", "--out", "s.csv", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    scores = pd.read_csv(tmp_path / "s.csv", dtype={"id": str})
+    assert scores.columns.tolist() == ["row", "id", "probability"]
+    assert scores["id"].tolist()[:3] == ["0017", "2", "x y"] and scores["id"].isna()[3]
+    high, low, *_ = scores["probability"]
+    assert high > low + 0.1
+    monitored = run("monitor", "m", "data.csv", cwd=tmp_path)
+    assert monitored.returncode == 0 and "code" in monitored.stdout, monitored.stderr
+
+
+def test_whole_numbers_with_blanks_are_names_where_the_user_says_so(tmp_path):
+    """A blank makes pandas read 7 as 7.0; both are the name 7."""
+    codes = [7, 8, 9, None] * 50
+    data = table(code=codes, label=[1, 0, 0, 0] * 50)
+    data.to_parquet(tmp_path / "data.parquet")
+    arguments = ["--target", "label", "--n-estimators", 5, "--categorical", "code", "--out", "m"]
+    done = run("train", "data.parquet", *arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    schema = json.loads((tmp_path / "m" / "schema.json").read_text())
+    assert schema["categories"] == {"code": ["7", "8", "9"]}
+    pd.DataFrame({"code": [7, 8], "x": [0, 0]}).to_csv(tmp_path / "new.csv", index=False)
+    done = run("predict", "m", "new.csv", "--keep", "x", "--out", "s.csv", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    first, second = pd.read_csv(tmp_path / "s.csv")["probability"]
+    assert first > second + 0.05
+    for keep, message in (("z", "--keep names"), ("row", "'row' has the name of a column")):
+        data.rename(columns={"label": "row"}).to_csv(tmp_path / "named.csv", index=False)
+        done = run("predict", "m", "named.csv", "--keep", keep, "--out", "t.csv", cwd=tmp_path)
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+        assert message in done.stderr
+    done = run("train", "data.parquet", "--external-memory", *arguments[:-1], "n", cwd=tmp_path)
+    assert done.returncode == 2 and "store column 'code' as text" in done.stderr
 
 
 def test_a_failed_report_loses_neither_the_figures_nor_the_model(tmp_path, monkeypatch):

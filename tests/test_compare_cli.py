@@ -51,7 +51,8 @@ def folder(tmp_path_factory):
 
 
 def test_a_comparison_is_shown_and_written(folder):
-    done = run("pay.csv", "--target", "fraud", "--out", "cmp", *FEW, cwd=folder)
+    options = ["--target", "fraud", "--categorical", "customer"]
+    done = run("pay.csv", *options, "--out", "cmp", *FEW, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "Positive label: yes" in done.stdout
     assert "Column ticket left out" in done.stdout
@@ -62,6 +63,7 @@ def test_a_comparison_is_shown_and_written(folder):
     assert [row["loss"] for row in stored["table"]] == ["cross_entropy", "focal"]
     assert stored["table"][0]["difference"] is None
     assert stored["features"] == ["amount", "country", "customer", "when"]
+    assert stored["categorical"] == ["customer"]
     folds = pd.read_csv(folder / "cmp" / "folds.csv")
     means = folds.groupby("loss")["average_precision"].mean()
     assert means["focal"] == pytest.approx(stored["table"][1]["average_precision"])
@@ -121,6 +123,11 @@ def test_groups_that_come_back_later_are_not_trained_on(folder, monkeypatch):
         (["--target", "fraud", "--positive", "maybe"], "maybe"),
         (["--target", "fraud", "--gap", "7D"], "--gap needs --time-column"),
         (["--target", "fraud", "--drop", "nothing"], "a column that is not there: 'nothing'"),
+        (["--target", "fraud", "--categorical", "nothing"], "--categorical names a column"),
+        (
+            ["--target", "fraud", "--categorical", "when", "--time-column", "when"],
+            "'when' is no feature",
+        ),
         (["--target", "fraud", "--group-column", "shop"], "there is no column 'shop'"),
         (["--target", "fraud", "--group-column", "fraud"], "'fraud' is the target"),
         (["--target", "fraud", "--cv", 900], "fewer than 900 folds"),

@@ -52,6 +52,10 @@ def compare(
         typer.Option(help="Left out between them, as in 7D; a number for a column of numbers."),
     ] = None,
     drop: Annotated[list[str] | None, typer.Option(help="Column to leave out.")] = None,
+    categorical: Annotated[
+        list[str] | None,
+        typer.Option(help="Column whose values are names though they look like numbers (codes)."),
+    ] = None,
     jobs: Annotated[int, typer.Option(help="Processes; -1 for one per core.")] = 1,
     results: Annotated[
         Path | None,
@@ -72,9 +76,10 @@ def compare(
             raise ValueError("--gap needs --time-column.")
         models = list(dict.fromkeys(m.value for m in model)) if model else ["xgb", "lgbm"]
         candidates(models, loss or None, random_state)  # an unknown name shows before the reading
-        table = _read(data, target=target)
+        named = tuple(categorical or ())
+        table = _read(data, text_columns=named, target=target)
         X, y, labels, groups = _features(
-            table, target, positive, group_column, time_column, tuple(drop or ())
+            table, target, positive, group_column, time_column, tuple(drop or ()), named
         )
         folds = cv if time_column is None else _in_time(table, y, time_column, cv, gap, groups)
         with warnings.catch_warnings(record=True) as caught:
@@ -103,6 +108,7 @@ def compare(
             "rows": int(y.size),
             "positives": int(y.sum()),
             "features": list(X.columns),
+            "categorical": list(named),
             "models": models,
             "cv": cv,
             "repeats": repeats if time_column is None else 1,
@@ -123,9 +129,11 @@ def _features(
     group_column: str | None,
     time_column: str | None,
     drop: tuple[str, ...],
+    categorical: tuple[str, ...],
 ) -> tuple[Any, Any, tuple[str, str], Any]:
     """Features, labels of 0 and 1, their names, and groups, as `focaltab train` reads a table."""
     from focaltab.workflow import UserError
+    from focaltab.workflow._config import check_named
     from focaltab.workflow._features import Schema
     from focaltab.workflow._table import check_columns
     from focaltab.workflow._target import binary_target
@@ -135,14 +143,15 @@ def _features(
             raise UserError(f"{name!r} is the target: it can be no other column as well.")
         if name is not None and name not in table.columns:
             raise UserError(f"{option}: there is no column {name!r}.")
-    absent = [name for name in drop if name not in table.columns]
-    if absent:
-        raise UserError(f"--drop names a column that is not there: {absent[0]!r}.")
+    check_named(table.columns, drop=drop, categorical=categorical)
     y, negative, positive = binary_target(table, target, positive)
     used = {target, *drop} | ({group_column, time_column} - {None})
     features = table.drop(columns=[str(name) for name in used])
-    check_columns(features)
-    schema = Schema.from_table(features)
+    check_columns(features, categorical)
+    for name in categorical:
+        if name not in features:
+            raise UserError(f"--categorical {name!r} is no feature: it is left out.")
+    schema = Schema.from_table(features, categorical)
     for name, reason in schema.left_out.items():
         out.print(f"Column {escape(name)} left out: {reason}.")
     for name, reason in schema.doubtful.items():

@@ -110,6 +110,10 @@ def train(
         str | None, typer.Option(help="Hold out the latest rows by this column.")
     ] = None,
     drop: Annotated[list[str] | None, typer.Option(help="Column to leave out.")] = None,
+    categorical: Annotated[
+        list[str] | None,
+        typer.Option(help="Column whose values are names though they look like numbers (codes)."),
+    ] = None,
     n_estimators: Annotated[
         int | None, typer.Option(help="Most rounds of a booster; 500 unless given.")
     ] = None,
@@ -167,6 +171,7 @@ def train(
             test_size=test_size,
             time_column=time_column,
             drop=tuple(drop or ()),
+            categorical=tuple(categorical or ()),
             n_estimators=n_estimators,
             max_epochs=max_epochs,
             learning_rate=learning_rate,
@@ -185,7 +190,7 @@ def train(
             )
         table: Any = data
         if not external_memory and dask is None:
-            table = _read(data[0], target=target)
+            table = _read(data[0], text_columns=config.categorical, target=target)
         has_report = _train(table, config, out_dir, str(data[0]) if len(data) == 1 else None)
         out.print(
             f"Written to {escape(str(out_dir))}: the model, schema.json, metrics.json, "
@@ -300,6 +305,10 @@ def predict(
     model_dir: Annotated[Path, typer.Argument(help="Folder that train wrote.")],
     data: Annotated[Path, typer.Argument(help="CSV or Parquet file.")],
     out_file: Annotated[Path, typer.Option("--out", help="CSV or Parquet; must not exist.")],
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(help="Column of the data to write beside the scores, such as an identifier."),
+    ] = None,
 ) -> None:
     """Score new rows; columns are matched by name."""
     with door_errors():
@@ -309,22 +318,33 @@ def predict(
         check_new_file(out_file)
         check_table_file(data)
         model = load_model(model_dir)
-        _predict(model, _read(data, text_columns=model.text_columns), out_file)
+        kept = tuple(keep or ())
+        # What is not read as a number comes out as it went in.
+        as_written = {*model.text_columns, *kept} - set(model.number_columns)
+        _predict(model, _read(data, text_columns=as_written), out_file, kept)
         out.print(f"Written to {escape(str(out_file))}", soft_wrap=True)
 
 
-def _predict(model: TableClassifier, table: Any, out_file: Path) -> None:
+def _predict(
+    model: TableClassifier, table: Any, out_file: Path, keep: tuple[str, ...] = ()
+) -> None:
     import pandas as pd
 
-    from focaltab.workflow import write_table
+    from focaltab.workflow import UserError, write_table
+    from focaltab.workflow._config import check_named
 
+    check_named(table.columns, keep=keep)
+    taken = [name for name in keep if name in ("row", "probability")]
+    if taken:
+        raise UserError(f"--keep {taken[0]!r} has the name of a column of the scores: rename it.")
     probability, unknown = model.score_rows(table)
     for name, count in unknown.items():
         err.print(
             f"[yellow]Warning:[/] column {escape(name)}: {count} values unknown from training are "
             "taken as missing."
         )
-    scores = pd.DataFrame({"row": range(len(table)), "probability": probability})
+    kept = {name: table[name].to_numpy() for name in keep}
+    scores = pd.DataFrame({"row": range(len(table)), **kept, "probability": probability})
     write_table(scores, out_file)
     out.print(
         f"Scored {len(table):,} rows: mean probability of label {escape(model.pos_label)} is "

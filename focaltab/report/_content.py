@@ -92,8 +92,9 @@ class Content:
                 words += [f"--{key.replace('_', '-')}", str(config[key])]
         if config.get("external_memory"):
             words.append("--external-memory")
-        for column in config["drop"]:
-            words += ["--drop", column]
+        for option in ("drop", "categorical"):
+            for column in config.get(option, ()):
+                words += [f"--{option}", column]
         return shlex.join(words)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -31,9 +31,10 @@ class TrainConfig:
     """Everything that decides a training run; `check` raises `UserError` on a bad value.
 
     None stands for the model's own default, which `filled` puts in its place. Boosters have at
-    most ``n_estimators`` rounds, a network has at most ``max_epochs`` epochs. ``external_memory``
-    says that the rows are read from their files in batches: see `train_from_files`. ``dask`` is
-    the address of the scheduler that a booster is trained through, or ``"local"``.
+    most ``n_estimators`` rounds, a network has at most ``max_epochs`` epochs. ``categorical`` names
+    columns whose values are names though they look like numbers. ``external_memory`` says that the
+    rows are read from their files in batches: see `train_from_files`. ``dask`` is the address of
+    the scheduler that a booster is trained through, or ``"local"``.
     """
 
     target: str
@@ -44,6 +45,7 @@ class TrainConfig:
     test_size: float = 0.2
     time_column: str | None = None
     drop: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
     n_estimators: int | None = None
     max_epochs: int | None = None
     learning_rate: float | None = None
@@ -74,12 +76,9 @@ class TrainConfig:
         """Gamma and alpha of the loss that is asked for, and of the one to compare it with."""
         return {"focal": (self.gamma, self.alpha), "cross_entropy": (0.0, None)}
 
-    def check_dropped(self, columns: Iterable[Any]) -> None:
-        """Refuse to leave out a column that is not there."""
-        known = set(columns)
-        absent = [name for name in self.drop if name not in known]
-        if absent:
-            raise UserError(f"--drop names a column that is not there: {absent[0]!r}.")
+    def check_named(self, columns: Iterable[Any]) -> None:
+        """Refuse to leave out, or take for names, a column that is not there."""
+        check_named(set(columns), drop=self.drop, categorical=self.categorical)
 
     def check(self) -> None:
         """Refuse values that no data could make right."""
@@ -117,9 +116,25 @@ class TrainConfig:
                 f"Target {self.target!r} has the name of another column of predictions.csv: rename "
                 "it in the data."
             )
-        for name in (self.time_column, *self.drop):
+        for name in (self.time_column, *self.drop, *self.categorical):
             if name == self.target:
                 raise UserError(f"{name!r} is the target: it can be no other column as well.")
+        for name in self.categorical:
+            if name in (self.time_column, *self.drop):
+                raise UserError(f"--categorical {name!r} is no feature: it is left out.")
+        if self.categorical and (self.external_memory or self.dask):
+            raise UserError(
+                "--categorical is for tables in memory: with --external-memory and --dask, store "
+                f"column {self.categorical[0]!r} as text."
+            )
+
+
+def check_named(columns: Collection[Any], **options: Iterable[str]) -> None:
+    """Refuse options, such as ``drop``, that name a column which is not there."""
+    for option, names in options.items():
+        absent = [name for name in names if name not in columns]
+        if absent:
+            raise UserError(f"--{option} names a column that is not there: {absent[0]!r}.")
 
 
 def require_library(model: str) -> None:

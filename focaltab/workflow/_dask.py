@@ -108,7 +108,7 @@ def _train(client: Any, table: Any, config: TrainConfig, progress: Progress | No
     import dask.dataframe as dd
     from distributed import wait
 
-    config.check_dropped(table.columns)
+    config.check_named(table.columns)
     table = client.persist(table.drop(columns=list(config.drop)))
     wait(table)
     chosen, labels = _target(table, config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,8 +38,14 @@ class Schema:
     doubtful: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def from_table(cls, table: pd.DataFrame) -> Schema:
+    def from_table(cls, table: pd.DataFrame, categorical: Collection[str] = ()) -> Schema:
         """Find each column's kind.
+
+        Parameters
+        ----------
+        table : DataFrame
+        categorical : collection of str, default=()
+            Columns whose values are names, whatever they look like.
 
         Raises
         ------
@@ -52,6 +59,9 @@ class Schema:
                 schema.left_out[name] = "always missing"
             elif column.nunique() < 2 and not column.isna().any():
                 schema.left_out[name] = "constant"
+            elif name in categorical:
+                schema.kinds[name] = "category"
+                schema.categories[name] = _names(column).categories.tolist()
             elif pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_numeric_dtype(
                 column.dtype
             ):
@@ -85,6 +95,14 @@ class Schema:
                 name += "_"
             names.append(name)
         return names
+
+    def as_named(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Columns that are read, as they are, but for names: these are pandas' categories of text.
+
+        Else those that look like numbers would be taken for some.
+        """
+        named = [name for name, kind in self.kinds.items() if kind == "category"]
+        return table[list(self.kinds)].assign(**{name: _names(table[name]) for name in named})
 
     def apply(self, table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
         """Features of `table`, and how many values of each category or time are unreadable.
@@ -129,6 +147,17 @@ class Schema:
                 columns[name] = _numbers(name, column)
         named = dict(zip(self.feature_names, columns.values(), strict=True))
         return pd.DataFrame(named, index=table.index), unknown
+
+
+def _names(column: pd.Series) -> pd.Categorical:
+    """Values as text; whole numbers have no decimals, though a float column has blanks."""
+    codes, values = pd.factorize(column)
+    texts = [*map(str, values)]
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        texts = [*map(plain_number, texts)]
+    # Two numbers of one text there cannot be, but a number and a text in a column of objects.
+    place, known = pd.factorize(np.asarray(texts, dtype=object), sort=True)
+    return pd.Categorical.from_codes(np.append(place, -1)[codes], categories=pd.Index(known))
 
 
 def _categories(column: pd.Series, known: list[str]) -> Any:

@@ -127,7 +127,7 @@ def _as_fitted(model: Any, X: pd.DataFrame) -> pd.DataFrame:
     changed = {}
     for name, values in (known or {}).items():
         if name in X and not isinstance(X[name].dtype, pd.CategoricalDtype):
-            changed[name] = pd.Categorical(X[name], categories=values)
+            changed[name] = pd.Categorical(X[name]).set_categories(values)
     return X.assign(**changed) if changed else X
 
 

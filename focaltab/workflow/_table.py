@@ -95,8 +95,14 @@ def plain_types(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def check_columns(table: pd.DataFrame) -> None:
+def check_columns(table: pd.DataFrame, categorical: Collection[str] = ()) -> None:
     """Refuse what a model cannot be trained on.
+
+    Parameters
+    ----------
+    table : DataFrame
+    categorical : collection of str, default=()
+        Columns whose values are names, which may mix what looks like numbers and text.
 
     Raises
     ------
@@ -115,23 +121,26 @@ def check_columns(table: pd.DataFrame) -> None:
                     "number or leave it empty."
                 )
         elif column.dtype == object or isinstance(column.dtype, pd.StringDtype):
-            _check_not_mixed(str(name), column)
+            _check_not_mixed(str(name), column, name in categorical)
 
 
-def _check_not_mixed(name: str, column: pd.Series) -> None:
+def _check_not_mixed(name: str, column: pd.Series, of_names: bool) -> None:
     present = column.dropna()
     kinds = {
         bool if isinstance(v, bool) else str if isinstance(v, str) else type(v) for v in present
     }
     if kinds & {list, dict, set, np.ndarray}:
         raise UserError(f"Column {name!r} holds lists or records: flatten it or use --drop.")
+    if of_names:
+        return
     rows = np.flatnonzero(column.notna())
     if len(kinds) > 1:
         found = " and ".join(sorted(kind.__name__ for kind in kinds))
         other = next(k for k, v in enumerate(present) if type(v) is not type(present.iloc[0]))
         raise UserError(
             f"Column {name!r} mixes values of type {found} (for example {present.iloc[other]!r} in "
-            f"row {rows[other]}): convert it to one type or drop it with --drop."
+            f"row {rows[other]}): convert it to one type, drop it with --drop, or say with "
+            "--categorical that its values are names."
         )
     if kinds == {str} and present.nunique() > FEW_VALUES:
         # A CSV column of numbers with a stray word arrives as text. With few different values, as
@@ -141,7 +150,8 @@ def _check_not_mixed(name: str, column: pd.Series) -> None:
             stray = int(np.argmin(numeric))
             raise UserError(
                 f"Column {name!r} mixes numbers and text (for example {present.iloc[stray]!r} in "
-                f"row {rows[stray]}): clean it or drop it with --drop."
+                f"row {rows[stray]}): clean it, drop it with --drop, or say with --categorical "
+                "that its values are names."
             )
 
 

@@ -59,7 +59,7 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if (codes < 0).any():
             row = int(np.flatnonzero(codes < 0)[0])
             raise UserError(f"Label {np.asarray(y)[row]} in row {row} is none of {self.labels}.")
-        schema = Schema.from_table(X)
+        schema = Schema.from_table(X, self.text_columns)
         self.estimator = clone(self.estimator).fit(schema.apply(X)[0], codes)
         self.schema = schema
         return self
@@ -100,6 +100,11 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def text_columns(self) -> list[str]:
         """Columns to read as text, since their values are names: 7 is no other than "7"."""
         return [name for name, kind in self.schema.kinds.items() if kind == "category"]
+
+    @property
+    def number_columns(self) -> list[str]:
+        """Columns whose values are numbers."""
+        return [name for name, kind in self.schema.kinds.items() if kind == "number"]
 
     def features_of(self, table: pd.DataFrame) -> pd.DataFrame:
         """What the estimator is given: one feature for each column that is read, in their order."""

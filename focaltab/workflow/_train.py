@@ -87,8 +87,9 @@ def train(
     config.check()
     config = config.filled()
     y, negative, positive = binary_target(table, config.target, config.positive)
-    config.check_dropped(table.columns)
-    check_columns(table.drop(columns=[n for n in config.drop if n != config.time_column]))
+    config.check_named(table.columns)
+    looked_at = table.drop(columns=[n for n in config.drop if n != config.time_column])
+    check_columns(looked_at, config.categorical)
     when = None if config.time_column is None else moments(table, config.time_column)
     used = {config.target, *config.drop} | ({config.time_column} - {None})
     features = table.drop(columns=[str(name) for name in used])
@@ -96,7 +97,7 @@ def train(
     if when is None:
         check_enough(y, labels, config.test_size)
     kept, held_out = split(y, when, config.test_size, config.random_state, labels)
-    schema = Schema.from_table(features.iloc[kept])
+    schema = Schema.from_table(features.iloc[kept], config.categorical)
     X, _ = schema.apply(features)
 
     def rows_of(rows: NDArray[np.intp]) -> pd.DataFrame:
@@ -253,7 +254,7 @@ def _reference(
         rng = np.random.default_rng(config.random_state)
         chosen = np.sort(rng.choice(chosen, _REFERENCE_ROWS, replace=False))
     return Reference.from_rows(
-        held.columns_at(chosen)[list(schema.kinds)],
+        schema.as_named(held.columns_at(chosen)),
         np.asarray(labels)[held.truth[chosen]],
         score=score[chosen],
         pos_label=labels[1],

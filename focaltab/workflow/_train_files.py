@@ -55,7 +55,7 @@ def train_from_files(
         names = first.schema_arrow.names
     if config.target not in names:
         binary_target(pd.DataFrame(columns=names), config.target, config.positive)  # raises
-    config.check_dropped(names)
+    config.check_named(names)
     used = {config.target, config.time_column, *config.drop}
     chosen = [name for name in names if name not in used and not name.startswith("__index_level_")]
     if not chosen:
