@@ -15,9 +15,18 @@ from pathlib import Path
 import numpy as np
 from scipy.special import expit
 
-from benchmarks._pairs import alternate, compare, environment, markdown, measure, peak_memory
+from benchmarks._pairs import (
+    Comparison,
+    alternate,
+    compare,
+    environment,
+    markdown,
+    measure,
+    peak_memory,
+)
 
 N_ROWS, N_FEATURES, N_ROUNDS = 1_000_000, 20, 100
+N_ROWS_OF_CLASSES, N_CLASSES = 200_000, 4
 
 
 def write_data(folder: Path, n_rows: int) -> float:
@@ -29,6 +38,17 @@ def write_data(folder: Path, n_rows: int) -> float:
     y = (rng.random(n_rows) < expit(log_odds)).astype(np.int64)
     np.save(folder / "y.npy", y)
     return float(y.mean())
+
+
+def write_classes(folder: Path, n_rows: int) -> list[float]:
+    """Write features and labels of several classes; the share of each."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal(size=(n_rows, N_FEATURES), dtype=np.float32)
+    score = 1.5 * (X[:, :N_CLASSES] - np.arange(N_CLASSES))
+    y = (score + rng.gumbel(size=score.shape)).argmax(axis=1)
+    np.save(folder / "X.npy", X)
+    np.save(folder / "y.npy", y)
+    return (np.bincount(y) / n_rows).tolist()
 
 
 def _fit(name: str, folder: Path) -> None:
@@ -57,25 +77,29 @@ def fit_in_subprocess(name: str, folder: Path, peaks: dict[str, list[float]]) ->
     return seconds
 
 
+def compare_fits(folder: Path, n_pairs: int) -> tuple[list[Comparison], list[Comparison]]:
+    """Times and peaks of memory of fits on the data in a folder, for both libraries."""
+    times, memory = [], []
+    for ours, theirs in (("focal-xgboost", "xgboost"), ("focal-lightgbm", "lightgbm")):
+        peaks: dict[str, list[float]] = {}
+        pairs = alternate(
+            partial(fit_in_subprocess, ours, folder, peaks),
+            partial(fit_in_subprocess, theirs, folder, peaks),
+            n_pairs,
+        )
+        times.append(compare(ours, pairs))
+        memory.append(compare(ours, list(zip(peaks[ours], peaks[theirs], strict=True))))
+    return times, memory
+
+
 def run(n_pairs: int) -> str:
     """Return the section of ``docs/benchmarks.md``."""
-    times, memory = [], []
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        prevalence = write_data(folder, N_ROWS)
-        for ours, theirs in (
-            ("focal-xgboost", "xgboost"),
-            ("focal-lightgbm", "lightgbm"),
-        ):
-            peaks: dict[str, list[float]] = {}
-            pairs = alternate(
-                partial(fit_in_subprocess, ours, folder, peaks),
-                partial(fit_in_subprocess, theirs, folder, peaks),
-                n_pairs,
-            )
-            times.append(compare(ours, pairs))
-            both = list(zip(peaks[ours], peaks[theirs], strict=True))
-            memory.append(compare(ours, both))
+        prevalence = write_data(Path(name), N_ROWS)
+        times, memory = compare_fits(Path(name), n_pairs)
+    with tempfile.TemporaryDirectory() as name:
+        shares = write_classes(Path(name), N_ROWS_OF_CLASSES)
+        times_of_classes, _ = compare_fits(Path(name), n_pairs)
     return f"""## A whole fit, {N_ROWS:,} x {N_FEATURES}, against the built-in logistic objective
 
 {n_pairs} alternating pairs, each fit in its own process; {N_ROUNDS} rounds of the libraries' own
@@ -86,6 +110,12 @@ defaults on two threads, prevalence {prevalence:.4f}, focal gamma=2.
 Peak memory of the process:
 
 {markdown(memory, "MiB")}
+
+{N_CLASSES} classes with shares of {", ".join(f"{share:.3f}" for share in shares)},
+{N_ROWS_OF_CLASSES:,} x {N_FEATURES}, against the built-in softmax objectives (a tree for each class
+in each round):
+
+{markdown(times_of_classes, "s")}
 
 {environment("numpy", "xgboost", "lightgbm")}
 """

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, log_softmax, logit, softmax
+from scipy.special import expit, logit, softmax
 
-from focaltab.losses import _binary, _multiclass
+from focaltab.losses import _binary, _multiclass, _softmax_link
 from focaltab.losses._class_weights import ClassBalanced, Weights, check_alpha, weights_from_counts
 from focaltab.losses._link import link_for
 from focaltab.losses._margin import margin_loss
@@ -222,14 +222,14 @@ class FocalLoss:
         loss = self.resolve_alpha(y, weight)
         wide = raw.astype(np.float64)
         if self.is_multiclass:
-            weights = np.asarray(loss.class_weights)
+            weights, labels = np.asarray(loss.class_weights), y.astype(np.intp)
             if self.link_name == "logit":
-                s = _multiclass.focal_log_odds(
-                    np.asarray(log_softmax(wide, axis=1)), self._gammas[0], np.log(weights)
+                values = _softmax_link.row_loss_canonical(
+                    raw, labels, self._gammas[0], np.log(weights)
                 )
             else:
                 s = _multiclass.one_vs_rest_log_odds(wide)
-            values = _multiclass.row_loss(s, y.astype(np.intp), self._gammas[0], weights)
+                values = _multiclass.row_loss(s, labels, self._gammas[0], weights)
         else:
             z = loss._link.margin(wide) if self.link_name == "logit" else wide
             (g0, g1), (a0, a1) = self._gammas, loss.class_weights
@@ -506,12 +506,14 @@ class FocalLoss:
         loss = self.resolve_alpha(y, weight)
         if self.is_multiclass:
             compute = (
-                _multiclass.gradient_hessian_canonical
+                _softmax_link.gradient_hessian_canonical
                 if self.link_name == "logit"
                 else _multiclass.gradient_hessian_focal
             )
             log_weights = np.log(loss.class_weights)
-            g, h = compute(raw.astype(np.float64), y.astype(np.intp), self._gammas[0], log_weights)
+            g, h = _multiclass.in_blocks(
+                compute, raw.astype(gradient.dtype), y.astype(np.intp), self._gammas[0], log_weights
+            )
             factor = 1.0 if weight is None else np.asarray(weight, dtype=np.float64)[:, None]
             # Underflow must not turn the curvature, positive by construction, into zero.
             np.maximum(h, np.finfo(hessian.dtype).tiny, out=h)

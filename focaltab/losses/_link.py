@@ -154,6 +154,28 @@ class Table:
                 np.multiply(gathered, slope, out=gathered)
                 np.add(out, gathered, out=out)
 
+    def with_slope(self, x: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Values at `x` and the derivatives there, in new arrays; of tables with end slopes."""
+        assert self.end_slopes is not None
+        position = np.clip((x - self.low) * self.step_inverse, 0, self.span)
+        whole = np.trunc(position)
+        fraction = position - whole
+        index = whole.astype(np.int32).astype(np.intp)
+        value, *lower = (coefficient.take(index) for coefficient in self.coefficients)
+        slope = None
+        for coefficient in lower:
+            slope = value if slope is None else slope * fraction + value
+            value = value * fraction + coefficient
+        slope = slope * self.step_inverse
+        left, right = self.end_slopes
+        if x.min() < self.low:
+            # The first piece has the slope to its left already.
+            value = value + left * np.minimum(x - self.low, 0)
+        if x.max() > self.high:
+            above = np.maximum(x - self.high, 0)
+            value, slope = value + right * above, np.where(above > 0, right, slope)
+        return value, slope
+
 
 class StepTable:
     """A positive function in float32, as its value at the nearest node of a fine even grid.

@@ -12,18 +12,54 @@ under ``eta`` is zero, and the expected second derivative ``(D_k / S) (1 - pi_k)
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 
 from focaltab.losses._margin import Array, log_sigmoid, log_slope, parts
 
+# A block and what is computed of it stay in cache.
+_BLOCK_ELEMENTS = 16384
+
+Labels = NDArray[np.intp]
+GradientHessian = Callable[[Array, Labels, float, Array], tuple[Array, Array]]
+
+
+def in_blocks(
+    compute: GradientHessian, raw: Array, y: Labels, gamma: float, log_weights: Array
+) -> tuple[Array, Array]:
+    """Gradient and hessian of all rows, found by `compute` for a few of them at a time."""
+    gradient, hessian = np.empty((2, *raw.shape), raw.dtype)
+    size = max(1, _BLOCK_ELEMENTS // raw.shape[1])
+    for start in range(0, raw.shape[0], size):
+        part = slice(start, start + size)
+        gradient[part], hessian[part] = compute(raw[part], y[part], gamma, log_weights)
+    return gradient, hessian
+
+
+def log_sum_of_others(x: Array) -> Array:
+    """``log sum_(j != k) exp(x_j)`` for each k along the last axis, with no sum but of others."""
+    top = x.argmax(axis=-1)[..., None]
+    highest = np.take_along_axis(x, top, axis=-1)
+    e = np.exp(x - highest)
+    # The largest is 1 and part of the difference for all classes but its own.
+    others = np.log(np.maximum(e.sum(axis=-1, keepdims=True) - e, 1.0)) + highest
+    rest = x.copy()
+    np.put_along_axis(rest, top, -np.inf, axis=-1)
+    np.put_along_axis(others, top, _log_sum(rest), axis=-1)
+    return np.asarray(others)
+
+
+def _log_sum(x: Array) -> Array:
+    highest = x.max(axis=-1, keepdims=True)
+    return np.asarray(np.log(np.exp(x - highest).sum(axis=-1, keepdims=True)) + highest)
+
 
 def one_vs_rest_log_odds(raw: Array) -> Array:
     """``log(p_k / (1 - p_k))`` of the softmax, with no ``1 - p`` formed. Shape (n, K)."""
-    others = np.empty_like(raw)
-    for k in range(raw.shape[1]):
-        others[:, k] = logsumexp(np.delete(raw, k, axis=1), axis=1)
-    return np.asarray(raw - others)
+    return np.asarray(raw - log_sum_of_others(raw))
 
 
 def log_h(s: Array, gamma: float) -> Array:
@@ -51,6 +87,16 @@ def log_posterior(raw: Array, gamma: float, log_weights: Array) -> Array:
 _GRID = np.linspace(-60.0, 60.0, 6001)
 
 
+def own_log_odds(u: Array, gamma: float, n_newton: int) -> Array:
+    """``s`` at which ``log_h(s) = u``: from a table to 1e-5, which Newton's steps square."""
+    grid_u = log_h(_GRID, gamma)
+    s = np.interp(u, grid_u, _GRID)
+    s += np.minimum(u - grid_u[0], 0.0) + np.maximum(u - grid_u[-1], 0.0) / gamma
+    for _ in range(n_newton):
+        s -= (log_h(s, gamma) - u) / log_h_slope(s, gamma)
+    return np.asarray(s)
+
+
 def focal_log_odds(log_eta: Array, gamma: float, log_weights: Array) -> Array:
     """Log-odds ``s_k`` of the focal softmax whose posterior is ``exp(log_eta)``, shape (n, K).
 
@@ -64,15 +110,6 @@ def focal_log_odds(log_eta: Array, gamma: float, log_weights: Array) -> Array:
     n_rows, n_classes = target.shape
     rows = np.arange(n_rows)
     top = target.argmax(axis=1)
-    grid_u = log_h(_GRID, gamma)
-
-    def solve_s(u: Array, n_newton: int) -> Array:
-        s = np.interp(u, grid_u, _GRID)
-        s += np.minimum(u - grid_u[0], 0.0) + np.maximum(u - grid_u[-1], 0.0) / gamma
-        for _ in range(n_newton):
-            s -= (log_h(s, gamma) - u) / log_h_slope(s, gamma)
-        return s
-
     # At `low` the top class has probability 1/K, so the sum is at most 1. At `high` the others
     # could not be smaller if they shared the top's target.
     even = log_h(np.full(n_rows, -np.log(n_classes - 1.0)), gamma)
@@ -80,7 +117,7 @@ def focal_log_odds(log_eta: Array, gamma: float, log_weights: Array) -> Array:
     c, high = low.copy(), np.full(n_rows, np.inf)
     # The table alone finds c to 1e-5; the last rounds then solve for s to machine precision.
     n_newton = 0
-    s = solve_s(target + c[:, None], n_newton)
+    s = own_log_odds(target + c[:, None], gamma, n_newton)
     for _ in range(60):
         log_p = log_sigmoid(s)
         rest = log_p.copy()
@@ -98,12 +135,12 @@ def focal_log_odds(log_eta: Array, gamma: float, log_weights: Array) -> Array:
         c = np.where(outside, middle, proposal)
         largest = float(np.max(np.abs(step) / (1.0 + np.abs(c))))
         if n_newton and largest <= 1e-9:  # the step just taken squares this error
-            return solve_s(target + c[:, None], n_newton)
+            return own_log_odds(target + c[:, None], gamma, n_newton)
         if largest <= 1e-4 and not n_newton:
             n_newton = 2
             # The bracket was found with the table's rounding: widen it by more than that.
             low, high = low - 1e-3, high + 1e-3
-        s = solve_s(target + c[:, None], n_newton)
+        s = own_log_odds(target + c[:, None], gamma, n_newton)
     return s
 
 
@@ -123,6 +160,7 @@ def gradient_hessian_focal(
     raw: Array, y: np.ndarray, gamma: float, log_weights: Array
 ) -> tuple[Array, Array]:
     """Gradient in the paper's margins and expected diagonal hessian, each of shape (n, K)."""
+    raw = raw.astype(np.float64)
     s = one_vs_rest_log_odds(raw)
     log_p, log_q = log_sigmoid(s), log_sigmoid(-s)
     rows = np.arange(y.size)
@@ -136,9 +174,7 @@ def gradient_hessian_focal(
     log_spread = log_p - log_q + _log_of_log_h_slope(s, gamma)
     log_total = logsumexp(log_h(s, gamma) - log_weights, axis=1, keepdims=True)
     hessian = np.exp(log_spread + 2.0 * log_q - log_total)
-    for k in range(raw.shape[1]):
-        others = logsumexp(np.delete(log_spread, k, axis=1), axis=1)
-        hessian[:, k] += np.exp(2.0 * log_p[:, k] + others - log_total[:, 0])
+    hessian += np.exp(log_sum_of_others(log_spread) + 2.0 * log_p - log_total)
     return gradient, hessian
 
 
@@ -146,6 +182,7 @@ def gradient_hessian_canonical(
     raw: Array, y: np.ndarray, gamma: float, log_weights: Array
 ) -> tuple[Array, Array]:
     """Gradient and expected diagonal hessian in the true log-probabilities, shape (n, K)."""
+    raw = raw.astype(np.float64)
     s = focal_log_odds(np.asarray(log_softmax(raw, axis=1)), gamma, log_weights)
     log_big_h = log_h(s, gamma) - log_weights
     # D = dp/ds / (d log_h / ds)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from focaltab.losses import _multiclass
+from focaltab.losses import _multiclass, _softmax_link
 from focaltab.losses._focal import FocalLoss
 from focaltab.losses._link import (
     StepTable,
@@ -483,14 +483,14 @@ def _multiclass_canonical(
     raw: Tensor, y: Tensor, loss: FocalLoss, value: bool, gradient: bool
 ) -> tuple[Tensor | None, Tensor | None]:
     # Each row is the root of an equation, which the NumPy core solves.
-    rows, labels = raw.detach().cpu().double().numpy(), y.cpu().numpy()
-    gamma, weights = loss._gammas[0], np.asarray(loss.class_weights)
+    rows, labels = raw.detach().cpu().numpy(), y.cpu().numpy()
+    gamma, log_weights = loss._gammas[0], np.log(loss.class_weights)
     values = slopes = None
     if value:
-        log_eta = rows - np.logaddexp.reduce(rows, axis=1, keepdims=True)
-        s = _multiclass.focal_log_odds(log_eta, gamma, np.log(weights))
-        values = torch.from_numpy(_multiclass.row_loss(s, labels, gamma, weights)).to(raw)
+        row_loss = _softmax_link.row_loss_canonical(rows, labels, gamma, log_weights)
+        values = torch.from_numpy(row_loss).to(raw)
     if gradient:
-        found, _ = _multiclass.gradient_hessian_canonical(rows, labels, gamma, np.log(weights))
+        compute = _softmax_link.gradient_hessian_canonical
+        found, _ = _multiclass.in_blocks(compute, rows, labels, gamma, log_weights)
         slopes = torch.from_numpy(found).to(raw)
     return values, slopes

@@ -1,8 +1,11 @@
 """The softmax focal loss against autograd and its own definitions."""
 
+import mpmath
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from focaltab.losses import FocalLoss
 
@@ -61,6 +64,82 @@ def test_gradient_and_expected_hessian_equal_differences(gamma, link):
         np.testing.assert_allclose(gradient[:, k], slope, atol=5e-9)
         curvature = expected_gradient(loss, up, eta) - expected_gradient(loss, down, eta)
         np.testing.assert_allclose(hessian[:, k], curvature[:, k] / (2 * step), atol=1e-9)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.01, 0.25, 0.5, 1.0, 2.0, 3.7, 10.0])
+def test_canonical_form_equals_its_equations(gamma):
+    """``(D_y / H_y) (pi_k - [k = y])`` and ``D_k (1 - pi_k) / S``, with ``D`` by mpmath."""
+    alpha = [0.1, 1.0, 3.0, 0.5]
+    eta = probabilities(np.random.default_rng(2), 40)
+    y = np.arange(40) % N_CLASSES
+    # Probabilities of the focal softmax that has this posterior, solved to machine precision.
+    z = FocalLoss(gamma, alpha, n_classes=N_CLASSES).link(eta)
+    loss = FocalLoss(gamma, alpha, link="logit", n_classes=N_CLASSES)
+    gradient, hessian = loss.gradient_hessian(y, np.log(eta))
+    with mpmath.workdps(40):
+
+        def log_h(log_odds, weight):
+            p, q = (1 / (1 + mpmath.exp(sign * log_odds)) for sign in (-1, 1))
+            return mpmath.log(
+                p / (weight * (q**gamma - gamma * q ** (gamma - 1) * p * mpmath.log(p)))
+            )
+
+        for row in range(40):
+            margins = [mpmath.mpf(float(v)) for v in z[row]]
+            odds = [
+                margin - mpmath.log(sum(mpmath.exp(v) for j, v in enumerate(margins) if j != k))
+                for k, margin in enumerate(margins)
+            ]
+            h, d = [], []
+            for s, weight in zip(odds, alpha, strict=True):
+                h.append(mpmath.exp(log_h(s, weight)))
+                slope = mpmath.diff(lambda t, w=weight: log_h(t, w), s)
+                d.append(1 / ((1 + mpmath.exp(-s)) * (1 + mpmath.exp(s)) * slope))
+            for k in range(N_CLASSES):
+                share = d[k] / sum(d)
+                expected = d[y[row]] / h[y[row]] * (share - (k == y[row]))
+                assert gradient[row, k] == pytest.approx(float(expected), rel=1e-7)
+                expected = d[k] / sum(h) * (sum(d) - d[k]) / sum(d)
+                assert hessian[row, k] == pytest.approx(float(expected), rel=1e-7)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.floats(0.0, 10.0),
+    st.lists(st.floats(0.01, 100.0), min_size=3, max_size=6),
+    st.data(),
+    st.sampled_from(["focal", "logit"]),
+    st.sampled_from([np.float32, np.float64]),
+)
+def test_any_margins_have_finite_slopes_of_the_right_sign(gamma, alpha, data, link, dtype):
+    row = st.lists(st.floats(-500.0, 500.0), min_size=len(alpha), max_size=len(alpha))
+    raw = np.array(data.draw(st.lists(row, min_size=1, max_size=8)), dtype=dtype)
+    loss = FocalLoss(gamma, alpha, link=link, n_classes=len(alpha))
+    for k in range(len(alpha)):
+        y = np.full(len(raw), k)
+        gradient, hessian = loss.gradient_hessian(y, raw)
+        assert np.isfinite(gradient).all() and np.isfinite(hessian).all()
+        assert (hessian > 0).all() and (gradient[:, k] <= 0).all()
+        assert (np.delete(gradient, k, axis=1) >= 0).all()
+        scale = np.abs(gradient).max(axis=1)
+        assert (np.abs(gradient.sum(axis=1)) <= 1e-5 * scale + np.finfo(dtype).tiny).all()
+        value = loss.loss(y, raw)
+        assert np.isfinite(value).all() and (value >= 0).all()
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0, 10.0])
+def test_single_precision_is_as_exact_as_its_margins(gamma):
+    y, raw, _ = sample()
+    loss = FocalLoss(gamma, [0.1, 1.0, 3.0, 0.5], link="logit", n_classes=N_CLASSES)
+    raw = np.vstack([raw, 10 * raw]).astype(np.float32)
+    y = np.tile(y, 2)
+    exact = loss.loss(y, raw.astype(np.float64))
+    np.testing.assert_allclose(loss.loss(y, raw), exact, rtol=1e-4, atol=1e-30)
+    expected = loss.gradient_hessian(y, raw.astype(np.float64))
+    for single, double in zip(loss.gradient_hessian(y, raw), expected, strict=True):
+        assert single.dtype == np.float32
+        np.testing.assert_allclose(single[:400], double[:400], rtol=2e-5, atol=1e-30)
+        np.testing.assert_allclose(single, double, rtol=2e-3, atol=1e-30)
 
 
 @pytest.mark.parametrize("link", ["focal", "logit"])

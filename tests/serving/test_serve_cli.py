@@ -78,7 +78,9 @@ def test_a_server_from_start_to_end(saved):
         code, out, err = server.end()
     assert statuses == [200] * 3
     assert code in (0, -signal.SIGTERM)
-    assert err == "" and out.startswith("Serving ") and out.count("\n") == 1
+    # What follows a body and is no request may be read before the client has hung up.
+    assert err in ("", "WARNING:  Invalid HTTP request received.\n")
+    assert out.startswith("Serving ") and out.count("\n") == 1
     for secret in (KEY, "private", "hidden", "Traceback"):
         assert secret not in out + err
 
