@@ -96,7 +96,11 @@ def prepare_loss(
     loss = FocalLoss(
         estimator.focal_gamma, alpha, link=estimator.link, n_classes=n_classes
     ).resolve_alpha(codes, weight)
-    shares = np.bincount(codes, weight, minlength=n_classes).astype(np.float64)
-    shares /= shares.sum()
-    prevalence = shares if loss.is_multiclass else float(shares[1])
+    if weight is None and not loss.is_multiclass:
+        # bincount would first make integers of eight bytes of them all.
+        prevalence: Any = np.count_nonzero(codes) / codes.size
+    else:
+        shares = np.bincount(codes, weight, minlength=n_classes).astype(np.float64)
+        shares /= shares.sum()
+        prevalence = shares if loss.is_multiclass else float(shares[1])
     return (loss.normalized(prevalence) if estimator.normalize else loss), prevalence
