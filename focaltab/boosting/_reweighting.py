@@ -33,7 +33,7 @@ class FocalReweighting(TrainingCallback):  # type: ignore[misc]
     def watch(self, data: DMatrix) -> None:
         """Take `data` as the training set; its present weights are the sample weights."""
         self._data = data
-        # What get_weight returns is a view of the memory that set_weight writes.
+        # A copy: XGBoost may give out the memory that set_weight writes to.
         given = np.array(data.get_weight(), dtype=np.float32)
         self._given = given if given.size else None
         self._weight = np.empty(data.num_row(), np.float32)

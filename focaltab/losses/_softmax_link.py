@@ -20,8 +20,8 @@ from focaltab.losses._link import Table
 from focaltab.losses._margin import Array, log_sigmoid
 from focaltab.losses._multiclass import log_h, log_h_slope, own_log_odds
 
-# Below it ``u`` bends too sharply at the right end of the tables.
-_LEAST_GAMMA = 0.25
+# Below it ``u`` bends too sharply at the right end of the tables; above, it runs too far for them.
+_LEAST_GAMMA, _MOST_GAMMA = 0.25, 16.0
 _LIMIT = 40.0
 _LOG_2 = math.log(2.0)
 
@@ -41,7 +41,7 @@ class CrossEntropyLink:
 
 
 class FocalLink:
-    """The link of a gamma of at least `_LEAST_GAMMA`, in float32 or float64.
+    """The link of a gamma from `_LEAST_GAMMA` to `_MOST_GAMMA`, in float32 or float64.
 
     Relative error of gradients and hessians at the gammas up to 10 that the tests try: below 1e-8
     in float64, and 3e-5 in float32 at log-odds up to 30, which are hardly finer themselves.
@@ -124,10 +124,10 @@ class FocalLink:
 
 @lru_cache(maxsize=8)
 def _link(gamma: float, dtype: np.dtype[Any]) -> CrossEntropyLink | FocalLink | None:
-    """What all losses of a gamma share; None where the tables would be too coarse."""
+    """What all losses of a gamma share; None where tables would be too coarse or too large."""
     if gamma == 0.0:
         return CrossEntropyLink()
-    return FocalLink(gamma, dtype) if gamma >= _LEAST_GAMMA else None
+    return FocalLink(gamma, dtype) if _LEAST_GAMMA <= gamma <= _MOST_GAMMA else None
 
 
 def gradient_hessian_canonical(

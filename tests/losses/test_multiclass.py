@@ -66,7 +66,7 @@ def test_gradient_and_expected_hessian_equal_differences(gamma, link):
         np.testing.assert_allclose(hessian[:, k], curvature[:, k] / (2 * step), atol=1e-9)
 
 
-@pytest.mark.parametrize("gamma", [0.0, 0.01, 0.25, 0.5, 1.0, 2.0, 3.7, 10.0])
+@pytest.mark.parametrize("gamma", [0.0, 0.01, 0.25, 0.5, 1.0, 2.0, 3.7, 10.0, 30.0])
 def test_canonical_form_equals_its_equations(gamma):
     """``(D_y / H_y) (pi_k - [k = y])`` and ``D_k (1 - pi_k) / S``, with ``D`` by mpmath."""
     alpha = [0.1, 1.0, 3.0, 0.5]
