@@ -10,7 +10,7 @@ from focaltab._inputs.categories import (
     in_training_order,
     plain_columns,
 )
-from focaltab._inputs.continuation import check_continuation
+from focaltab._inputs.continuation import check_continuation, check_same_names
 from focaltab._inputs.features import (
     check_booster_features,
     check_features,
@@ -46,6 +46,7 @@ __all__ = [
     "check_hold_out",
     "check_rows",
     "check_same_kinds",
+    "check_same_names",
     "check_same_sorts",
     "check_text_or_numbers",
     "check_text_or_whole",

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 from xgboost import Booster
 
-from focaltab._inputs.categories import categories_of
+from focaltab._inputs.continuation import check_same_names
 from focaltab.boosting._native_file import categories_from_json
 
 
@@ -62,27 +62,39 @@ def category_lists(
     return lists
 
 
-def categories_to_continue(model: Any, X: Any) -> dict[Any, pd.Index]:
-    """The order in which a model that training goes on from knows the categories of `X`, by column.
+def columns_to_continue(model: Any, X: Any) -> tuple[dict[Any, pd.Index], frozenset[str]]:
+    """What a model that training goes on from knows of the columns of a frame or table.
+
+    Returns
+    -------
+    categories : dict
+        In the order of training, by column.
+    plain : frozenset of str
+        Names of the columns without any.
 
     Raises
     ------
     ValueError
-        Names a column whose categories XGBoost cut short, so that they would be mixed up.
+        Names a column that the model does not know or knows in another place, or whose categories
+        XGBoost cut short: the last of them cannot be told from those of other rows.
     """
     if model is None:
-        return {}
+        return {}, frozenset()
+    booster = _booster(model)
+    names, types = booster.feature_names, booster.feature_types
+    if names is not None:
+        check_same_names([str(name) for name in X.dtypes.index], names)
     remedy = (
-        "Go on from the FocalXGBClassifier itself or a file that its save_model wrote, which have "
-        "them whole, or give the column the categories of training, all of them, in their order."
+        "Go on from the FocalXGBClassifier itself or a file that its save_model wrote: they have "
+        "them whole."
     )
-    seen = {str(name): own.tolist() for name, own in categories_of(X).items()}
-    known = {name: own for name, own in category_lists(model, seen, remedy) if own is not None}
-    return {name: known[str(name)] for name in X.dtypes.index if str(name) in known}
+    known = {name: own for name, own in category_lists(model, {}, remedy) if own is not None}
+    plain = frozenset(n for n, kind in zip(names or (), types or (), strict=True) if kind != "c")
+    return {name: known[str(name)] for name in X.dtypes.index if str(name) in known}, plain
 
 
 def _booster(model: Any) -> Booster:
-    if isinstance(model, str | os.PathLike | bytearray):
+    if isinstance(model, str | os.PathLike):
         return Booster(model_file=model)
     return model.get_booster() if hasattr(model, "get_booster") else model
 

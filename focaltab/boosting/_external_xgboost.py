@@ -19,7 +19,7 @@ from xgboost import DataIter, DMatrix, ExtMemQuantileDMatrix
 
 from focaltab._inputs.categories import categories_of, check_same_kinds
 from focaltab._inputs.lazy import LazyTable, check_same_columns, is_lazy, known_categories
-from focaltab.boosting._category_lists import categories_to_continue
+from focaltab.boosting._category_lists import columns_to_continue
 
 _MAX_BIN = 256  # XGBoost's own default
 
@@ -126,8 +126,8 @@ class ExternalMatrices:
         """
         if ref is not None:
             return self._training
-        known = categories_to_continue(self._previous, table)
-        check_same_kinds(table, known)
+        known, plain = columns_to_continue(self._previous, table)
+        check_same_kinds(table, known, plain)
         self._training = {**categories_of(table), **known}
         return known
 

@@ -17,6 +17,7 @@ from focaltab import _inputs
 from focaltab._saving import part_writer
 from focaltab.boosting._evaluation import as_list
 from focaltab.boosting._external_lightgbm import check_external, fit_from_table
+from focaltab.boosting._lightgbm_continuation import as_continued
 from focaltab.boosting._lightgbm_evaluation import (
     LightGBMAveragePrecision,
     as_the_library_takes_them,
@@ -232,6 +233,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         classes, codes = _inputs.encode_target(y, self.pos_label)
         _inputs.check_rows(X, codes)
         _inputs.check_booster_features(X)
+        X = as_continued(X, init_model)
         _inputs.check_text_or_numbers(_inputs.categories_of(X))
         factor = self._other_params.get("scale_pos_weight")
         weight = _inputs.training_weight(sample_weight, self.class_weight, factor, y, codes)

@@ -17,7 +17,7 @@ from xgboost.callback import EarlyStopping
 
 from focaltab import _inputs
 from focaltab._saving import part_writer
-from focaltab.boosting._category_lists import categories_to_continue
+from focaltab.boosting._category_lists import columns_to_continue
 from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision, as_list, on_probabilities
 from focaltab.boosting._external_xgboost import ExternalMatrices, check_external
 from focaltab.boosting._native_file import alpha_of, categories_from_json, from_json, to_json
@@ -230,7 +230,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
                 )
         # A model that is continued knows its own order of them.
         if isinstance(X, pd.DataFrame):
-            X = _inputs.in_training_order(X, categories_to_continue(xgb_model, X))
+            X = _inputs.in_training_order(X, *columns_to_continue(xgb_model, X))
         categories = _inputs.categories_of(X)
         _inputs.check_text_or_whole(categories)
         if eval_set is not None:

@@ -160,18 +160,20 @@ class Table:
         position = np.clip((x - self.low) * self.step_inverse, 0, self.span)
         whole = np.trunc(position)
         fraction = position - whole
-        index = whole.astype(np.int32).astype(np.intp)
-        value, *lower = (coefficient.take(index) for coefficient in self.coefficients)
+        # What is no number stays none: its place in the table makes no difference.
+        with np.errstate(invalid="ignore"):
+            index = whole.astype(np.int32).astype(np.intp)
+        value, *lower = (c.take(index, mode="clip") for c in self.coefficients)
         slope = None
         for coefficient in lower:
             slope = value if slope is None else slope * fraction + value
             value = value * fraction + coefficient
         slope = slope * self.step_inverse
         left, right = self.end_slopes
-        if x.min() < self.low:
+        if not x.min() >= self.low:
             # The first piece has the slope to its left already.
             value = value + left * np.minimum(x - self.low, 0)
-        if x.max() > self.high:
+        if not x.max() <= self.high:
             above = np.maximum(x - self.high, 0)
             value, slope = value + right * above, np.where(above > 0, right, slope)
         return value, slope

@@ -20,6 +20,8 @@ from scipy.special import log_softmax, logsumexp
 
 from focaltab.losses._margin import Array, log_sigmoid, log_slope, parts
 
+# A gamma so small makes a difference only where p is 1 within as little.
+NO_GAMMA = 1e-12
 # A block and what is computed of it stay in cache.
 _BLOCK_ELEMENTS = 16384
 
@@ -76,7 +78,7 @@ def log_h_slope(s: Array, gamma: float) -> Array:
 
 def _log_of_log_h_slope(s: Array, gamma: float) -> Array:
     # For gamma=0 the slope is q, which underflows where its logarithm does not.
-    return log_sigmoid(-s) if gamma == 0.0 else np.log(log_h_slope(s, gamma))
+    return log_sigmoid(-s) if gamma <= NO_GAMMA else np.log(log_h_slope(s, gamma))
 
 
 def log_posterior(raw: Array, gamma: float, log_weights: Array) -> Array:
@@ -105,7 +107,7 @@ def focal_log_odds(log_eta: Array, gamma: float, log_weights: Array) -> Array:
     is a difference of two nearly straight lines: safeguarded Newton from a bracket.
     """
     target = log_eta + log_weights
-    if gamma == 0.0:
+    if gamma <= NO_GAMMA:
         return one_vs_rest_log_odds(target)
     n_rows, n_classes = target.shape
     rows = np.arange(n_rows)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from focaltab.losses import _multiclass
 from focaltab.losses._link import Table
 from focaltab.losses._margin import Array, log_sigmoid
-from focaltab.losses._multiclass import log_h, log_h_slope, own_log_odds
+from focaltab.losses._multiclass import NO_GAMMA, log_h, log_h_slope, own_log_odds
 
 # Below it ``u`` bends too sharply at the right end of the tables; above, it runs too far for them.
 _LEAST_GAMMA, _MOST_GAMMA = 0.25, 16.0
@@ -29,15 +29,15 @@ _LOG_2 = math.log(2.0)
 class CrossEntropyLink:
     """The link of gamma 0, where ``u`` is ``log p`` itself."""
 
-    def solve(self, target: Array) -> tuple[Array, Array]:
+    def solve(self, target: Array) -> Array:
         """As `FocalLink.solve`."""
         highest = target.max(axis=0)
         c = -highest - np.log(np.exp(target - highest).sum(axis=0))
-        return target + c, c
+        return target + c
 
-    def log_d(self, u: Array) -> Array:
-        """``log dp/du``."""
-        return u
+    def log_d_over_h(self, u: Array) -> Array:
+        """As `FocalLink.log_d_over_h`."""
+        return np.zeros_like(u)
 
 
 class FocalLink:
@@ -56,16 +56,16 @@ class FocalLink:
         u = np.linspace(low, high, math.ceil((high - low) / step))
         s = own_log_odds(u, gamma, 3)
         log_p, log_q = log_sigmoid(s), log_sigmoid(-s)
-        log_d = log_p + log_q - np.log(log_h_slope(s, gamma))
+        log_d_over_h = log_p + log_q - np.log(log_h_slope(s, gamma)) - u
         # To the left p is h itself; to the right u = gamma s - log(1 + gamma), and q = exp(-s).
         self._log_p = Table(u, log_p, dtype, (1.0, 0.0))
         self._log_q = Table(u, log_q, dtype, (0.0, -1.0 / gamma))
-        self._log_d = Table(u, log_d, dtype, (1.0, -1.0 / gamma))
+        self._log_d_over_h = Table(u, log_d_over_h, dtype, (0.0, -1.0 - 1.0 / gamma))
         # A step of Newton's squares the error: after one as small as this there is none left.
         self._last_step = 1e-3 if single else 1e-5
 
-    def solve(self, target: Array) -> tuple[Array, Array]:
-        """``u`` of each class at which probabilities sum to 1, and the ``c`` of each row.
+    def solve(self, target: Array) -> Array:
+        """``u`` of each class, at which the probabilities of a row sum to 1.
 
         The largest probability is written as one minus the others, in logarithms: the equation is
         then a difference of two nearly straight lines. Newton's steps are held in a bracket.
@@ -80,8 +80,9 @@ class FocalLink:
         top = target.max(axis=0)
         # Where the top class has 1/K the sum is at most 1.
         even = float(log_h(np.array([-np.log(n_classes - 1.0)]), self.gamma)[0])
-        low, high = even - top, np.full(n_rows, np.inf, top.dtype)
-        c = np.maximum(low, self._where_sure(target, top, is_top))
+        c = np.maximum(even - top, self._where_sure(target, top, is_top))
+        # Where all classes are alike that is the root but for the table's rounding.
+        low, high = even - top - 1e-3, np.full(n_rows, np.inf, top.dtype)
         for _ in range(60):
             log_p, slope_p = self._log_p.with_slope(target + c)
             log_q, slope_q = self._log_q.with_slope(top + c)
@@ -92,14 +93,14 @@ class FocalLink:
             excess = highest + np.log(total) - log_q
             low, high = np.where(excess < 0, c, low), np.where(excess >= 0, c, high)
             step = -excess / ((share * slope_p).sum(axis=0) / total - slope_q)
-            small = np.abs(step) <= self._last_step
+            small = ~(np.abs(step) > self._last_step)  # or no number
             proposal = c + step
             outside = ((proposal < low) | (proposal > high)) & ~small
             middle = np.where(np.isfinite(high), 0.5 * (low + high), proposal)
             c = np.where(outside, middle, proposal)
             if small.all():
                 break
-        return target + c, c
+        return target + c
 
     def _where_sure(self, target: Array, top: Array, is_top: Array) -> Array:
         """The ``c`` of rows whose top class is nearly sure, from the asymptotes."""
@@ -109,9 +110,9 @@ class FocalLink:
         at_right = -(math.log1p(self.gamma) + top) / self.gamma - log_rest
         return np.asarray(at_right / (1.0 + 1.0 / self.gamma))
 
-    def log_d(self, u: Array) -> Array:
-        """``log dp/du``."""
-        return self._log_d.with_slope(u)[0]
+    def log_d_over_h(self, u: Array) -> Array:
+        """``log dp/du - u``, with no difference of large numbers."""
+        return self._log_d_over_h.with_slope(u)[0]
 
     def loss(self, u: Array) -> Array:
         """``-q**gamma log p``."""
@@ -125,7 +126,7 @@ class FocalLink:
 @lru_cache(maxsize=8)
 def _link(gamma: float, dtype: np.dtype[Any]) -> CrossEntropyLink | FocalLink | None:
     """What all losses of a gamma share; None where tables would be too coarse or too large."""
-    if gamma == 0.0:
+    if gamma <= NO_GAMMA:
         return CrossEntropyLink()
     return FocalLink(gamma, dtype) if _LEAST_GAMMA <= gamma <= _MOST_GAMMA else None
 
@@ -142,8 +143,10 @@ def gradient_hessian_canonical(
         return _multiclass.gradient_hessian_canonical(raw, y, gamma, log_weights)
     rows = np.arange(y.size)
     log_eta = _log_softmax(raw)
-    u, c = link.solve(log_eta + log_weights.astype(raw.dtype)[:, None])
-    log_d = link.log_d(u)
+    target = log_eta + log_weights.astype(raw.dtype)[:, None]
+    u = link.solve(target)
+    log_d_over_h = link.log_d_over_h(u)
+    log_d = log_d_over_h + u
     highest = log_d.argmax(axis=0)
     d = np.exp(log_d - log_d[highest, rows])
     total = d.sum(axis=0)
@@ -152,11 +155,11 @@ def gradient_hessian_canonical(
     d[highest, rows] = 0.0
     others[highest, rows] = d.sum(axis=0)
     d[highest, rows] = 1.0
-    # H_k = exp(log eta_k + c), and exp(c) is their sum.
-    ratio = np.exp(log_d[y, rows] - log_eta[y, rows] - c) / total
+    # u = log(a_k H_k); and H_k is eta_k times the sum of them.
+    ratio = np.exp(log_d_over_h[y, rows] + log_weights.astype(raw.dtype)[y]) / total
     gradient = ratio * d
     gradient[y, rows] = -ratio * others[y, rows]
-    hessian = np.exp(log_d - c) * (others / total)
+    hessian = np.exp(log_d_over_h + target) * (others / total)
     return gradient.T, hessian.T
 
 
@@ -168,7 +171,7 @@ def row_loss_canonical(raw: Array, y: NDArray[np.intp], gamma: float, log_weight
         s = _multiclass.focal_log_odds(log_eta.T, gamma, log_weights)
         return _multiclass.row_loss(s, y, gamma, np.exp(log_weights))
     log_eta = _log_softmax(raw)
-    u, _ = link.solve(log_eta + log_weights.astype(raw.dtype)[:, None])
+    u = link.solve(log_eta + log_weights.astype(raw.dtype)[:, None])
     return np.asarray(np.exp(log_weights[y]) * link.loss(u[y, rows]))
 
 

@@ -454,12 +454,22 @@ def test_categories_are_known_by_value_after_early_stopping_too(rounds, names, t
         np.testing.assert_allclose(p, expected[:, 1], atol=1e-6)
 
 
-@pytest.mark.parametrize("names", ["abcd", ["Zürich", "Rome", "Ålesund", "東京"]])
-@pytest.mark.parametrize("previous", ["estimator", "stock", "booster", "file", "library's file"])
+CITIES = ["Zürich", "Rome", "Ålesund", "東京"]
+
+
+@pytest.mark.parametrize(
+    ("previous", "names"),
+    [
+        *[(previous, list("abcd")) for previous in ("estimator", "stock", "booster", "path")],
+        ("library's file", list("abcd")),
+        ("estimator", CITIES),
+        ("path", CITIES),
+    ],
+)
 def test_training_goes_on_with_categories_by_value(previous, names, tmp_path):
     rng = np.random.default_rng(0)
-    places = rng.choice(list(names), 2000)
-    X = pd.DataFrame({"c": pd.Categorical(places, list(names)), "x": rng.normal(size=2000)})
+    places = rng.choice(names, 2000)
+    X = pd.DataFrame({"c": pd.Categorical(places, names), "x": rng.normal(size=2000)})
     y = 2 * (places == names[1]) + X["x"] + rng.normal(size=2000) > 2.5
     before = FocalXGBClassifier(n_estimators=4).fit(X, y)
     if previous == "estimator":
@@ -470,32 +480,72 @@ def test_training_goes_on_with_categories_by_value(previous, names, tmp_path):
         given = before.get_booster()
     else:
         given = tmp_path / "model.json"
-        (before if previous == "file" else before.get_booster()).save_model(given)
+        (before if previous == "path" else before.get_booster()).save_model(given)
     more = FocalXGBClassifier(n_estimators=4).fit(X, y, xgb_model=given)
     expected = more.predict_proba(X)
-    first = before.predict_proba(X)
     if previous != "stock":
-        np.testing.assert_array_equal(more.predict_proba(X, iteration_range=(0, 4)), first)
-    turned = X.assign(c=X["c"].cat.reorder_categories(list(names)[::-1]))
+        first = more.predict_proba(X, iteration_range=(0, 4))
+        np.testing.assert_array_equal(first, before.predict_proba(X))
+    turned = X.assign(c=X["c"].cat.reorder_categories(names[::-1]))
     again = FocalXGBClassifier(n_estimators=4).fit(turned, y, xgb_model=given)
     np.testing.assert_array_equal(again.predict_proba(turned), expected)
     np.testing.assert_array_equal(again.predict_proba(X), expected)
 
 
-def test_training_does_not_go_on_with_categories_that_nobody_knows():
-    names = np.array(["Rome", "Oslo", "Zürich"])[np.arange(300) % 3]
-    X = pd.DataFrame({"c": pd.Categorical(names, ["Rome", "Oslo", "Zürich"])})
-    y = names == "Oslo"
+def test_training_does_not_go_on_with_columns_that_the_model_does_not_know():
+    X = pd.DataFrame({"c": pd.Categorical(np.array(CITIES)[np.arange(300) % 4]), "x": 1.0})
+    y = np.arange(300) % 4 == 1
     booster = FocalXGBClassifier(n_estimators=2).fit(X, y).get_booster()
-    known = names != "Zürich"
-    few = X[known].assign(c=lambda rows: rows["c"].cat.remove_unused_categories())
+    # Its last category could be any that begins so.
     with pytest.raises(ValueError, match=r"categories of column 'c' short.*Go on from the Focal"):
-        FocalXGBClassifier(n_estimators=2).fit(few, y[known], xgb_model=booster)
-    plain = FocalXGBClassifier(n_estimators=2).fit(few, y[known]).get_booster()
-    with pytest.raises(ValueError, match="Column 'c' held categories in training"):
-        FocalXGBClassifier().fit(few.assign(c=1), y[known], xgb_model=plain)
-    with pytest.raises(ValueError, match=r"category 'Zürich' in row 2, which training did not"):
-        FocalXGBClassifier().fit(X, y, xgb_model=plain)
+        FocalXGBClassifier().fit(X, y, xgb_model=booster)
+    ascii_only = X.assign(c=pd.Categorical(np.array(list("abcd"))[np.arange(300) % 4]))
+    booster = FocalXGBClassifier(n_estimators=2).fit(ascii_only, y).get_booster()
+    for changed, message in (
+        (ascii_only.assign(c=1), "Column 'c' held categories in training"),
+        (ascii_only.assign(x=ascii_only["c"]), "Column 'x' holds categories, but held numbers"),
+        (X, "category 'Zürich' in row 0, which training did not"),
+        (ascii_only[["x", "c"]], "with column 'c' in place 0, where X has 'x'"),
+        (ascii_only[["c"]], "was trained on 2 columns, but X has 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            FocalXGBClassifier().fit(changed, y, xgb_model=booster)
+
+
+@pytest.mark.parametrize("previous", ["estimator", "booster", "path"])
+def test_lightgbm_goes_on_with_categories_by_value(previous, tmp_path):
+    """Left to itself it hands the old trees the codes that the new frame has."""
+    rng = np.random.default_rng(0)
+    places = rng.choice(CITIES, 2000)
+    X = pd.DataFrame({"x": rng.normal(size=2000), "c": pd.Categorical(places, CITIES)})
+    X["d"] = pd.Categorical(rng.integers(0, 3, 2000))
+    y = 2 * (places == "Rome") + X["x"] + (X["d"] == 1) + rng.normal(size=2000) > 2.5
+    options = {"n_estimators": 6, "verbosity": -1}
+    before = FocalLGBMClassifier(**options).fit(X, y)
+    given = before if previous == "estimator" else before.booster_
+    if previous == "path":
+        given = tmp_path / "model.txt"
+        before.booster_.save_model(given)
+    first = before.predict_proba(X)
+    expected = FocalLGBMClassifier(**options).fit(X, y, init_model=given).predict_proba(X)
+    assert not np.array_equal(expected, first)
+    turned = X.assign(c=X["c"].cat.reorder_categories(CITIES[::-1]))
+    more = FocalLGBMClassifier(**options).fit(turned, y, init_model=given)
+    np.testing.assert_array_equal(more.predict_proba(turned, num_iteration=6), first)
+    np.testing.assert_array_equal(more.predict_proba(X), expected)
+    # One is gone, and another new.
+    rome = places == "Rome"
+    other = X[~rome].assign(c=np.where(places[~rome] == "Zürich", "Oslo", places[~rome]))
+    other["c"] = other["c"].astype("category")
+    more = FocalLGBMClassifier(**options).fit(other, y[~rome], init_model=given)
+    np.testing.assert_array_equal(more.predict_proba(X, num_iteration=6), first)
+    for changed, message in (
+        (X[["c", "x", "d"]], "with column 'x' in place 0, where X has 'c'"),
+        (X.assign(d=X["d"].astype(int)), "Column 'd' held categories|2 columns of categories"),
+        (X.assign(d=X["d"].astype(str).astype("category")), "were numbers in training"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            FocalLGBMClassifier(**options).fit(changed, y, init_model=given)
 
 
 def test_an_evaluation_set_may_list_categories_in_another_order():

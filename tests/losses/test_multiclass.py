@@ -142,6 +142,60 @@ def test_single_precision_is_as_exact_as_its_margins(gamma):
         np.testing.assert_allclose(single, double, rtol=2e-3, atol=1e-30)
 
 
+@pytest.mark.parametrize("gamma", [0.0, 0.1, 0.5, 2.0, 10.0])
+def test_huge_margins_have_the_slopes_of_their_limit(gamma):
+    """Two classes are out of the question, and the label is that of one of them."""
+    loss = FocalLoss(gamma, link="logit", n_classes=3)
+    for size in (1e3, 1e6):
+        raw = np.array([[0.0, -size, -size - 1.0], [0.0, -size, -size]])
+        gradient, _ = loss.gradient_hessian([1, 2], raw)
+        # D is what is left beside the first class, and gamma times less for the first itself.
+        share = np.exp([-1.0, 0.0])
+        rest = 1.0 / (1.0 + 1.0 / gamma) if gamma else 0.0
+        expected = rest / (1.0 + share)
+        np.testing.assert_allclose(gradient[0, 1], expected[0] - 1.0, rtol=1e-6)
+        np.testing.assert_allclose(gradient[1, 2], expected[1] - 1.0, rtol=1e-6)
+    single, _ = loss.gradient_hessian([1, 2], raw.astype(np.float32))
+    assert np.isfinite(single).all() and np.abs(single).max() <= 1.0
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_row_that_is_no_number_spoils_no_other(gamma, dtype):
+    _, raw, _ = sample(50)
+    y = np.arange(50) % N_CLASSES
+    loss = FocalLoss(gamma, link="logit", n_classes=N_CLASSES)
+    expected = loss.gradient_hessian(y, raw.astype(dtype))
+    raw = raw.astype(dtype)
+    raw[7, 1] = np.nan
+    for found, clean in zip(loss.gradient_hessian(y, raw), expected, strict=True):
+        assert np.isnan(found[7]).all()
+        np.testing.assert_allclose(np.delete(found, 7, 0), np.delete(clean, 7, 0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("gamma", [1e-309, 1e-20, 1e-13, 1e-11, 1e-6])
+@pytest.mark.parametrize("link", ["focal", "logit"])
+def test_a_vanishing_gamma_is_none(gamma, link):
+    y, raw, _ = sample()
+    some, none = (FocalLoss(g, link=link, n_classes=N_CLASSES) for g in (gamma, 0.0))
+    for found, expected in zip(
+        some.gradient_hessian(y, raw), none.gradient_hessian(y, raw), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("gamma", [0.25, 2.0, 16.0])
+@pytest.mark.parametrize("n_classes", [3, 7])
+def test_classes_that_are_alike(gamma, n_classes):
+    loss = FocalLoss(gamma, link="logit", n_classes=n_classes)
+    gradient, hessian = loss.gradient_hessian([0, 1], np.full((2, n_classes), -3.0))
+    share = 1.0 / n_classes
+    slope = (1 - share) ** gamma - gamma * (1 - share) ** (gamma - 1) * share * np.log(share)
+    np.testing.assert_allclose(gradient[0, 1] / gradient[0, 0], -share / (1 - share), rtol=1e-7)
+    np.testing.assert_allclose(hessian, hessian[0, 0], rtol=1e-7)
+    assert 0 < -gradient[0, 0] < slope
+
+
 @pytest.mark.parametrize("link", ["focal", "logit"])
 @pytest.mark.parametrize("gamma", GAMMAS)
 def test_posterior_and_links(gamma, link):
