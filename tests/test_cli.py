@@ -253,7 +253,7 @@ def test_numbers_among_categories_are_known_again(tmp_path):
 
 def test_codes_are_names_where_the_user_says_so(tmp_path):
     """Codes that tell the classes by no order, some with leading zeros, one of them a word."""
-    codes = [f"{code:03d}" for code in range(0, 240, 10)] + ["none"]
+    codes = [f"{code:03d}" for code in range(0, 230, 10)] + ["misc", "NA"]
     rng = np.random.default_rng(0)
     chosen = rng.integers(0, len(codes), 1500)
     data = pd.DataFrame({"code": np.array(codes)[chosen], "label": (chosen % 5 == 2).astype(int)})
@@ -267,14 +267,14 @@ def test_codes_are_names_where_the_user_says_so(tmp_path):
     schema = json.loads((tmp_path / "m" / "schema.json").read_text())
     assert schema["categories"]["code"] == sorted(codes)
     assert "--categorical code" in (tmp_path / "m" / "report.html").read_text(encoding="utf-8")
-    (tmp_path / "new.csv").write_text("id,code\n0017,020\n2,030\nx y,none\n,\n")
+    (tmp_path / "new.csv").write_text("id,code\n0017,020\n2,030\nNA,NA\n,\n")
     done = run("predict", "m", "new.csv", "--keep", "id", "--out", "s.csv", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    scores = pd.read_csv(tmp_path / "s.csv", dtype={"id": str})
+    scores = pd.read_csv(tmp_path / "s.csv", dtype=str, keep_default_na=False)
     assert scores.columns.tolist() == ["row", "id", "probability"]
-    assert scores["id"].tolist()[:3] == ["0017", "2", "x y"] and scores["id"].isna()[3]
-    high, low, *_ = scores["probability"]
-    assert high > low + 0.1
+    assert scores["id"].tolist() == ["0017", "2", "NA", ""]
+    high, low, named, missing = scores["probability"].astype(float)
+    assert high > low + 0.1 and named != missing
     monitored = run("monitor", "m", "data.csv", cwd=tmp_path)
     assert monitored.returncode == 0 and "code" in monitored.stdout, monitored.stderr
 
@@ -294,6 +294,21 @@ def test_whole_numbers_with_blanks_are_names_where_the_user_says_so(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     first, second = pd.read_csv(tmp_path / "s.csv")["probability"]
     assert first > second + 0.05
+    # The same rows as another writer has them.
+    data.assign(code=data["code"].astype(str)).to_csv(tmp_path / "decimals.csv", index=False)
+    done = run("monitor", "m", "decimals.csv", "--out", "drift.json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "large" not in done.stdout and "100.0%" not in done.stdout
+    # Whole numbers beyond float64, one of them missing.
+    ids = pd.array([12345678901234567, 12345678901234568, None], dtype="Int64")
+    pd.DataFrame({"code": [7, 8, 9], "x": 0.0, "id": ids}).to_parquet(tmp_path / "ids.parquet")
+    for name in ("ids.csv", "out.parquet"):
+        done = run("predict", "m", "ids.parquet", "--keep", "id", "--out", name, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+    kept = (tmp_path / "ids.csv").read_text().splitlines()
+    assert [line.split(",")[1] for line in kept[1:]] == [str(ids[0]), str(ids[1]), ""]
+    again = pd.read_parquet(tmp_path / "out.parquet", dtype_backend="pyarrow")["id"]
+    assert again[:2].tolist() == ids[:2].tolist() and again.isna()[2]
     for keep, message in (("z", "--keep names"), ("row", "'row' has the name of a column")):
         data.rename(columns={"label": "row"}).to_csv(tmp_path / "named.csv", index=False)
         done = run("predict", "m", "named.csv", "--keep", keep, "--out", "t.csv", cwd=tmp_path)

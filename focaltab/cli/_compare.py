@@ -77,7 +77,7 @@ def compare(
         models = list(dict.fromkeys(m.value for m in model)) if model else ["xgb", "lgbm"]
         candidates(models, loss or None, random_state)  # an unknown name shows before the reading
         named = tuple(categorical or ())
-        table = _read(data, text_columns=named, target=target)
+        table = _read(data, text_columns=named, names=named, target=target)
         X, y, labels, groups = _features(
             table, target, positive, group_column, time_column, tuple(drop or ()), named
         )

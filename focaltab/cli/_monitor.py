@@ -42,13 +42,14 @@ def monitor(
     with door_errors():
         from focaltab._new_file import check_new, written_whole
         from focaltab.workflow._monitor import monitor as compare
-        from focaltab.workflow._monitor import read_reference, text_columns
+        from focaltab.workflow._monitor import odd_names, read_reference, text_columns
         from focaltab.workflow._table import check_table_file
 
         if out_file is not None:
             check_new(out_file)
         check_table_file(data)
-        table = _read(data, text_columns=text_columns(read_reference(model_dir)))
+        reference = read_reference(model_dir)
+        table = _read(data, text_columns=text_columns(reference), names=odd_names(reference))
         report = compare(
             model_dir, table, target=target, threshold=threshold, random_state=random_state
         )

@@ -190,7 +190,8 @@ def train(
             )
         table: Any = data
         if not external_memory and dask is None:
-            table = _read(data[0], text_columns=config.categorical, target=target)
+            named = config.categorical
+            table = _read(data[0], text_columns=named, names=named, target=target)
         has_report = _train(table, config, out_dir, str(data[0]) if len(data) == 1 else None)
         out.print(
             f"Written to {escape(str(out_dir))}: the model, schema.json, metrics.json, "
@@ -313,38 +314,44 @@ def predict(
     """Score new rows; columns are matched by name."""
     with door_errors():
         from focaltab.workflow import load_model
-        from focaltab.workflow._table import check_new_file, check_table_file
+        from focaltab.workflow._table import check_new_file, check_table_file, read_kept
 
         check_new_file(out_file)
         check_table_file(data)
         model = load_model(model_dir)
-        kept = tuple(keep or ())
-        # What is not read as a number comes out as it went in.
-        as_written = {*model.text_columns, *kept} - set(model.number_columns)
-        _predict(model, _read(data, text_columns=as_written), out_file, kept)
+        table = _read(data, text_columns=model.text_columns, names=model.odd_names)
+        columns = list(dict.fromkeys(keep or ()))
+        check_kept(columns, table)
+        _predict(model, table, out_file, read_kept(data, columns) if columns else None)
         out.print(f"Written to {escape(str(out_file))}", soft_wrap=True)
 
 
-def _predict(
-    model: TableClassifier, table: Any, out_file: Path, keep: tuple[str, ...] = ()
-) -> None:
-    import pandas as pd
-
-    from focaltab.workflow import UserError, write_table
+def check_kept(columns: list[str], table: Any) -> None:
+    """Refuse to keep a column that is not there, or that has the name of one of the scores'."""
+    from focaltab.workflow import UserError
     from focaltab.workflow._config import check_named
 
-    check_named(table.columns, keep=keep)
-    taken = [name for name in keep if name in ("row", "probability")]
+    check_named(table.columns, keep=columns)
+    taken = [name for name in columns if name in ("row", "probability")]
     if taken:
         raise UserError(f"--keep {taken[0]!r} has the name of a column of the scores: rename it.")
+
+
+def _predict(model: TableClassifier, table: Any, out_file: Path, kept: Any = None) -> None:
+    """Write scores, with the columns of `kept` beside them."""
+    import pandas as pd
+
+    from focaltab.workflow import write_table
+
     probability, unknown = model.score_rows(table)
     for name, count in unknown.items():
         err.print(
             f"[yellow]Warning:[/] column {escape(name)}: {count} values unknown from training are "
             "taken as missing."
         )
-    kept = {name: table[name].to_numpy() for name in keep}
-    scores = pd.DataFrame({"row": range(len(table)), **kept, "probability": probability})
+    scores = pd.DataFrame({"row": range(len(table)), "probability": probability})
+    if kept is not None:
+        scores = pd.concat([scores[["row"]], kept, scores[["probability"]]], axis=1)
     write_table(scores, out_file)
     out.print(
         f"Scored {len(table):,} rows: mean probability of label {escape(model.pos_label)} is "

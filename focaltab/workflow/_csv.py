@@ -11,13 +11,33 @@ import pandas as pd
 
 from focaltab.workflow._errors import ReadingNote, UserError
 
+# What pandas.read_csv takes for a missing value, but for a blank.
+MISSING = frozenset({
+    "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
+    "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
+})  # fmt: skip
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _NUMBER = r"[+-]?(?:\d+(?:,\d*)?|,\d+)(?:[eE][+-]?\d+)?"
 # In a file separated by commas, 1,234 is as likely a thousand; 0,234 and 12,5 are not.
 _THOUSANDS = r"[+-]?[1-9]\d{0,2}(?:,\d{3})*"
 
 
-def read_csv(path: Path, text_columns: Collection[str], target: str | None) -> pd.DataFrame:
+def read_written(path: Path, columns: Collection[str]) -> pd.DataFrame:
+    """Columns of a CSV as they are written: text, in which NA is a word and a blank is ""."""
+    table = pd.read_csv(
+        path,
+        sep=_separator(path),
+        usecols=lambda name: name in columns,
+        index_col=False,
+        dtype=str,
+        keep_default_na=False,
+    )
+    return table[list(columns)]
+
+
+def read_csv(
+    path: Path, text_columns: Collection[str], names: Collection[str], target: str | None
+) -> pd.DataFrame:
     """Read a CSV whose separator is a comma, semicolon, tab or bar.
 
     Columns of decimal commas become numbers. Both that and another separator than the comma are
@@ -28,6 +48,8 @@ def read_csv(path: Path, text_columns: Collection[str], target: str | None) -> p
     path : Path
     text_columns : collection of str
         Columns to keep as they are written.
+    names : collection of str
+        Those of them in which words that otherwise mean a missing value, such as NA, are names.
     target : str or None
         A column in which words that otherwise mean a missing value, such as NA and None, may be
         one of two labels.
@@ -42,7 +64,10 @@ def read_csv(path: Path, text_columns: Collection[str], target: str | None) -> p
         separator = _separator(path)
         table = _read(path, separator, text_columns)
         if target in table.columns and table[target].isna().any():
-            table[target] = _labels(path, separator, str(target), table[target])
+            table[target] = _labels(path, str(target), table[target])
+        present = [name for name in names if name in table.columns]
+        for name, column in read_written(path, present).items() if present else ():
+            table[name] = column.where(column != "")
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path} is not UTF-8 text ({error.reason}, byte 0x{error.object[error.start]:02x}): "
@@ -97,16 +122,10 @@ def _read(path: Path, separator: str, text_columns: Collection[str]) -> pd.DataF
             ) from None
 
 
-def _labels(path: Path, separator: str, target: str, column: pd.Series) -> pd.Series:
+def _labels(path: Path, target: str, column: pd.Series) -> pd.Series:
     """The target as text if that makes two labels, of which one reads as missing elsewhere."""
-    written = pd.read_csv(
-        path,
-        sep=separator,
-        usecols=[target],
-        dtype=str,
-        keep_default_na=False,
-        na_values=[""],
-    )[target]
+    written = read_written(path, [target])[target]
+    written = written.where(written != "")
     return written if written.nunique() == 2 else column
 
 

@@ -150,12 +150,10 @@ class Schema:
 
 
 def _names(column: pd.Series) -> pd.Categorical:
-    """Values as text; whole numbers have no decimals, though a float column has blanks."""
+    """Values as text; whole numbers have no decimals, which a column with blanks adds to them."""
     codes, values = pd.factorize(column)
-    texts = [*map(str, values)]
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        texts = [*map(plain_number, texts)]
-    # Two numbers of one text there cannot be, but a number and a text in a column of objects.
+    texts = [plain_number(str(value)) for value in values]
+    # 7 and 7.0 are one name, where a column has both.
     place, known = pd.factorize(np.asarray(texts, dtype=object), sort=True)
     return pd.Categorical.from_codes(np.append(place, -1)[codes], categories=pd.Index(known))
 

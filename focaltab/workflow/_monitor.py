@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from focaltab.monitoring import DriftReport, Reference, compare_rows
 from focaltab.persistence import Manifest, read_manifest
 from focaltab.persistence._load import opened
+from focaltab.workflow._csv import MISSING
 from focaltab.workflow._errors import UserError
+from focaltab.workflow._table_classifier import TableClassifier
 from focaltab.workflow._target import text_of
 
 
@@ -42,6 +44,12 @@ def _reference_in(path: str | Path, manifest: Manifest) -> Reference:
 def text_columns(reference: Reference) -> list[str]:
     """Columns to read as text, since their values are names: 7 is no other than "7"."""
     return [column.name for column in reference.columns if column.kind in ("category", "text")]
+
+
+def odd_names(reference: Reference) -> list[str]:
+    """Columns among whose names are words that else mean a missing value, such as NA."""
+    columns = {column.name: {text for text, _ in column.values} for column in reference.columns}
+    return [name for name, known in columns.items() if not MISSING.isdisjoint(known)]
 
 
 def monitor(
@@ -101,6 +109,10 @@ def monitor(
             if manifest.feature_names
             else table[names].to_numpy()
         )
+        if isinstance(found.model, TableClassifier):
+            # Names as the reference has them: 7 for 7.0.
+            named = found.model.schema.as_named(table)
+            table = table.assign(**{str(name): named[name] for name in named})
         score = None
         if manifest.positive is not None:
             column = manifest.classes.index(manifest.positive)

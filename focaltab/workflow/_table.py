@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from focaltab._new_file import part_of
-from focaltab.workflow._csv import check_unique, is_number, read_csv
+from focaltab.workflow._csv import check_unique, is_number, read_csv, read_written
 from focaltab.workflow._errors import UserError
 from focaltab.workflow._features import FEW_VALUES
 
@@ -19,7 +19,11 @@ _CSV = {".csv", ".gz", ".txt"}
 
 
 def read_table(
-    path: str | Path, *, text_columns: Collection[str] = (), target: str | None = None
+    path: str | Path,
+    *,
+    text_columns: Collection[str] = (),
+    names: Collection[str] = (),
+    target: str | None = None,
 ) -> pd.DataFrame:
     """Read a CSV or Parquet file, chosen by its ending.
 
@@ -29,6 +33,10 @@ def read_table(
     text_columns : collection of str, default=()
         Columns of a CSV whose values are names, which are kept as they are written even if all of
         them look like numbers; one that is not there is passed over.
+    names : collection of str, default=()
+        Those of them in which NA, None and the like are names too, and a blank alone is missing.
+    target : str, default=None
+        Where one of two labels may be such a word.
 
     Returns
     -------
@@ -50,7 +58,7 @@ def read_table(
         if path.suffix.lower() in _PARQUET:
             table = _plain_index(pd.read_parquet(path))
         else:
-            table = read_csv(path, text_columns, target)
+            table = read_csv(path, text_columns, names, target)
     except UserError:
         raise
     except Exception as error:
@@ -60,6 +68,15 @@ def read_table(
         raise UserError(f"{path} has no rows.")
     check_unique([str(name) for name in table.columns])
     return plain_types(table)
+
+
+def read_kept(path: Path, columns: Collection[str]) -> pd.DataFrame:
+    """Columns of a table as its file has them: text of a CSV, types of Parquet."""
+    if path.suffix.lower() in _PARQUET:
+        # pandas' own types would make floats of whole numbers with a gap.
+        kept = _plain_index(pd.read_parquet(path, columns=list(columns), dtype_backend="pyarrow"))
+        return kept[list(columns)]
+    return read_written(path, columns)
 
 
 def check_table_file(path: Path) -> None:

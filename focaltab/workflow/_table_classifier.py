@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 
 from focaltab._inputs import Classes
+from focaltab.workflow._csv import MISSING
 from focaltab.workflow._errors import UserError
 from focaltab.workflow._features import Schema
 
@@ -102,9 +103,9 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return [name for name, kind in self.schema.kinds.items() if kind == "category"]
 
     @property
-    def number_columns(self) -> list[str]:
-        """Columns whose values are numbers."""
-        return [name for name, kind in self.schema.kinds.items() if kind == "number"]
+    def odd_names(self) -> list[str]:
+        """Columns among whose names are words that else mean a missing value, such as NA."""
+        return [n for n, known in self.schema.categories.items() if not MISSING.isdisjoint(known)]
 
     def features_of(self, table: pd.DataFrame) -> pd.DataFrame:
         """What the estimator is given: one feature for each column that is read, in their order."""
