@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,19 @@ def run(*arguments, cwd):
         text=True,
         timeout=300,
     )
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A command in this process, which has its libraries loaded, run in the test's folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run_here(*arguments):
+        done = CliRunner().invoke(app, [*map(str, arguments)])
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return SimpleNamespace(returncode=done.exit_code, stdout=done.stdout, stderr=done.stderr)
+
+    return run_here
 
 
 @pytest.fixture(scope="module")
@@ -95,10 +109,10 @@ def test_each_bar_shows_the_time_of_its_own_fit(tmp_path, monkeypatch):
     assert all(line.split()[-1] == "0:00:00" for line in bars)
 
 
-def test_a_fit_whose_first_round_is_its_best_is_warned_of(tmp_path):
+def test_a_fit_whose_first_round_is_its_best_is_warned_of(tmp_path, here):
     table(x=np.tile([0, 0, 0, 1], 50)).to_csv(tmp_path / "data.csv", index=False)
     arguments = ["--target", "label", "--n-estimators", 30]
-    done = run("train", "data.csv", *arguments, "--out", "m", cwd=tmp_path)
+    done = here("train", "data.csv", *arguments, "--out", "m")
     assert done.returncode == 0, done.stderr
     rounds = json.loads((tmp_path / "m" / "metrics.json").read_text())["rounds"]
     assert rounds == {"unit": "round", "most": 30, "focal": 1, "cross_entropy": 1}
@@ -141,16 +155,14 @@ def test_demo(tmp_path):
 
 
 @pytest.mark.parametrize("labels", [["no", "yes"], [True, False], [1, 2]])
-def test_labels_of_any_type_say_which_is_positive(tmp_path, labels):
+def test_labels_of_any_type_say_which_is_positive(tmp_path, here, labels):
     rng = np.random.default_rng(0)
     positive = rng.random(600) < 0.2
     table = pd.DataFrame({"x": rng.normal(size=600) + positive})
     yes, no = (labels[1], labels[0]) if labels[0] is not True else (True, False)
     table["label"] = np.where(positive, yes, no)
     table.to_csv(tmp_path / "data.csv", index=False)
-    done = run(
-        "train", "data.csv", "--target", "label", "--n-estimators", 5, "--out", "m", cwd=tmp_path
-    )
+    done = here("train", "data.csv", "--target", "label", "--n-estimators", 5, "--out", "m")
     assert done.returncode == 0, done.stderr
     assert f"Positive label: {yes}" in done.stdout
 
@@ -221,37 +233,33 @@ def test_bad_files(folder):
     assert not (folder / "m").exists()
 
 
-def test_predict_names_missing_columns(tmp_path):
+def test_predict_names_missing_columns(tmp_path, here):
     table().to_csv(tmp_path / "data.csv", index=False)
-    done = run(
-        "train", "data.csv", "--target", "label", "--n-estimators", 3, "--out", "m", cwd=tmp_path
-    )
+    done = here("train", "data.csv", "--target", "label", "--n-estimators", 3, "--out", "m")
     assert done.returncode == 0, done.stderr
     table().rename(columns={"x": "z"}).to_csv(tmp_path / "new.csv", index=False)
-    done = run("predict", "m", "new.csv", "--out", "s.csv", cwd=tmp_path)
+    done = here("predict", "m", "new.csv", "--out", "s.csv")
     assert done.returncode == 2
     assert "x" in done.stderr and not (tmp_path / "s.csv").exists()
 
 
-def test_numbers_among_categories_are_known_again(tmp_path):
+def test_numbers_among_categories_are_known_again(tmp_path, here):
     grades = ["a", "b", "c", "7", "8"] * 40
     table(grade=grades, label=[0, 0, 0, 1, 0] * 40).to_csv(tmp_path / "data.csv", index=False)
-    done = run(
-        "train", "data.csv", "--target", "label", "--n-estimators", 20, "--out", "m", cwd=tmp_path
-    )
+    done = here("train", "data.csv", "--target", "label", "--n-estimators", 20, "--out", "m")
     assert done.returncode == 0, done.stderr
     (tmp_path / "new.csv").write_text("grade,x\n7,0\n,0\n7,0\n8,0\n")
-    done = run("predict", "m", "new.csv", "--out", "s.csv", cwd=tmp_path)
+    done = here("predict", "m", "new.csv", "--out", "s.csv")
     assert (done.returncode, done.stderr) == (0, "")
     probability = pd.read_csv(tmp_path / "s.csv")["probability"]
     assert probability[0] == probability[2] > probability[3] + 0.05
     pd.DataFrame({"grade": [7.0, np.nan, 7.0, 8.0], "x": 0}).to_parquet(tmp_path / "new.parquet")
-    done = run("predict", "m", "new.parquet", "--out", "p.csv", cwd=tmp_path)
+    done = here("predict", "m", "new.parquet", "--out", "p.csv")
     assert (done.returncode, done.stderr) == (0, "")
     pd.testing.assert_series_equal(pd.read_csv(tmp_path / "p.csv")["probability"], probability)
 
 
-def test_codes_are_names_where_the_user_says_so(tmp_path):
+def test_codes_are_names_where_the_user_says_so(tmp_path, here):
     """Codes that tell the classes by no order, some with leading zeros, one of them a word."""
     codes = [f"{code:03d}" for code in range(0, 230, 10)] + ["misc", "NA"]
     rng = np.random.default_rng(0)
@@ -259,51 +267,51 @@ def test_codes_are_names_where_the_user_says_so(tmp_path):
     data = pd.DataFrame({"code": np.array(codes)[chosen], "label": (chosen % 5 == 2).astype(int)})
     data.to_csv(tmp_path / "data.csv", index=False)
     arguments = ["data.csv", "--target", "label", "--n-estimators", 20, "--out", "m"]
-    done = run("train", *arguments, cwd=tmp_path)
+    done = here("train", *arguments)
     assert done.returncode == 2
     assert "say with --categorical that its values are names" in done.stderr
-    done = run("train", *arguments, "--categorical", "code", cwd=tmp_path)
+    done = here("train", *arguments, "--categorical", "code")
     assert done.returncode == 0, done.stderr
     schema = json.loads((tmp_path / "m" / "schema.json").read_text())
     assert schema["categories"]["code"] == sorted(codes)
     assert "--categorical code" in (tmp_path / "m" / "report.html").read_text(encoding="utf-8")
     (tmp_path / "new.csv").write_text("id,code\n0017,020\n2,030\nNA,NA\n,\n")
-    done = run("predict", "m", "new.csv", "--keep", "id", "--out", "s.csv", cwd=tmp_path)
+    done = here("predict", "m", "new.csv", "--keep", "id", "--out", "s.csv")
     assert (done.returncode, done.stderr) == (0, "")
     scores = pd.read_csv(tmp_path / "s.csv", dtype=str, keep_default_na=False)
     assert scores.columns.tolist() == ["row", "id", "probability"]
     assert scores["id"].tolist() == ["0017", "2", "NA", ""]
     high, low, named, missing = scores["probability"].astype(float)
     assert high > low + 0.1 and named != missing
-    monitored = run("monitor", "m", "data.csv", cwd=tmp_path)
+    monitored = here("monitor", "m", "data.csv")
     assert monitored.returncode == 0 and "code" in monitored.stdout, monitored.stderr
 
 
-def test_whole_numbers_with_blanks_are_names_where_the_user_says_so(tmp_path):
+def test_whole_numbers_with_blanks_are_names_where_the_user_says_so(tmp_path, here):
     """A blank makes pandas read 7 as 7.0; both are the name 7."""
     codes = [7, 8, 9, None] * 50
     data = table(code=codes, label=[1, 0, 0, 0] * 50)
     data.to_parquet(tmp_path / "data.parquet")
     arguments = ["--target", "label", "--n-estimators", 5, "--categorical", "code", "--out", "m"]
-    done = run("train", "data.parquet", *arguments, cwd=tmp_path)
+    done = here("train", "data.parquet", *arguments)
     assert done.returncode == 0, done.stderr
     schema = json.loads((tmp_path / "m" / "schema.json").read_text())
     assert schema["categories"] == {"code": ["7", "8", "9"]}
     pd.DataFrame({"code": [7, 8], "x": [0, 0]}).to_csv(tmp_path / "new.csv", index=False)
-    done = run("predict", "m", "new.csv", "--keep", "x", "--out", "s.csv", cwd=tmp_path)
+    done = here("predict", "m", "new.csv", "--keep", "x", "--out", "s.csv")
     assert (done.returncode, done.stderr) == (0, "")
     first, second = pd.read_csv(tmp_path / "s.csv")["probability"]
     assert first > second + 0.05
     # The same rows as another writer has them.
     data.assign(code=data["code"].astype(str)).to_csv(tmp_path / "decimals.csv", index=False)
-    done = run("monitor", "m", "decimals.csv", "--out", "drift.json", cwd=tmp_path)
+    done = here("monitor", "m", "decimals.csv", "--out", "drift.json")
     assert done.returncode == 0, done.stderr
     assert "large" not in done.stdout and "100.0%" not in done.stdout
     # Whole numbers beyond float64, one of them missing.
     ids = pd.array([12345678901234567, 12345678901234568, None], dtype="Int64")
     pd.DataFrame({"code": [7, 8, 9], "x": 0.0, "id": ids}).to_parquet(tmp_path / "ids.parquet")
     for name in ("ids.csv", "out.parquet"):
-        done = run("predict", "m", "ids.parquet", "--keep", "id", "--out", name, cwd=tmp_path)
+        done = here("predict", "m", "ids.parquet", "--keep", "id", "--out", name)
         assert (done.returncode, done.stderr) == (0, "")
     kept = (tmp_path / "ids.csv").read_text().splitlines()
     assert [line.split(",")[1] for line in kept[1:]] == [str(ids[0]), str(ids[1]), ""]
@@ -311,10 +319,10 @@ def test_whole_numbers_with_blanks_are_names_where_the_user_says_so(tmp_path):
     assert again[:2].tolist() == ids[:2].tolist() and again.isna()[2]
     for keep, message in (("z", "--keep names"), ("row", "'row' has the name of a column")):
         data.rename(columns={"label": "row"}).to_csv(tmp_path / "named.csv", index=False)
-        done = run("predict", "m", "named.csv", "--keep", keep, "--out", "t.csv", cwd=tmp_path)
+        done = here("predict", "m", "named.csv", "--keep", keep, "--out", "t.csv")
         assert (done.returncode, "Traceback" in done.stderr) == (2, False)
         assert message in done.stderr
-    done = run("train", "data.parquet", "--external-memory", *arguments[:-1], "n", cwd=tmp_path)
+    done = here("train", "data.parquet", "--external-memory", *arguments[:-1], "n")
     assert done.returncode == 2 and "store column 'code' as text" in done.stderr
 
 
@@ -353,19 +361,19 @@ def test_the_printed_table_has_the_interval_and_no_skill(folder):
     assert f"{focal['prevalence']:.5f}" in done.stdout.split("Held-out figures")[1]
 
 
-def test_a_file_of_another_locale_is_read_and_predicted_alike(tmp_path):
+def test_a_file_of_another_locale_is_read_and_predicted_alike(tmp_path, here):
     data = table(label=np.where(np.arange(200) % 4, "None", "fraud"))
     data.to_csv(tmp_path / "dots.csv", index=False)
     data.to_csv(tmp_path / "commas.csv", index=False, sep=";", decimal=",")
     probability = []
     for name in ("dots", "commas"):
         arguments = [f"{name}.csv", "--target", "label", "--n-estimators", 5, "--out", name]
-        done = run("train", *arguments, cwd=tmp_path)
+        done = here("train", *arguments)
         assert done.returncode == 0, done.stderr
         assert "Positive label: fraud" in done.stdout
         assert ("Note: Decimal commas" in done.stderr) == (name == "commas")
         assert ("separated by semicolons" in done.stderr) == (name == "commas")
-        done = run("predict", name, f"{name}.csv", "--out", f"{name}_s.csv", cwd=tmp_path)
+        done = here("predict", name, f"{name}.csv", "--out", f"{name}_s.csv")
         assert (done.returncode, "Note: Decimal" in done.stderr) == (0, name == "commas")
         probability.append(pd.read_csv(tmp_path / f"{name}_s.csv")["probability"])
     pd.testing.assert_series_equal(*probability)
@@ -376,22 +384,22 @@ def test_options_are_checked_before_the_data_are_read(tmp_path):
     assert done.returncode == 2 and "gamma" in done.stderr
 
 
-def test_a_column_with_stray_words_can_be_dropped_as_advised(tmp_path):
+def test_a_column_with_stray_words_can_be_dropped_as_advised(tmp_path, here):
     table(odd=[*map(str, range(199)), "oops"]).to_csv(tmp_path / "data.csv", index=False)
     arguments = ["train", "data.csv", "--target", "label", "--n-estimators", 3, "--out", "m"]
-    done = run(*arguments, cwd=tmp_path)
+    done = here(*arguments)
     assert done.returncode == 2 and "--drop" in done.stderr
-    done = run(*arguments, "--drop", "odd", cwd=tmp_path)
+    done = here(*arguments, "--drop", "odd")
     assert done.returncode == 0, done.stderr
     # Neither the target nor a column that the model does not use is needed or looked at.
     new = table(odd=np.inf, extra=["1", "2", "oops", "4"] * 50).drop(columns="label")
     new.to_csv(tmp_path / "new.csv", index=False)
-    done = run("predict", "m", "new.csv", "--out", "scores.parquet", cwd=tmp_path)
+    done = here("predict", "m", "new.csv", "--out", "scores.parquet")
     assert done.returncode == 0, done.stderr
     assert len(pd.read_parquet(tmp_path / "scores.parquet")) == 200
 
 
-def test_predict_refuses_what_it_cannot_do(folder, tmp_path):
+def test_predict_refuses_what_it_cannot_do(folder, tmp_path, here):
     (tmp_path / "there.csv").write_text("kept")
     data = folder / "pay.parquet"
     for arguments, message in [
@@ -401,7 +409,7 @@ def test_predict_refuses_what_it_cannot_do(folder, tmp_path):
         (["nowhere", data, "--out", "s.xlsx"], "ending must be"),
         (["nowhere", data, "--out", "no/s.csv"], "There is no folder"),
     ]:
-        done = run("predict", *arguments, cwd=tmp_path)
+        done = here("predict", *arguments)
         assert (done.returncode, "Traceback" in done.stderr) == (2, False)
         assert message in done.stderr
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("there.csv", "kept")]
@@ -427,19 +435,19 @@ def test_version():
     assert (done.exit_code, done.stdout) == (0, f"focaltab {__version__}\n")
 
 
-def test_whole_numbers_that_hardly_repeat_are_asked_about(tmp_path):
+def test_whole_numbers_that_hardly_repeat_are_asked_about(tmp_path, here):
     data = table(
         **{"the id": range(200), "cents": [5, *range(100)] + [7] * 99, "few": [1, 2] * 100}
     )
     data.to_csv(tmp_path / "data.csv", index=False)
     arguments = ["data.csv", "--target", "label", "--n-estimators", 2, "--out"]
-    done = run("train", *arguments, "m", cwd=tmp_path)
+    done = here("train", *arguments, "m")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("hardly repeat") == 1
     assert "Column the id is used" in done.stdout and "with --drop 'the id'" in done.stdout
     page = (tmp_path / "m" / "report.html").read_text(encoding="utf-8")
     assert "<td>doubtful: the id</td>" in page
-    done = run("train", *arguments, "m2", "--drop", "the id", cwd=tmp_path)
+    done = here("train", *arguments, "m2", "--drop", "the id")
     assert "hardly repeat" not in done.stdout
 
 
