@@ -89,7 +89,7 @@ def columns_to_continue(model: Any, X: Any) -> tuple[dict[Any, pd.Index], frozen
         "them whole."
     )
     known = {name: own for name, own in category_lists(model, {}, remedy) if own is not None}
-    plain = frozenset(n for n, kind in zip(names or (), types or (), strict=True) if kind != "c")
+    plain = frozenset(n for n, kind in zip(names or (), types or (), strict=False) if kind != "c")
     return {name: known[str(name)] for name in X.dtypes.index if str(name) in known}, plain
 
 
