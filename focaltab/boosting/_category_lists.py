@@ -25,7 +25,7 @@ def category_lists(
 
     Parameters
     ----------
-    model : fitted XGBClassifier, Booster or path of a model file
+    model : fitted XGBClassifier or Booster
         Of a `FocalXGBClassifier` and its files those that it kept itself; else the library's own.
     seen : mapping of column names
         Values that a column had or has, of which some may be lacking.
@@ -80,6 +80,8 @@ def columns_to_continue(model: Any, X: Any) -> tuple[dict[Any, pd.Index], frozen
     """
     if model is None:
         return {}, frozenset()
+    if isinstance(model, str | os.PathLike):
+        model = Booster(model_file=model)
     booster = _booster(model)
     names, types = booster.feature_names, booster.feature_types
     if names is not None:
@@ -94,8 +96,6 @@ def columns_to_continue(model: Any, X: Any) -> tuple[dict[Any, pd.Index], frozen
 
 
 def _booster(model: Any) -> Booster:
-    if isinstance(model, str | os.PathLike):
-        return Booster(model_file=model)
     return model.get_booster() if hasattr(model, "get_booster") else model
 
 

@@ -31,9 +31,7 @@ class CrossEntropyLink:
 
     def solve(self, target: Array) -> Array:
         """As `FocalLink.solve`."""
-        highest = target.max(axis=0)
-        c = -highest - np.log(np.exp(target - highest).sum(axis=0))
-        return target + c
+        return _log_softmax(target)
 
     def log_d_over_h(self, u: Array) -> Array:
         """As `FocalLink.log_d_over_h`."""
@@ -142,8 +140,8 @@ def gradient_hessian_canonical(
     if link is None:
         return _multiclass.gradient_hessian_canonical(raw, y, gamma, log_weights)
     rows = np.arange(y.size)
-    log_eta = _log_softmax(raw)
-    target = log_eta + log_weights.astype(raw.dtype)[:, None]
+    log_weights = log_weights.astype(raw.dtype)
+    target = _log_softmax(np.ascontiguousarray(raw.T)) + log_weights[:, None]
     u = link.solve(target)
     log_d_over_h = link.log_d_over_h(u)
     log_d = log_d_over_h + u
@@ -156,7 +154,7 @@ def gradient_hessian_canonical(
     others[highest, rows] = d.sum(axis=0)
     d[highest, rows] = 1.0
     # u = log(a_k H_k); and H_k is eta_k times the sum of them.
-    ratio = np.exp(log_d_over_h[y, rows] + log_weights.astype(raw.dtype)[y]) / total
+    ratio = np.exp(log_d_over_h[y, rows] + log_weights[y]) / total
     gradient = ratio * d
     gradient[y, rows] = -ratio * others[y, rows]
     hessian = np.exp(log_d_over_h + target) * (others / total)
@@ -165,18 +163,17 @@ def gradient_hessian_canonical(
 
 def row_loss_canonical(raw: Array, y: NDArray[np.intp], gamma: float, log_weights: Array) -> Array:
     """Loss of each row at true log-probabilities: exact in float64, by tables in float32."""
-    link, rows = _link(gamma, raw.dtype), np.arange(y.size)
+    link = _link(gamma, raw.dtype)
+    by_class = np.ascontiguousarray(raw.T)
     if raw.dtype == np.float64 or not isinstance(link, FocalLink):
-        log_eta = _log_softmax(raw.astype(np.float64))
+        log_eta = _log_softmax(by_class.astype(np.float64))
         s = _multiclass.focal_log_odds(log_eta.T, gamma, log_weights)
         return _multiclass.row_loss(s, y, gamma, np.exp(log_weights))
-    log_eta = _log_softmax(raw)
-    u = link.solve(log_eta + log_weights.astype(raw.dtype)[:, None])
-    return np.asarray(np.exp(log_weights[y]) * link.loss(u[y, rows]))
+    u = link.solve(_log_softmax(by_class) + log_weights.astype(raw.dtype)[:, None])
+    return np.asarray(np.exp(log_weights[y]) * link.loss(u[y, np.arange(y.size)]))
 
 
-def _log_softmax(raw: Array) -> Array:
-    """Log-probabilities with a row for each class."""
-    by_class = np.ascontiguousarray(raw.T)
-    by_class = by_class - by_class.max(axis=0)
-    return np.asarray(by_class - np.log(np.exp(by_class).sum(axis=0)))
+def _log_softmax(by_class: Array) -> Array:
+    """Log-probabilities from margins with a row for each class."""
+    below = by_class - by_class.max(axis=0)
+    return np.asarray(below - np.log(np.exp(below).sum(axis=0)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -22,11 +22,18 @@ _NUMBER = r"[+-]?(?:\d+(?:,\d*)?|,\d+)(?:[eE][+-]?\d+)?"
 _THOUSANDS = r"[+-]?[1-9]\d{0,2}(?:,\d{3})*"
 
 
-def read_written(path: Path, columns: Collection[str]) -> pd.DataFrame:
+def with_odd_names(known: Mapping[str, Iterable[str]]) -> list[str]:
+    """Columns among whose known names are words that else mean a missing value."""
+    return [name for name, values in known.items() if not MISSING.isdisjoint(values)]
+
+
+def read_written(
+    path: Path, columns: Collection[str], separator: str | None = None
+) -> pd.DataFrame:
     """Columns of a CSV as they are written: text, in which NA is a word and a blank is ""."""
     table = pd.read_csv(
         path,
-        sep=_separator(path),
+        sep=separator or _separator(path),
         usecols=lambda name: name in columns,
         index_col=False,
         dtype=str,
@@ -64,10 +71,11 @@ def read_csv(
         separator = _separator(path)
         table = _read(path, separator, text_columns)
         if target in table.columns and table[target].isna().any():
-            table[target] = _labels(path, str(target), table[target])
+            table[target] = _labels(path, separator, str(target), table[target])
         present = [name for name in names if name in table.columns]
-        for name, column in read_written(path, present).items() if present else ():
-            table[name] = column.where(column != "")
+        if present:
+            written = read_written(path, present, separator)
+            table[present] = written.where(written != "")
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path} is not UTF-8 text ({error.reason}, byte 0x{error.object[error.start]:02x}): "
@@ -122,9 +130,9 @@ def _read(path: Path, separator: str, text_columns: Collection[str]) -> pd.DataF
             ) from None
 
 
-def _labels(path: Path, target: str, column: pd.Series) -> pd.Series:
+def _labels(path: Path, separator: str, target: str, column: pd.Series) -> pd.Series:
     """The target as text if that makes two labels, of which one reads as missing elsewhere."""
-    written = read_written(path, [target])[target]
+    written = read_written(path, [target], separator)[target]
     written = written.where(written != "")
     return written if written.nunique() == 2 else column
 

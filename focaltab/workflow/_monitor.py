@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from focaltab.monitoring import DriftReport, Reference, compare_rows
 from focaltab.persistence import Manifest, read_manifest
 from focaltab.persistence._load import opened
-from focaltab.workflow._csv import MISSING
+from focaltab.workflow._csv import with_odd_names
 from focaltab.workflow._errors import UserError
 from focaltab.workflow._table_classifier import TableClassifier
 from focaltab.workflow._target import text_of
@@ -48,8 +48,7 @@ def text_columns(reference: Reference) -> list[str]:
 
 def odd_names(reference: Reference) -> list[str]:
     """Columns among whose names are words that else mean a missing value, such as NA."""
-    columns = {column.name: {text for text, _ in column.values} for column in reference.columns}
-    return [name for name, known in columns.items() if not MISSING.isdisjoint(known)]
+    return with_odd_names({c.name: [text for text, _ in c.values] for c in reference.columns})
 
 
 def monitor(

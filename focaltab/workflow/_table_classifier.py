@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 
 from focaltab._inputs import Classes
-from focaltab.workflow._csv import MISSING
+from focaltab.workflow._csv import with_odd_names
 from focaltab.workflow._errors import UserError
 from focaltab.workflow._features import Schema
 
@@ -105,7 +105,7 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     @property
     def odd_names(self) -> list[str]:
         """Columns among whose names are words that else mean a missing value, such as NA."""
-        return [n for n, known in self.schema.categories.items() if not MISSING.isdisjoint(known)]
+        return with_odd_names(self.schema.categories)
 
     def features_of(self, table: pd.DataFrame) -> pd.DataFrame:
         """What the estimator is given: one feature for each column that is read, in their order."""
