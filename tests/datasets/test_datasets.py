@@ -66,12 +66,19 @@ def test_bad_arguments(arguments, message):
         simulate_fraud(**arguments)
 
 
-@pytest.mark.parametrize("name, n_positive", [("abalone19", 32), ("yeast4", 51)])
+@pytest.mark.parametrize(
+    "name, n_positive",
+    [("abalone19", 32), ("yeast4", 51), pytest.param("hypothyroid", 151, id="text columns")],
+)
 def test_real_tables(name, n_positive):
     X, y = load_table(name)
     assert name in list_tables()
     assert len(X) == len(y)
     assert y.sum() == n_positive
+
+
+def test_a_table_that_its_package_misreads_is_not_offered():
+    assert "german" not in list_tables()
 
 
 def test_unknown_table_names_its_neighbours():
