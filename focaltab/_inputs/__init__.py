@@ -29,6 +29,7 @@ from focaltab._inputs.labels import (
     Classes,
     checked_labels,
     encode_target,
+    told_of_common_positive,
     warn_of_common_positive,
 )
 from focaltab._inputs.lazy import LazyTable, by_batch, in_memory, is_lazy, refuse_lazy
@@ -64,6 +65,7 @@ __all__ = [
     "prepare_loss",
     "refuse_lazy",
     "take_rows",
+    "told_of_common_positive",
     "training_weight",
     "validation_rows",
     "warn_of_common_positive",

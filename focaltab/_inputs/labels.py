@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from sklearn.utils.validation import column_or_1d
 _ROWS_PER_STEP = 65_536
 # A positive class of this share is hardly the rare one that the user is after.
 _COMMON = 0.9
+_COMMON_POSITIVE = "The positive class is"
 
 
 @dataclass(frozen=True)
@@ -114,12 +116,20 @@ def warn_of_common_positive(classes: Classes, prevalence: Any, pos_label: Any) -
     if pos_label is None and classes.labels.size == 2 and prevalence > _COMMON:
         rare, common = classes.labels.tolist()
         warnings.warn(
-            f"The positive class is {common!r}, the second label in sorted order, with a share of "
+            f"{_COMMON_POSITIVE} {common!r}, the second label in sorted order, with a share of "
             f"{prevalence:.4g}. If {rare!r} is the one to find, set pos_label={rare!r}: early "
             "stopping, focal_alpha and pairs of focal_gamma are about the positive class.",
             UserWarning,
             stacklevel=3,
         )
+
+
+@contextmanager
+def told_of_common_positive() -> Iterator[None]:
+    """Keep models fitted on parts of a table from saying again what was said of the whole."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", _COMMON_POSITIVE)
+        yield
 
 
 def checked_labels(y: ArrayLike | None) -> NDArray[Any]:

@@ -178,6 +178,8 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
             _inputs.check_rows(X, codes)
             weight = _inputs.training_weight(sample_weight, None, None, y, codes)
             X, codes, weight = _inputs.with_weight_only(X, codes, weight)
+            share = float(np.average(codes == 1, weights=weight))
+            _inputs.warn_of_common_positive(classes, share, self.pos_label)
             random_state = check_random_state(self.random_state)
             models = self._models(classes, random_state)
             folds = self._folds(codes, random_state)
@@ -409,7 +411,8 @@ def _for_numbers(
 
 def _fitted(model: Any, X: Any, codes: NDArray[Any], weight: Floats | None) -> Any:
     options = {} if weight is None else {"sample_weight": weight}
-    return clone(model).fit(X, codes, **options)
+    with _inputs.told_of_common_positive():  # by other names than those of the class numbers
+        return clone(model).fit(X, codes, **options)
 
 
 def _held_out(

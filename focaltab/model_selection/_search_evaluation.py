@@ -111,11 +111,12 @@ def _score_fold(evaluator: Evaluator, params: Mapping[str, Any], train: Any, tes
     try:
         estimator = with_params(evaluator.estimator, params)
         X, y = evaluator.X, evaluator.y
-        estimator.fit(
-            _inputs.take_rows(X, train),
-            _inputs.take_rows(y, train),
-            **_of_rows(evaluator.fit_params, train, len(y)),
-        )
+        with _inputs.told_of_common_positive():
+            estimator.fit(
+                _inputs.take_rows(X, train),
+                _inputs.take_rows(y, train),
+                **_of_rows(evaluator.fit_params, train, len(y)),
+            )
         fitted_at = time.perf_counter()
         score = float(
             evaluator.scorer(

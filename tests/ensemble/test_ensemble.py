@@ -111,6 +111,15 @@ def test_pos_label_keeps_the_columns_in_order():
     np.testing.assert_allclose(model.predict_proba(X)[:, 0], other.predict_proba(X)[:, 1])
 
 
+def test_a_common_positive_class_is_pointed_out_once_by_its_own_name():
+    X, y = _table()
+    labels = np.where(y == "fraud", "bad", "ok")
+    labels[np.flatnonzero(labels == "bad")[20:]] = "ok"
+    with pytest.warns(UserWarning, match="set pos_label='bad'") as told:
+        FocalEnsembleClassifier(_members(), cv=2, random_state=0).fit(X, labels)
+    assert sum("positive class" in str(w.message) for w in told) == 1
+
+
 def test_a_member_that_fails_is_reported_and_left_out():
     X, y = _table()
     members = {**_members(), "broken": FocalLGBMClassifier(focal_gamma=-1.0)}

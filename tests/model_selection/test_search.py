@@ -149,6 +149,16 @@ def test_string_labels_categories_and_missing_values(rows):
             assert first == pytest.approx(-log_loss(labels[test], p))
 
 
+def test_a_common_positive_class_is_pointed_out_once(rows):
+    X, y = rows
+    labels = np.where(y == 1, "fraud", "legit")
+    labels[np.flatnonzero(y == 1)[20:]] = "legit"
+    search = FocalSearchCV(lgbm(), n_trials=2, cv=2, random_state=0)
+    with pytest.warns(UserWarning, match="set pos_label='fraud'") as told:
+        search.fit(X, labels)
+    assert sum("positive class" in str(w.message) for w in told) == 1
+
+
 def test_weights_reach_a_search_at_the_end_of_a_pipeline(rows):
     X, y = rows
     inner = GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2)
