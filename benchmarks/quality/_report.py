@@ -21,11 +21,14 @@ FIGURES = {"average_precision": -1.0, "log_loss": 1.0}
 def write(results: pd.DataFrame, folder: Path) -> str:
     """Write the page and the critical-difference diagrams; return the page."""
     results = comparable(results)
-    means = results.groupby(["table", "model"])[[*FIGURES, "seconds"]].mean()
+    by_table = results.groupby(["table", "model"])
+    means = by_table[list(FIGURES)].mean()
+    # A fit that had to wait for other work says little of the rest.
+    seconds = by_table["seconds"].median().unstack()
     parts = [_introduction(results)]
     for figure, sign in FIGURES.items():
-        by_table = means[figure].unstack().reindex(columns=list(MODELS))
-        parts.append(_section(figure, sign, by_table, means["seconds"].unstack(), folder))
+        values = means[figure].unstack().reindex(columns=list(MODELS))
+        parts.append(_section(figure, sign, values, seconds, folder))
     parts.append(_twins(means))
     failed = results[results["error"].notna()]
     parts.append("## Fits that failed\n")
