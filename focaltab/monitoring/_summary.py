@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from focaltab.pipeline._kinds import (
     as_numbers,
     as_text,
     column_kind,
+    is_number,
 )
 
 Floats = NDArray[np.float64]
@@ -42,6 +43,7 @@ _FIELDS = (
     "quantiles",
     "bin_shares",
     "whole",
+    "numeric",
     "values",
     "other",
 )
@@ -66,6 +68,8 @@ class ColumnSummary:
         Share of the rows up to each of `edges`, and above the last.
     whole : bool
         Whether all numbers are whole.
+    numeric : bool
+        Of a category or text: whether its values are numbers, which a file may write as 1 or 1.0.
     values : tuple of (str, float)
         Of a category or text: its values as they are written, each with its share, the most
         common first. Of text only values of at least 0.5% of the rows, and 5 of them, are kept, at
@@ -80,6 +84,7 @@ class ColumnSummary:
     quantiles: tuple[float, ...] = ()
     bin_shares: tuple[float, ...] = ()
     whole: bool = False
+    numeric: bool = False
     values: tuple[tuple[str, float], ...] = ()
     other: float = 0.0
 
@@ -135,7 +140,10 @@ class ColumnSummary:
             present = ~np.isnan(values)
             own_weight = None if weight is None else weight[present]
             return cls._of_numbers(name, kind, missing, values[present], own_weight)
-        return cls._of_names(name, kind, missing, as_text(column), weight)
+        summary = cls._of_names(name, kind, missing, as_text(column), weight)
+        found = column.unique()
+        numeric = all(is_number(value) for value in found[~pd.isna(found)])
+        return replace(summary, numeric=numeric)
 
     @classmethod
     def of_numbers(cls, name: str, values: Floats, weight: Floats | None) -> ColumnSummary:
@@ -200,6 +208,7 @@ class ColumnSummary:
             "quantiles": list(self.quantiles),
             "bin_shares": list(self.bin_shares),
             "whole": self.whole,
+            "numeric": self.numeric,
             "values": [[value, share] for value, share in self.values],
             "other": self.other,
         }
@@ -242,6 +251,7 @@ class ColumnSummary:
             quantiles=_plain.numbers(field["quantiles"], f"{where}.quantiles"),
             bin_shares=_plain.numbers(field["bin_shares"], f"{where}.bin_shares"),
             whole=_plain.truth(field["whole"], f"{where}.whole"),
+            numeric=_plain.truth(field["numeric"], f"{where}.numeric"),
             values=tuple(values),
             other=_plain.share(field["other"], f"{where}.other"),
         )
@@ -263,6 +273,8 @@ class ColumnSummary:
     def _check_numbers(self, where: str) -> None:
         if self.values or self.other:
             raise ValueError(f"{where}.values and other must be empty for kind {self.kind!r}.")
+        if self.numeric:
+            raise ValueError(f"{where}.numeric is about categories and text alone.")
         if len(self.quantiles) not in (0, N_QUANTILES):
             raise ValueError(
                 f"{where}.quantiles must hold {N_QUANTILES} numbers or none, got "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from numbers import Number
 from typing import Any, Literal
 
 import numpy as np
@@ -168,8 +170,30 @@ def places(column: pd.Series, known: pd.Index) -> NDArray[np.intp]:
     return np.append(found, -1)[codes]
 
 
+def is_number(value: Any) -> bool:
+    """Whether a value is a number, and not a truth value."""
+    return isinstance(value, Number | np.number) and not isinstance(value, bool | np.bool_)
+
+
+def from_written(column: pd.Series) -> pd.Series:
+    """Numbers in place of their text; text of anything else stays, and so do other types."""
+    if not (pd.api.types.is_object_dtype(column.dtype) or isinstance(column.dtype, pd.StringDtype)):
+        return column
+    codes, values = pd.factorize(column)
+    found = np.array([*map(_number_or_text, values), np.nan], dtype=object)
+    return pd.Series(found[codes], index=column.index, name=column.name, dtype=object)
+
+
+def _number_or_text(value: Any) -> Any:
+    if isinstance(value, str):
+        for kind in (int, float):  # an identifier of many digits is no float
+            with suppress(ValueError):
+                return kind(value)
+    return value
+
+
 def _written(value: Any) -> str:
     # A column of whole numbers with gaps is one of floats.
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float | np.floating) and float(value).is_integer():
         value = int(value)
     return str(value)

@@ -20,9 +20,9 @@ from pydantic import (
 )
 
 from focaltab.pipeline._kinds import _written
-from focaltab.serving._columns import Column, Columns
 from focaltab.serving._json import Doubled
 from focaltab.serving._refusal import MOST_TOLD, Refusal, Told, shown
+from focaltab.workflow._model_columns import Column, Columns
 
 _ISO = (
     r"^\d{4}-\d{2}-\d{2}"

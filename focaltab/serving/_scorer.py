@@ -17,8 +17,8 @@ from focaltab.explanation._rows import Table
 from focaltab.monitoring import Reference
 from focaltab.persistence import Manifest
 from focaltab.pipeline._kinds import _written
-from focaltab.serving._columns import Column, columns_of
 from focaltab.workflow import TableClassifier
+from focaltab.workflow._model_columns import Column, columns_of
 
 Values = Sequence[tuple[Any, ...]]
 
@@ -204,7 +204,4 @@ def _column(column: Column, places: dict[str, int], own: tuple[Any, ...]) -> Any
     if column.values is None:
         return pd.Series(list(own), dtype=object)
     codes = np.array([-1 if text is None else places.get(text, -1) for text in own])
-    if column.as_categories:
-        return pd.Categorical.from_codes(codes, categories=column.values)
-    known = [*column.values.tolist(), None]
-    return pd.Series([known[code] for code in codes.tolist()], dtype=object)
+    return column.values_at(codes)

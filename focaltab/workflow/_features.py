@@ -62,9 +62,7 @@ class Schema:
             elif name in categorical:
                 schema.kinds[name] = "category"
                 schema.categories[name] = _names(column).categories.tolist()
-            elif pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_numeric_dtype(
-                column.dtype
-            ):
+            elif _holds_numbers(column.dtype):
                 schema.kinds[name] = "number"
                 if pd.api.types.is_integer_dtype(column.dtype) and column.nunique() > max(
                     FEW_VALUES, _NEARLY_ALL * len(column)
@@ -147,6 +145,12 @@ class Schema:
                 columns[name] = _numbers(name, column)
         named = dict(zip(self.feature_names, columns.values(), strict=True))
         return pd.DataFrame(named, index=table.index), unknown
+
+
+def _holds_numbers(dtype: Any) -> bool:
+    # pandas takes categories of truth values for truth values.
+    is_plain = pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_numeric_dtype(dtype)
+    return is_plain and not isinstance(dtype, pd.CategoricalDtype)
 
 
 def _names(column: pd.Series) -> pd.Categorical:

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from focaltab.monitoring import DriftReport, Reference, compare_rows
 from focaltab.persistence import Manifest, read_manifest
 from focaltab.persistence._load import opened
+from focaltab.pipeline._kinds import _written, from_written, places
 from focaltab.workflow._csv import with_odd_names
 from focaltab.workflow._errors import UserError
+from focaltab.workflow._model_columns import columns_of
 from focaltab.workflow._table_classifier import TableClassifier
 from focaltab.workflow._target import text_of
 
@@ -102,9 +104,11 @@ def monitor(
         if threshold is None and manifest.threshold is not None and 0 < manifest.threshold < 1:
             # At 0 or 1 a model decides without looking: nothing can move.
             threshold = manifest.threshold
+        numbers = [column.name for column in reference.columns if column.numeric]
+        table = table.assign(**{name: from_written(table[name]) for name in numbers})
         # A model that was fitted on an array knows columns by their place.
         X = (
-            _as_fitted(found.model, table[names])
+            _as_fitted(found.model, manifest, table[names])
             if manifest.feature_names
             else table[names].to_numpy()
         )
@@ -129,17 +133,21 @@ def monitor(
         raise UserError(str(error)) from error
 
 
-def _as_fitted(model: Any, X: pd.DataFrame) -> pd.DataFrame:
-    """Text as categories where a booster was fitted on these; a value that is new is missing."""
-    known = getattr(model, "_categories", None)
-    if known is None and hasattr(model, "_category_columns"):
-        own = model.booster_.pandas_categorical or []
-        known = dict(zip(model._category_columns or [], own, strict=False))
+def _as_fitted(model: Any, manifest: Manifest, X: pd.DataFrame) -> pd.DataFrame:
+    """Names as pandas categories where the model was fitted on these; a new one is missing."""
+    try:
+        columns = columns_of(model, manifest).of
+    except ValueError:
+        return X  # what the model takes is not known: it gets the file's values, and may refuse
     changed = {}
-    for name, values in (known or {}).items():
-        if name in X and not isinstance(X[name].dtype, pd.CategoricalDtype):
-            changed[name] = pd.Categorical(X[name]).set_categories(values)
-    return X.assign(**changed) if changed else X
+    for column in columns:
+        if column.values is None or column.name not in X:
+            continue
+        own = X[column.name]
+        if not isinstance(own.dtype, pd.CategoricalDtype):
+            known = pd.Index([_written(value) for value in column.values.tolist()], dtype=str)
+            changed[column.name] = column.values_at(places(own, known))
+    return X.assign(**changed)
 
 
 def _labels(table: pd.DataFrame, target: str, manifest: Manifest) -> NDArray[Any]:

@@ -227,6 +227,7 @@ AMOUNT, CITY = ("columns", 0), ("columns", 2)
         ((*AMOUNT, "bin_shares", 0), 0.5, r"columns\[0\]\.bin_shares must sum to 1"),
         ((*AMOUNT, "bin_shares"), [1.0], r"columns\[0\]\.bin_shares"),
         ((*AMOUNT, "whole"), 0, r"columns\[0\]\.whole"),
+        ((*AMOUNT, "numeric"), True, r"columns\[0\]\.numeric"),
         ((*AMOUNT, "extra"), 0, "unknown field 'extra'"),
         ((*CITY, "values", 0), ["Rome"], r"columns\[2\]\.values\[0\]"),
         ((*CITY, "values", 0, 1), 0.99, r"columns\[2\]\.values and other must sum to 1"),

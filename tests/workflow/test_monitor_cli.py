@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
+from sklearn.model_selection import FixedThresholdClassifier
 from typer.testing import CliRunner
 
 import focaltab
@@ -162,3 +164,38 @@ def test_a_booster_of_categories_reads_them_from_a_file(booster, tmp_path):
     assert "No column changed" in done.output
     done = invoke("monitor", tmp_path / "m", tmp_path / "other.csv")
     assert done.exit_code == 0 and "1 of 3 columns changed: city" in done.output
+
+
+@pytest.mark.parametrize("values", [[10, 20, 700], [0.5, 1.0, 2.0], [False, True]], ids=str)
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        FocalXGBClassifier(n_estimators=5),
+        FocalLGBMClassifier(n_estimators=5, verbosity=-1),
+        FixedThresholdClassifier(FocalLGBMClassifier(n_estimators=5, verbosity=-1), threshold=0.2),
+        make_pipeline(FocalXGBClassifier(n_estimators=5)),
+    ],
+    ids=["xgb", "lgbm", "wrapped", "pipeline"],
+)
+def test_categories_that_are_no_text_are_scored_as_such(model, ending, values, tmp_path):
+    if isinstance(model, FocalXGBClassifier) and type(values[-1]) is not int:
+        pytest.skip("XGBoost knows categories of text and whole numbers alone")
+    rows = payments(3000, 1)[["amount", "label"]]
+    code = np.asarray(values)[(rows["amount"] // 7 % len(values)).astype(int)]
+    X = pd.DataFrame({"code": pd.Categorical(code), "amount": rows["amount"].to_numpy()})
+    y = (rows["label"] == "fraud").to_numpy() ^ (code == values[-1])
+    focaltab.save(clone(model).fit(X, y), tmp_path / "m", X=X, y=y)
+    file = tmp_path / f"rows.{ending}"
+    table = X.assign(code=code, y=y)
+    if ending == "csv":
+        table.to_csv(file, index=False)
+    else:
+        table.to_parquet(file)
+    figures = tmp_path / "figures.json"
+    done = invoke("monitor", tmp_path / "m", file, "--target", "y", "--out", figures)
+    assert done.exit_code == 0, done.output
+    found = json.loads(figures.read_text())
+    expected = focaltab.load(tmp_path / "m").predict_proba(X)[:, 1].mean()
+    assert found["mean_score"] == pytest.approx(float(expected), rel=1e-6)
+    assert {row["psi"] for row in found["columns"]} == {0.0}

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
@@ -18,8 +19,8 @@ from focaltab.monitoring import ColumnSummary, Reference
 from focaltab.persistence import Manifest
 from focaltab.pipeline import TableFeatures
 from focaltab.pipeline._kinds import _written
-from focaltab.workflow import TableClassifier
 from focaltab.workflow._features import plain_number
+from focaltab.workflow._table_classifier import TableClassifier
 
 Kind = Literal["number", "date", "name", "unread"]
 _SAVE_WITH_ROWS = (
@@ -62,6 +63,14 @@ class Column:
     stranger: str = "missing"
     takes_numbers: bool = False
     typical: Any = None
+
+    def values_at(self, places: NDArray[np.intp]) -> Any:
+        """Rows of the type that training had, by their places among `values`; -1 is missing."""
+        assert self.values is not None
+        if self.as_categories:
+            return pd.Categorical.from_codes(places, categories=self.values)
+        known = [*self.values.tolist(), None]
+        return pd.Series([known[place] for place in places.tolist()], dtype=object)
 
 
 @dataclass(frozen=True)
