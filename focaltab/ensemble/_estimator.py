@@ -34,6 +34,8 @@ Floats = NDArray[np.float64]
 _LARGEST_SEED = 2**31 - 1
 # From so many rows on three folds, which take half the time of five: noise is small by then.
 _MANY_ROWS = 20_000
+# Parameters that may be dicts of labels.
+_BY_LABEL = ("class_weight", "focal_alpha", "sampling_strategy")
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,9 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
     members : dict of str to classifier, default=None
         With ``predict_proba``; each is given the encoding of the table that it needs
         (`focaltab.pipeline.make_pipeline`), a pipeline the table as it is. None for
-        `default_members`, which has networks among them where torch is installed.
+        `default_members`, which has networks among them where torch is installed. What they are
+        told of classes keeps its meaning; a ``pos_label`` of theirs that is None becomes the
+        ensemble's.
     cv : int or "auto", default="auto"
         Stratified folds; fewer where a class has fewer rows. ``"auto"`` is 5, and 3 from 20,000
         rows on.
@@ -183,17 +187,21 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
             random_state = check_random_state(self.random_state)
             models = self._models(classes, random_state)
             folds = self._folds(codes, random_state)
-            # What no member could read is the table's fault: told as such, and before any fit.
-            TableFeatures().fit(X, codes)
+            if any(isinstance(m.steps[0][1], TableFeatures) for m in models.values()):
+                # What no member could read is the table's fault: told as such, before any fit.
+                TableFeatures().fit(X, codes)
             self.failures_: dict[str, str] = {}
+            self._positive = 0 if classes.flipped else 1
+            # Members see the classes in their order, to which lists of theirs go by.
+            numbers = codes if self._positive else 1 - codes
             if folds:
-                tried = list(self._tried(models, X, codes, weight, folds))
+                tried = list(self._tried(models, X, numbers, codes, weight, folds))
                 self._choose(tried, codes, weight, random_state)
             else:
                 self._recalibration: dict[str, Recalibration] = {}
                 self.weights_ = {name: 1.0 for name in models}
                 self.out_of_fold_ = pd.DataFrame()
-            self._fit_chosen(models, X, codes, weight)
+            self._fit_chosen(models, X, numbers, weight)
             self._classes = classes
             self.classes_ = classes.labels
         return self
@@ -225,7 +233,7 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         """
         check_is_fitted(self)
         positive = sum(
-            share * self._stated(name, self.members_[name].predict_proba(X)[:, 1])
+            share * self._stated(name, self.members_[name].predict_proba(X)[:, self._positive])
             for name, share in self.weights_.items()
         )
         positive = np.clip(positive, 0.0, 1.0)
@@ -299,6 +307,7 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         self,
         models: dict[str, Any],
         X: Any,
+        numbers: NDArray[Any],
         codes: NDArray[Any],
         weight: Floats | None,
         folds: list[tuple[NDArray[np.intp], NDArray[np.intp]]],
@@ -315,7 +324,8 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
                 tell(name)
                 try:
                     parts = parallel(
-                        delayed(_held_out)(model, X, codes, weight, *fold) for fold in folds
+                        delayed(_held_out)(model, X, numbers, self._positive, weight, *fold)
+                        for fold in folds
                     )
                 except Exception as error:
                     self._report(name, error)
@@ -360,13 +370,13 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         )
 
     def _fit_chosen(
-        self, models: dict[str, Any], X: Any, codes: NDArray[Any], weight: Floats | None
+        self, models: dict[str, Any], X: Any, numbers: NDArray[Any], weight: Floats | None
     ) -> None:
         """Fit what has a share on all rows, and let the rest share what a failure leaves."""
         self.members_ = {}
         for name in self.weights_:
             try:
-                self.members_[name] = _fitted(models[name], X, codes, weight)
+                self.members_[name] = _fitted(models[name], X, numbers, weight)
             except Exception as error:
                 self._report(name, error)
         self._check_any(bool(self.members_))
@@ -396,37 +406,41 @@ def _for_numbers(
     parameters: Mapping[str, Any], classes: _inputs.Classes, seed: int
 ) -> dict[str, Any]:
     """Parameters that have to change where labels have become 0 and 1, and seeds to set."""
+    labels = classes.labels.tolist()
     changed: dict[str, Any] = {}
     for key, value in parameters.items():
         name = key.split("__")[-1]
         if name == "random_state" and value is None:
             changed[key] = seed
-        elif name == "pos_label" and value is not None:
-            changed[key] = None  # 1 is the positive class
-        elif name in ("class_weight", "focal_alpha") and isinstance(value, Mapping):
-            labels = classes.by_number.tolist()
+        elif name == "pos_label" and value is None:
+            changed[key] = 0 if classes.flipped else None
+        elif name == "pos_label" and value in labels:
+            changed[key] = labels.index(value)
+        elif name in _BY_LABEL and isinstance(value, Mapping):
             changed[key] = {labels.index(k) if k in labels else k: v for k, v in value.items()}
     return changed
 
 
-def _fitted(model: Any, X: Any, codes: NDArray[Any], weight: Floats | None) -> Any:
+def _fitted(model: Any, X: Any, numbers: NDArray[Any], weight: Floats | None) -> Any:
     options = {} if weight is None else {"sample_weight": weight}
     with _inputs.told_of_common_positive():  # by other names than those of the class numbers
-        return clone(model).fit(X, codes, **options)
+        return clone(model).fit(X, numbers, **options)
 
 
 def _held_out(
     model: Any,
     X: Any,
-    codes: NDArray[Any],
+    numbers: NDArray[Any],
+    positive: int,
     weight: Floats | None,
     train: NDArray[np.intp],
     held_out: NDArray[np.intp],
 ) -> Floats:
-    """Probabilities of the held-out rows by a model fitted on the others."""
+    """Positive probabilities of the held-out rows by a model fitted on the others."""
     own = None if weight is None else weight[train]
-    fitted = _fitted(model, _inputs.take_rows(X, train), codes[train], own)
-    return np.asarray(fitted.predict_proba(_inputs.take_rows(X, held_out))[:, 1], np.float64)
+    fitted = _fitted(model, _inputs.take_rows(X, train), numbers[train], own)
+    stated = fitted.predict_proba(_inputs.take_rows(X, held_out))
+    return np.asarray(stated, np.float64)[:, positive]
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import FitFailedWarning
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, log_loss
 from sklearn.naive_bayes import GaussianNB
@@ -227,7 +228,49 @@ def test_members_that_name_labels_are_kept():
     model.fit(X, flipped)
     assert not model.failures_
     linear = model.members_.get("linear")
-    assert linear is None or linear[-1].class_weight == {1: 5.0, 0: 1.0}
+    assert linear is None or linear[-1].class_weight == {0: 5.0, 1: 1.0}
+
+
+@pytest.mark.parametrize("pos_label", [None, "fraud", "legit"])
+@pytest.mark.parametrize(
+    "member",
+    [
+        FocalXGBClassifier(n_estimators=9, pos_label="fraud", scale_pos_weight=20.0),
+        FocalXGBClassifier(n_estimators=9, pos_label="fraud", focal_gamma=(0.0, 4.0)),
+        FocalLGBMClassifier(n_estimators=9, focal_alpha=[0.1, 0.9], verbosity=-1),
+        GaussianNB(priors=[0.05, 0.95]),
+        RandomForestClassifier(20, class_weight={"fraud": 10, "legit": 1}),
+    ],
+    ids=["weight", "gammas", "alphas", "priors", "class weight"],
+)
+def test_what_members_are_told_of_classes_keeps_its_meaning(member, pos_label):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 3))
+    y = np.where(X[:, 0] + rng.normal(size=600) > 1.5, "fraud", "legit")
+    if "random_state" in member.get_params():
+        member = clone(member).set_params(random_state=0)
+    model = FocalEnsembleClassifier({"one": member}, pos_label=pos_label, random_state=0)
+    model.fit(X, y)
+    own, alone = model.members_["one"], clone(member).fit(X, y)
+    # Of one member, before its calibration.
+    np.testing.assert_allclose(own.predict_proba(X), alone.predict_proba(X), rtol=1e-5)
+    assert model.predict_proba(X)[y == "fraud", 0].mean() > model.predict_proba(X)[:, 0].mean()
+
+
+def test_a_pipeline_of_text_reads_what_no_other_member_could():
+    rng = np.random.default_rng(0)
+    y = rng.random(400) < 0.2
+    words = rng.choice(["wire", "gift", "card", "rent"], (400, 3))
+    notes = [
+        " ".join([*three, "urgent" if v else "", str(k)])
+        for k, (three, v) in enumerate(zip(words, y, strict=True))
+    ]
+    X = pd.DataFrame({"note": notes})
+    text = make_pipeline(
+        make_column_transformer((TfidfVectorizer(), "note")), LogisticRegression(C=100.0)
+    )
+    model = FocalEnsembleClassifier({"text": text}, random_state=0).fit(X, y)
+    assert average_precision_score(y, model.predict_proba(X)[:, 1]) > 0.9
 
 
 def test_a_pipeline_gets_the_table_as_it_is():
