@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from functools import partial
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -16,8 +19,35 @@ def fingerprint_of(*parts: Any) -> str:
 
 
 def described(value: Any) -> str:
-    """A ``repr`` without the addresses in memory that those of functions hold."""
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+    """A ``repr`` without addresses in memory, but with what functions and generators hold."""
+    plain = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+    return plain + "".join(_held(value))
+
+
+def _held(value: Any) -> Iterator[str]:
+    """What the ``repr`` of a setting does not tell: the same name may stand for another thing."""
+    if isinstance(value, np.random.RandomState):
+        yield str(joblib_hash(value.get_state(legacy=False)))
+    elif isinstance(value, np.random.Generator):
+        yield str(joblib_hash(value.bit_generator.state))
+    elif isinstance(value, partial):
+        yield from _held(value.func)
+    elif isinstance(value, FunctionType):
+        yield from _code(value.__code__)
+        yield described([value.__defaults__, value.__kwdefaults__])
+        yield from (described(cell.cell_contents) for cell in value.__closure__ or ())
+    elif hasattr(value, "_score_func"):  # a scorer of scikit-learn's
+        yield from _held(value._score_func)
+
+
+def _code(code: CodeType) -> Iterator[str]:
+    yield code.co_code.hex()
+    yield repr(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _code(constant)
+        else:
+            yield repr(constant)
 
 
 def _hashable(part: Any) -> Any:

@@ -9,8 +9,10 @@ from typing import Any
 
 from sklearn.base import clone
 
+from focaltab._inputs import described
 from focaltab._optional import require
 from focaltab.losses import ClassBalanced
+from focaltab.model_selection._positive import pos_label_of
 
 REFERENCE = "cross_entropy"
 FOREST = "balanced_random_forest"
@@ -66,10 +68,15 @@ class Candidate:
     @property
     def settings(self) -> str:
         """All parameters, so that a stored result is known to be of the same estimator."""
-        told = (
-            (k, v) for k, v in self.estimator.get_params().items() if not hasattr(v, "get_params")
-        )
-        return repr(sorted((k, repr(v)) for k, v in told if k != "steps"))
+        told = sorted((k, v) for k, v in self.estimator.get_params().items() if k != "steps")
+        return repr([(k, _told(v)) for k, v in told])
+
+
+def _told(value: Any) -> str:
+    # The parameters of an estimator are listed on their own.
+    kind = type(value)
+    is_estimator = hasattr(value, "get_params")
+    return f"{kind.__module__}.{kind.__qualname__}" if is_estimator else described(value)
 
 
 def candidates(
@@ -104,6 +111,29 @@ def candidates(
     return made
 
 
+def label_told(models: Iterable[str] | Mapping[str, Any]) -> Any:
+    """The positive label that the models are told, or None.
+
+    Raises
+    ------
+    ValueError
+        If two of them are told different ones.
+    """
+    found: dict[str, Any] = {}
+    for name, model in (models if isinstance(models, Mapping) else {}).items():
+        label = pos_label_of(model) if hasattr(model, "get_params") else None
+        if label is not None:
+            found[str(name)] = label
+    names = list(found)
+    for name in names[1:]:
+        if found[name] != found[names[0]]:
+            raise ValueError(
+                f"models {names[0]!r} and {name!r} are told different positive labels, "
+                f"{found[names[0]]!r} and {found[name]!r}: which one is to be found?"
+            )
+    return found[names[0]] if names else None
+
+
 def _chosen_losses(losses: Iterable[str] | None) -> list[str]:
     known = [*_LOSSES, FOREST]
     if losses is None:
@@ -129,6 +159,8 @@ def _chosen_models(models: Iterable[str] | Mapping[str, Any], random_state: int)
             raise ValueError(
                 f"models: the name {_FOREST_MODEL!r} is that of {FOREST}; choose another."
             )
+        if alike := sorted({str(n) for n in models if sum(str(m) == str(n) for m in models) > 1}):
+            raise ValueError(f"models: {alike[0]!r} is the name of two of them.")
         chosen = {str(name): estimator for name, estimator in models.items()}
     else:
         given = [models] if isinstance(models, str) else list(models)

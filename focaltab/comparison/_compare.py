@@ -18,7 +18,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from focaltab import _inputs
 from focaltab.comparison import _verdict as judge
-from focaltab.comparison._candidates import FOREST, Candidate, candidates
+from focaltab.comparison._candidates import FOREST, Candidate, candidates, label_told
 from focaltab.comparison._fit import (
     Outcome,
     Rows,
@@ -126,7 +126,8 @@ def compare_losses(
     budgets : float or sequence of float in (0, 1), default=(0.01, 0.05)
         Shares of rows that can be alerted: the columns "recall_at_1%" and so on.
     pos_label : label, default=None
-        The positive label; None for the second in sorted order.
+        The positive label; None for the one that `models` are told, else the second in sorted
+        order.
     groups : array-like of shape (n_samples,), default=None
         Whose row it is; no group stands on both sides of a fold.
     sample_weight : array-like of shape (n_samples,), default=None
@@ -176,6 +177,7 @@ def compare_losses(
     chosen = candidates(models, losses, int(random_state))
     _inputs.refuse_lazy(X, "compare_losses")
     X, y, groups = indexable(X, y, groups)
+    pos_label = label_told(models) if pos_label is None else pos_label
     positive, labels = positive_rows(y, pos_label)
     classes = _inputs.Classes(np.asarray(labels))
     _inputs.warn_of_common_positive(classes, float(positive.mean()), pos_label)

@@ -70,7 +70,7 @@ def verdict(
     judged = apart[apart["metric"] == JUDGED_BY]
     sentences = [_about(model, judged[judged["model"] == model]) for model in models]
     focal = judged[judged["loss"].isin(FOCAL)]
-    if len(focal) and not _won(focal).any():
+    if focal["p_value"].notna().any() and not _won(focal).any():
         sentences.append("Focal loss won nothing on these data.")
     if fewest_positives < ENOUGH_ROWS:
         sentences.append(
@@ -86,7 +86,7 @@ def _about(model: str, rows: pd.DataFrame) -> str:
     if rows.empty:
         return f"{model}: nothing to compare with cross-entropy."
     if rows["p_value"].isna().all():
-        return f"{model}: one fold says nothing about noise; raise cv or n_repeats."
+        return f"{model}: the folds say nothing about noise; raise cv or n_repeats."
     told = []
     won = rows[_won(rows)].sort_values("value", ascending=False)
     for row in won.itertuples():
@@ -108,6 +108,8 @@ def _won(rows: pd.DataFrame) -> pd.Series:
 
 
 def _interval(row: Any) -> str:
+    if math.isnan(row.low):
+        return f"{row.value:+.4f} in average precision, the same in every fold"
     return f"{row.value:+.4f} ({row.low:+.4f} to {row.high:+.4f}) in average precision"
 
 

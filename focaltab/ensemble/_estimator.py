@@ -27,6 +27,7 @@ from focaltab.ensemble._members import default_members
 from focaltab.ensemble._recalibration import Recalibration
 from focaltab.ensemble._selection import greedy_weights
 from focaltab.metrics import FewRowsWarning, average_precision
+from focaltab.model_selection._decision import states_probabilities
 from focaltab.pipeline import TableFeatures, make_pipeline
 
 Floats = NDArray[np.float64]
@@ -270,7 +271,7 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         if not isinstance(self.members, Mapping) or not self.members:
             raise ValueError("members must be a dict of names and classifiers, and not empty.")
         for name, member in self.members.items():
-            if isinstance(member, type) or not hasattr(member, "predict_proba"):
+            if isinstance(member, type) or not states_probabilities(member):
                 raise ValueError(f"members[{name!r}] must be a classifier with predict_proba.")
 
     def _models(

@@ -10,12 +10,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
+from focaltab import _inputs
 from focaltab.model_selection._decision import DecisionClassifier, per_row
+from focaltab.model_selection._folds import checked_folds
+from focaltab.model_selection._positive import pos_label_of
+from focaltab.model_selection._search_evaluation import of_rows
 
 
 class AlertBudgetClassifier(DecisionClassifier):
@@ -34,10 +37,12 @@ class AlertBudgetClassifier(DecisionClassifier):
         A column of ``X`` that says which period a row is in (its day, say); the estimator is not
         given that column, and `predict` does not need it. Or a callable that makes it from ``X``,
         all of which the estimator is then given. None takes all training rows as one period.
-    cv : int or splitter, default=5
-        Folds of the out-of-fold scores; a number makes stratified, shuffled ones.
+    cv : int, splitter or iterable of (train, test), default=5
+        Folds of the out-of-fold scores, as `checked_folds` takes them; a number makes stratified,
+        shuffled ones. Periods are those of the rows that were tested, which need not be all.
     pos_label : label, default=None
-        The positive label; None for the second in sorted order.
+        The positive label; None for the one that the estimator is told, else the second in sorted
+        order.
     random_state : int or None, default=None
         Shuffles the folds.
 
@@ -99,32 +104,46 @@ class AlertBudgetClassifier(DecisionClassifier):
         Raises
         ------
         ValueError
-            For a `k` below 1 or beyond the rows, more than two classes, or a class with fewer
-            rows than folds.
+            For a `k` below 1 or beyond the rows, more than two classes, folds that
+            `checked_folds` refuses, or a row that is tested twice.
         """
         X, y = indexable(X, y)
         y = column_or_1d(y, warn=True)
         positive = self._check(y)
-        for_estimator = self._routed(fit_params)
+        routed = self._routing(fit_params)
+        for_estimator = fit_params if routed is None else dict(routed.estimator.fit)
+        groups = None if routed is None else routed.splitter.split.get("groups")
         _check_both_classes_count(y, for_estimator.get("sample_weight"))
-        periods, n_alerts = self._budget(X)
-        cv = self.cv
-        if isinstance(cv, Integral):
-            rarest = int(pd.Series(y).value_counts().min())
-            if rarest < int(cv):
-                raise ValueError(
-                    f"the rarer class has {rarest} rows, fewer than the {cv} folds: lower cv to "
-                    f"at most {rarest}, or find more of them."
-                )
-            cv = StratifiedKFold(int(cv), shuffle=True, random_state=self.random_state)
+        periods = self._checked_periods(X)
+        folds = checked_folds(
+            self.cv,
+            X,
+            y,
+            groups,
+            pos_label=pos_label_of(self),
+            random_state=self.random_state,
+        )
         features = self._features(X)
-        scores = cross_val_predict(
-            self.estimator, features, y, cv=cv, method="predict_proba", params=fit_params or None
-        )[:, positive]
+        scores = np.full(y.size, np.nan)
+        for train, test in folds:
+            if not np.isnan(scores[test]).all():
+                raise ValueError(
+                    "cv tests rows more than once: a threshold needs one score of each."
+                )
+            fitted = clone(self.estimator).fit(
+                _inputs.take_rows(features, train),
+                y[train],
+                **of_rows(for_estimator, train, y.size),
+            )
+            stated = fitted.predict_proba(_inputs.take_rows(features, test))
+            scores[test] = np.asarray(stated)[:, positive]
+        tested = ~np.isnan(scores)
+        n_periods = int(np.unique(periods[tested]).size)
+        n_alerts = self._n_alerts(n_periods, int(tested.sum()))
         self._take(clone(self.estimator).fit(features, y, **for_estimator))
         # Last and together: a refit that fails leaves the fit before it whole.
-        self.threshold_: float = float(np.partition(scores, -n_alerts)[-n_alerts])
-        self.n_periods_ = int(np.unique(periods).size)
+        self.threshold_: float = float(np.partition(scores[tested], -n_alerts)[-n_alerts])
+        self.n_periods_ = n_periods
         return self
 
     def get_metadata_routing(self) -> MetadataRouter:
@@ -138,19 +157,22 @@ class AlertBudgetClassifier(DecisionClassifier):
         mapping = MethodMapping().add(callee="split", caller="fit")
         return super().get_metadata_routing().add(splitter=self.cv, method_mapping=mapping)
 
-    def _budget(self, X: Any) -> tuple[NDArray[Any], int]:
-        """Period of each row, and the alerts in all of them."""
+    def _checked_periods(self, X: Any) -> NDArray[Any]:
+        """Period of each row."""
         if not isinstance(self.k, Integral) or self.k < 1:
             raise ValueError(f"k must be a whole number of at least 1, got {self.k!r}.")
         periods = self._periods(X)
-        n_periods = int(np.unique(periods).size)
+        self._n_alerts(int(np.unique(periods).size), periods.size)
+        return periods
+
+    def _n_alerts(self, n_periods: int, n_rows: int) -> int:
+        """Alerts in all periods."""
         n_alerts = int(self.k) * n_periods
-        if n_alerts > periods.size:
+        if n_alerts > n_rows:
             raise ValueError(
-                f"k={self.k} alerts in each of {n_periods} periods are more than the "
-                f"{periods.size} rows."
+                f"k={self.k} alerts in each of {n_periods} periods are more than the {n_rows} rows."
             )
-        return periods, n_alerts
+        return n_alerts
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Label of each row by its own score, shape (n_samples,)."""

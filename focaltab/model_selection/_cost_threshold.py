@@ -33,7 +33,8 @@ class CostThresholdClassifier(DecisionClassifier):
     tp_cost, tn_cost : float, str or callable, default=0.0
         Costs of right decisions: an alert costs its review also when it is right.
     pos_label : label, default=None
-        The positive label; None for the second in sorted order.
+        The positive label; None for the one that the estimator is told, else the second in sorted
+        order.
 
     Attributes
     ----------

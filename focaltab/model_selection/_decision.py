@@ -9,10 +9,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
+from sklearn.ensemble import StackingClassifier
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _num_samples, check_is_fitted
+
+from focaltab import _inputs
+from focaltab.model_selection._folds import positive_rows
+from focaltab.model_selection._positive import pos_label_of
 
 
 class DecisionClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
@@ -34,16 +38,17 @@ class DecisionClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  #
 
     def _routed(self, params: dict[str, Any]) -> dict[str, Any]:
         """What of the parameters of `fit` the estimator is given: all, unless routing is on."""
-        if not get_config()["enable_metadata_routing"]:
-            return params
-        routed = process_routing(self, "fit", **params)
-        return dict(routed.estimator.fit)
+        return params if (routed := self._routing(params)) is None else dict(routed.estimator.fit)
+
+    def _routing(self, params: dict[str, Any]) -> Any:
+        """Where each parameter of `fit` goes, if metadata routing is on."""
+        is_on = get_config()["enable_metadata_routing"]
+        return process_routing(self, "fit", **params) if is_on else None
 
     def _take(self, estimator: Any) -> None:
         """Stand over a fitted estimator."""
         self.estimator_ = estimator
-        classes = list(estimator.classes_)
-        self._positive = 1 if self.pos_label is None else classes.index(self.pos_label)
+        self._positive = self._place(list(estimator.classes_))
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(estimator, name):
                 setattr(self, name, getattr(estimator, name))
@@ -52,24 +57,19 @@ class DecisionClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  #
 
     def _check(self, y: Any) -> int:
         """Refuse what cannot be decided between; the place of the positive class in `y`'s."""
-        if not hasattr(self.estimator, "predict_proba"):
+        if not states_probabilities(self.estimator):
             raise ValueError(
                 f"{type(self.estimator).__name__} has no predict_proba: wrap it in "
                 "sklearn.calibration.CalibratedClassifierCV."
             )
-        kind = type_of_target(y, input_name="y", raise_unknown=True)
-        if kind != "binary":
-            raise ValueError(
-                f"Only binary classification is supported. The type of the target is {kind}."
-            )
-        classes = np.unique(np.asarray(y)).tolist()
-        if len(classes) != 2:
-            raise ValueError(
-                f"Only binary classification is supported. The target has the one class {classes}."
-            )
-        if self.pos_label is not None and self.pos_label not in classes:
-            raise ValueError(f"pos_label={self.pos_label!r} is not one of the classes {classes}.")
-        return 1 if self.pos_label is None else classes.index(self.pos_label)
+        positive_rows(y)
+        return self._place(_inputs.encode_target(y)[0].labels.tolist())
+
+    def _place(self, classes: list[Any]) -> int:
+        label = pos_label_of(self)
+        if label is not None and label not in classes:
+            raise ValueError(f"pos_label={label!r} is not one of the classes {classes}.")
+        return 1 if label is None else classes.index(label)
 
     @property
     def classes_(self) -> NDArray[Any]:
@@ -100,6 +100,14 @@ class DecisionClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  #
         return tags
 
 
+def states_probabilities(estimator: Any) -> bool:
+    """Whether a classifier has, or will have once it is fitted, ``predict_proba``."""
+    if isinstance(estimator, StackingClassifier):  # it asks its last model, which fit makes
+        last = estimator.final_estimator
+        return last is None or states_probabilities(last)
+    return hasattr(estimator, "predict_proba")
+
+
 def per_row(name: str, source: Any, X: Any) -> NDArray[Any]:
     """Values that belong to the rows of `X`: a column of it by name, or a callable's result.
 
@@ -110,6 +118,11 @@ def per_row(name: str, source: Any, X: Any) -> NDArray[Any]:
     """
     if callable(source):
         values = np.asarray(source(X))
+    elif np.ndim(source) > 0 or source is None:
+        raise ValueError(
+            f"{name} must be a number, the name of a column of X or a callable, got a "
+            f"{type(source).__name__}: values of the rows would not fit other rows."
+        )
     elif not isinstance(X, pd.DataFrame):
         raise ValueError(
             f"{name}={source!r} names a column, but X is a {type(X).__name__} without column "

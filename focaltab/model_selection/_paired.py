@@ -18,7 +18,8 @@ class FoldDifference(NamedTuple):
     value : float
         Mean difference.
     standard_error : float
-        NaN from a single fold, which says nothing about spread; so are the three below.
+        NaN from a single fold, or from differences that are all one number but 0: neither says
+        how much they vary. So are the three below.
     low, high : float
         Ends of the interval.
     p_value : float
@@ -82,12 +83,12 @@ def corrected_difference(
     value = float(d.mean())
     if d.size < 2:
         return FoldDifference(value, math.nan, math.nan, math.nan, math.nan)
-    if (d == d[0]).all():  # the mean of equal numbers may be rounded: take the number itself
-        same = float(d[0])
-        return FoldDifference(same, 0.0, same, same, 1.0 if same == 0 else 0.0)
+    if not d.any():
+        return FoldDifference(0.0, 0.0, 0.0, 0.0, 1.0)
     error = math.sqrt((1.0 / d.size + test_to_train) * float(d.var(ddof=1)))
-    if error == 0.0:  # differences so small that their squares vanish
-        return FoldDifference(value, 0.0, value, value, 1.0 if value == 0 else 0.0)
+    if (d == d[0]).all() or error == 0.0:
+        # Two folds of few positives can agree by chance: that is no sign that nothing varies.
+        return FoldDifference(float(d[0]), math.nan, math.nan, math.nan, math.nan)
     reach = float(stats.t.ppf(0.5 + confidence_level / 2.0, d.size - 1)) * error
     p_value = float(2.0 * stats.t.sf(abs(value) / error, d.size - 1))
     return FoldDifference(value, error, value - reach, value + reach, p_value)

@@ -22,6 +22,8 @@ from focaltab import _inputs
 from focaltab._optional import require
 from focaltab._saving import part_writer
 from focaltab.model_selection._folds import checked_folds
+from focaltab.model_selection._positive import pos_label_of
+from focaltab.model_selection._scorers import scorer_of, takes_weights
 from focaltab.model_selection._search_choice import (
     best,
     by_loss,
@@ -31,10 +33,9 @@ from focaltab.model_selection._search_choice import (
     verdict,
 )
 from focaltab.model_selection._search_evaluation import (
+    Candidate,
     Evaluator,
     check_weights,
-    scorer_of,
-    takes_weights,
     with_params,
 )
 from focaltab.model_selection._search_given import (
@@ -42,7 +43,6 @@ from focaltab.model_selection._search_given import (
     best_has,
     first_candidates,
     missing_seeds,
-    pos_label_of,
     report_failures,
     scored,
 )
@@ -225,7 +225,8 @@ class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
         evaluator = Evaluator(estimator, X, y, folds, scorer, fit_params, score_params, self.n_jobs)
         fingerprint = "" if self.storage is None else self._fingerprint(evaluator, space, groups)
         started = time.monotonic()
-        given, prefix = estimator.get_params(deep=True), focal_prefix(estimator)
+        given = estimator.get_params(deep=True)
+        prefix = focal_prefix(given)
         candidates = []
         with opened_journal(self.storage, fingerprint) as journal, self._progress() as advance:
             for name, values in first_candidates(space, given, prefix)[: self.n_trials]:
@@ -254,13 +255,16 @@ class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
                     n_positives=int((codes == 1).sum()),
                     advance=advance,
                 )
-            judge = None if prefix is None else lambda c: focus(c.params, given, prefix)
-            if prefix is not None and judge is not None:
-                focal = by_loss(candidates, judge)[0]
-                twin = (
-                    plain_twin(candidates[best(candidates, focal)].params, prefix) if focal else {}
-                )
-                if twin and not any(are_same(twin, c.params) for c in candidates):
+
+            def whole(candidate: Candidate) -> dict[str, Any]:
+                """Parameters of the candidate itself, whose model may not be the given one."""
+                return dict(with_params(estimator, candidate.params).get_params(deep=True))
+
+            judge = None if prefix is None else lambda c: focus(whole(c))
+            if judge is not None and (focal := by_loss(candidates, judge)[0]):
+                top = candidates[best(candidates, focal)]
+                twin = plain_twin(top.params, str(focal_prefix(whole(top))))
+                if not any(are_same(twin, c.params) for c in candidates):
                     # Named by its parameters: with more trials the best may be another.
                     name = f"twin {_inputs.fingerprint_of(repr(sorted(twin.items())))}"
                     candidates.append(scored(evaluator, journal, name, twin))
@@ -319,7 +323,7 @@ class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
         return params, {"sample_weight": weight} if weighs else {}
 
     def _fingerprint(self, evaluator: Evaluator, space: SearchSpace, groups: Any) -> str:
-        fit_params = evaluator.fit_params
+        fit_params, scored = evaluator.fit_params, evaluator.score_params
         return _inputs.fingerprint_of(
             evaluator.X,
             evaluator.y,
@@ -328,8 +332,12 @@ class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
             _inputs.described(space.description()),
             _inputs.described(evaluator.scorer),
             type(self.estimator).__qualname__,
-            _inputs.described(sorted(self.estimator.get_params(deep=True).items())),
+            [
+                (name, _inputs.described(value))
+                for name, value in sorted(self.estimator.get_params(deep=True).items())
+            ],
             *[part for name in sorted(fit_params) for part in (name, fit_params[name])],
+            *[part for name in sorted(scored) for part in (name, scored[name])],
             self.random_state,
             self.n_jobs,
         )
@@ -364,7 +372,6 @@ class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
         """Labels by the best estimator, shape (n_samples,)."""
         return self._best().predict(X)
 
-    @available_if(best_has("predict_proba"))  # type: ignore[untyped-decorator]
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
         if part_writer() is None:
@@ -372,6 +379,7 @@ class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
         # Row numbers of the training set are of no use without it.
         return {name: value for name, value in state.items() if name != "folds_"}
 
+    @available_if(best_has("predict_proba"))  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Probabilities by the best estimator, shape (n_samples, 2)."""
         return self._best().predict_proba(X)

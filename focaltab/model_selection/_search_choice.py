@@ -71,8 +71,9 @@ def verdict(difference: FoldDifference | None, scoring: str, n_folds: int) -> st
     by = f"{abs(difference.value):.4g} in {scoring}"
     if math.isnan(difference.p_value):
         return (
-            f"On one fold the best focal candidate differs by {difference.value:+.4g} in {scoring} "
-            "from the best without focal loss. One fold does not say whether that is chance."
+            f"The best focal candidate differs by {difference.value:+.4g} in {scoring} from the "
+            "best without focal loss. Whether that is chance "
+            f"{'one fold does' if n_folds == 1 else 'these folds do'} not say."
         )
     interval = f"95% interval {difference.low:+.4g} to {difference.high:+.4g}, {n_folds} folds"
     if difference.value <= 0:

@@ -5,21 +5,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from dataclasses import asdict, dataclass, field
-from inspect import signature
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.metrics import check_scoring, make_scorer
 from sklearn.utils.parallel import Parallel, delayed
 
 from focaltab import _inputs
 from focaltab._errors import first_line
 from focaltab.losses._validation import check_weight
-from focaltab.metrics import get_scorer, get_scorer_names
 from focaltab.model_selection._folds import Folds
 
 # A median over fewer candidates prunes at random.
@@ -115,7 +111,7 @@ def _score_fold(evaluator: Evaluator, params: Mapping[str, Any], train: Any, tes
             estimator.fit(
                 _inputs.take_rows(X, train),
                 _inputs.take_rows(y, train),
-                **_of_rows(evaluator.fit_params, train, len(y)),
+                **of_rows(evaluator.fit_params, train, len(y)),
             )
         fitted_at = time.perf_counter()
         score = float(
@@ -123,7 +119,7 @@ def _score_fold(evaluator: Evaluator, params: Mapping[str, Any], train: Any, tes
                 estimator,
                 _inputs.take_rows(X, test),
                 _inputs.take_rows(y, test),
-                **_of_rows(evaluator.score_params, test, len(y)),
+                **of_rows(evaluator.score_params, test, len(y)),
             )
         )
         error = "" if math.isfinite(score) else f"ValueError: the score of a fold is {score}."
@@ -138,7 +134,7 @@ def with_params(estimator: Any, params: Mapping[str, Any]) -> Any:
     return clone(estimator).set_params(**{k: clone(v, safe=False) for k, v in params.items()})
 
 
-def _of_rows(params: Mapping[str, Any], rows: Any, n_rows: int) -> dict[str, Any]:
+def of_rows(params: Mapping[str, Any], rows: Any, n_rows: int) -> dict[str, Any]:
     """Values of the rows' length cut to some of them."""
 
     def cut(value: Any) -> Any:
@@ -146,46 +142,6 @@ def _of_rows(params: Mapping[str, Any], rows: Any, n_rows: int) -> dict[str, Any
         return _inputs.take_rows(value, rows) if per_row and len(value) == n_rows else value
 
     return {name: cut(value) for name, value in params.items()}
-
-
-def scorer_of(scoring: Any, estimator: Any, pos_label: Any) -> Any:
-    """A scorer that knows the positive label.
-
-    Raises
-    ------
-    ValueError
-        For an unknown name.
-    """
-    if scoring in ("log_loss", "brier_score") and isinstance(scoring, str):
-        scoring = f"neg_{scoring}"
-    if isinstance(scoring, str):
-        named = scoring.removeprefix("neg_")
-        if named in get_scorer_names():
-            return get_scorer(scoring, pos_label=pos_label)
-        scoring = get_scorer(scoring)
-    scorer = check_scoring(estimator, scoring=scoring)
-    function = getattr(scorer, "_score_func", None)
-    if function is None or "pos_label" not in signature(function).parameters:
-        return scorer
-    options = scorer._kwargs
-    if "pos_label" in options or options.get("average", "binary") != "binary":
-        return scorer
-    told = make_scorer(
-        function,
-        response_method=scorer._response_method,
-        greater_is_better=scorer._sign > 0,
-        **{**options, "pos_label": pos_label},
-    )
-    request = getattr(scorer, "_metadata_request", None)
-    if request is not None:
-        told._metadata_request = deepcopy(request)
-    return told
-
-
-def takes_weights(scorer: Any) -> bool:
-    """Whether a scorer can weigh rows."""
-    function = getattr(scorer, "_score_func", scorer)
-    return "sample_weight" in signature(function).parameters
 
 
 def check_weights(sample_weight: Any, positive: NDArray[np.bool_], folds: Folds) -> None:

@@ -114,9 +114,9 @@ def _takes_any_name(estimator: Any) -> bool:
     )
 
 
-def focal_prefix(estimator: Any) -> str | None:
+def focal_prefix(params: Mapping[str, Any]) -> str | None:
     """What stands before ``focal_gamma`` among an estimator's parameters; None where none does."""
-    names = [n for n in estimator.get_params(deep=True) if n.split("__")[-1] == _GAMMA]
+    names = [n for n in params if n.split("__")[-1] == _GAMMA]
     return min(names, key=len).removesuffix(_GAMMA) if names else None
 
 
@@ -125,12 +125,19 @@ def plain_twin(params: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     return {**params, prefix + _GAMMA: 0.0, prefix + _ALPHA: None}
 
 
-def focus(params: Mapping[str, Any], given: Mapping[str, Any], prefix: str) -> tuple[bool, float]:
-    """Whether a candidate's loss is focal, and how strongly it focuses: the order of simplicity."""
-    gamma = params.get(prefix + _GAMMA, given[prefix + _GAMMA])
-    alpha = params.get(prefix + _ALPHA, given[prefix + _ALPHA])
-    total = float(np.sum(gamma))
-    return total > 0 or alpha is not None, total
+def focus(params: Mapping[str, Any]) -> tuple[bool, float]:
+    """Whether a loss is focal, and how strongly it focuses: the order of simplicity.
+
+    Parameters
+    ----------
+    params : mapping
+        All parameters of a candidate, deep ones too.
+    """
+    prefix = focal_prefix(params)
+    if prefix is None:
+        return False, 0.0
+    total = float(np.sum(params[prefix + _GAMMA]))
+    return total > 0 or params.get(prefix + _ALPHA) is not None, total
 
 
 def default_param_distributions(estimator: Any) -> dict[str, Any]:

@@ -56,6 +56,8 @@ class TimeGapSplit(BaseCrossValidator):  # type: ignore[misc]
 
     # Read by `checked_folds`: a group on both sides of a border in time is no leak.
     groups_may_recur = True
+    # Asked for whether they are purged or not, as scikit-learn's splitters of groups do.
+    __metadata_request__split = {"groups": True}  # noqa: RUF012
 
     def __init__(
         self,
@@ -275,6 +277,9 @@ def _nanoseconds(column: Any) -> NDArray[np.int64]:
     if getattr(column.dtype, "tz", None) is not None:
         column = column.dt.tz_convert("UTC").dt.tz_localize(None)
     try:
+        if isinstance(column.dtype, pd.ArrowDtype):  # dates that have no unit to convert
+            plain = pd.to_datetime(column.astype(object))
+            column = pd.Series(plain, index=column.index, name=column.name)
         column = column.dt.as_unit("ns")
     except pd.errors.OutOfBoundsDatetime as error:
         raise ValueError(

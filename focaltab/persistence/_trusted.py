@@ -29,6 +29,7 @@ _NAMES = {
     "focaltab.model_selection._cost_threshold": "CostThresholdClassifier",
     "focaltab.model_selection._group_split": "GroupPrevalenceKFold",
     "focaltab.model_selection._paired": "FoldDifference",
+    "focaltab.model_selection._scorers": "OfEitherClass",
     "focaltab.model_selection._search": "FocalSearchCV",
     "focaltab.model_selection._search_space": "SearchSpace",
     "focaltab.model_selection._time_gap_split": "TimeGapSplit",

@@ -7,15 +7,15 @@ from typing import Any
 
 # It adds a method to scikit-learn's metadata requests; those made before would lack it for good.
 import imblearn.base  # noqa: F401
-from sklearn import config_context
 from sklearn.base import clone
-from sklearn.utils.validation import has_fit_parameter
 
+from focaltab.model_selection._positive import pos_label_of
 from focaltab.pipeline._features import TableFeatures
 from focaltab.pipeline._needs import encoding_for, innermost, needs_plain_names
 from focaltab.pipeline._resampled import ResampledClassifier, only_draws
 from focaltab.pipeline._steps import TabularPipeline
 from focaltab.pipeline._threshold import with_threshold
+from focaltab.pipeline._weights import requesting_weights
 
 Threshold = float | str | Mapping[str, Any] | Callable[..., float] | None
 
@@ -56,7 +56,8 @@ def make_pipeline(
         Columns of text with more different values are encoded by the mean target.
     pos_label : label, default=None
         The positive label for `threshold`, and for a model that has such a parameter and was not
-        told; None for the second in sorted order, 1 for metrics.
+        told; None for the one that the model was told, else the second in sorted order, 1 for
+        metrics.
     random_state : int or None, default=None
         Seed of "under" and "over" and of all folds; the estimator has its own.
 
@@ -94,18 +95,18 @@ def make_pipeline(
     """
     if not hasattr(estimator, "fit") or isinstance(estimator, type):
         raise ValueError(f"estimator must be a classifier, got {estimator!r}.")
-    model = _requesting_weights(clone(estimator))
+    model = requesting_weights(clone(estimator))
     # XGBoost refuses categories unless it is told that they may come.
     if getattr(innermost(model), "enable_categorical", None) is False:
         innermost(model).set_params(enable_categorical=True)
     # What the threshold counts as positive, early stopping and focal_alpha should too.
     core = innermost(model)
+    if pos_label is None:
+        pos_label = pos_label_of(model)
     if pos_label is not None and core.get_params(deep=False).get("pos_label", "") is None:
         core.set_params(pos_label=pos_label)
     if resampler is not None:
-        model = _requesting_weights(
-            ResampledClassifier(model, resampler, random_state=random_state)
-        )
+        model = requesting_weights(ResampledClassifier(model, resampler, random_state=random_state))
     if isinstance(features, str):
         if features != "auto":
             raise ValueError(f"features must be 'auto', a transformer or None, got {features!r}.")
@@ -132,15 +133,3 @@ def _encoding(estimator: Any, resampler: Any) -> Any:
         )
     # Samplers that measure distances need numbers on one scale, whatever the model could take.
     return "scaled"
-
-
-def _requesting_weights(model: Any) -> Any:
-    """Have a model request ``sample_weight``, unless it has said whether it wants it."""
-    request = getattr(model, "_metadata_request", None)
-    if request is None and hasattr(type(model), "get_metadata_routing"):
-        with config_context(enable_metadata_routing=True):
-            if has_fit_parameter(model, "sample_weight") and hasattr(model, "set_fit_request"):
-                model.set_fit_request(sample_weight=True)
-                if hasattr(model, "set_score_request"):
-                    model.set_score_request(sample_weight=True)
-    return model

@@ -14,6 +14,15 @@ _NATIVE = {
     "HistGradientBoostingClassifier",
     "FocalMLPClassifier",
 }
+# Meta-estimators that check their rows as numbers before their model sees them.
+_OF_ARRAYS = {
+    "BaseBagging",
+    "BaseWeightBoosting",
+    "EasyEnsembleClassifier",
+    "RFE",
+    "SelfTrainingClassifier",
+    "SequentialFeatureSelector",
+}
 # Boosters that refuse or rewrite characters in a feature's name.
 _PLAIN_NAMES = {"XGBModel", "LGBMModel"}
 # Trees ask only whether a value is larger than another: scaling changes nothing.
@@ -45,13 +54,24 @@ def encoding_for(estimator: Any) -> Encoding:
         return "scaled"  # whatever its own first step takes, it takes plain numbers
     model = innermost(estimator)
     if _is_a(model, _NATIVE):
-        return "native"
+        return "numbers" if _makes_arrays(estimator) else "native"
     return "numbers" if _is_a(model, _TREES) else "scaled"
 
 
 def needs_plain_names(estimator: Any) -> bool:
-    """Whether a model restricts the characters of feature names."""
-    return _is_a(innermost(estimator), _PLAIN_NAMES)
+    """Whether a model, or one of several inside of it, restricts characters of feature names."""
+    parts = [estimator, *estimator.get_params(deep=True).values()]
+    return any(_is_a(part, _PLAIN_NAMES) for part in parts)
+
+
+def _makes_arrays(estimator: Any) -> bool:
+    """Whether a meta-estimator on the way to the model turns tables into plain arrays."""
+    while estimator is not innermost(estimator):
+        if _is_a(estimator, _OF_ARRAYS):
+            return True
+        steps = getattr(estimator, "steps", None)
+        estimator = steps[-1][1] if steps else estimator.estimator
+    return False
 
 
 def _is_a(estimator: Any, names: set[str]) -> bool:

@@ -21,6 +21,7 @@ from focaltab._errors import first_line
 from focaltab._saving import part_writer
 from focaltab.calibration import undo_resampling
 from focaltab.losses._validation import check_weight
+from focaltab.model_selection._decision import states_probabilities
 
 _NAMED = {"under": "RandomUnderSampler", "over": "RandomOverSampler"}
 
@@ -183,7 +184,7 @@ class ResampledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  
         return np.asarray(self.classes_[likelier.astype(np.intp)])
 
     def _check_parts(self) -> None:
-        if not hasattr(self.estimator, "predict_proba"):
+        if not states_probabilities(self.estimator):
             raise ValueError(
                 f"{type(self.estimator).__name__} has no predict_proba: wrap it in "
                 "sklearn.calibration.CalibratedClassifierCV."

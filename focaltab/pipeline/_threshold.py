@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from sklearn import config_context, get_config
+from sklearn.base import clone
 from sklearn.metrics import (
     balanced_accuracy_score,
     f1_score,
@@ -24,16 +25,18 @@ from sklearn.utils.metadata_routing import UNUSED
 
 from focaltab.metrics import expected_cost, savings_score
 from focaltab.model_selection import CostThresholdClassifier
+from focaltab.model_selection._scorers import asks_for_label, told
+from focaltab.pipeline._weights import requesting_weights, weighing
 
 _COSTS = ("fp_cost", "fn_cost", "tp_cost", "tn_cost")
-# Metrics of decisions: function, whether it knows a positive label, and whether more is better.
-_METRICS: dict[str, tuple[Any, bool, bool]] = {
-    "f1": (f1_score, True, True),
-    "jaccard": (jaccard_score, True, True),
-    "balanced_accuracy": (balanced_accuracy_score, False, True),
-    "matthews_corrcoef": (matthews_corrcoef, False, True),
-    "expected_cost": (expected_cost, True, False),
-    "savings_score": (savings_score, True, True),
+# Metrics of decisions, and whether more is better.
+_METRICS: dict[str, tuple[Any, bool]] = {
+    "f1": (f1_score, True),
+    "jaccard": (jaccard_score, True),
+    "balanced_accuracy": (balanced_accuracy_score, True),
+    "matthews_corrcoef": (matthews_corrcoef, True),
+    "expected_cost": (expected_cost, False),
+    "savings_score": (savings_score, True),
 }
 # scikit-learn spreads thresholds evenly over the scores, of which nearly all are close to 0 where
 # positives are rare: half of these are below 0.1, by equal factors.
@@ -71,18 +74,25 @@ def with_threshold(
                 f"threshold={threshold!r} names no metric of decisions: there are "
                 f"{', '.join(_METRICS)}."
             )
-        function, has_label, more_is_better = _METRICS[threshold]
-        options = {"pos_label": pos_label} if has_label and pos_label is not None else {}
-        scoring = make_scorer(function, greater_is_better=more_is_better, **options)
+        function, more_is_better = _METRICS[threshold]
+        scoring = make_scorer(function, greater_is_better=more_is_better)
         with config_context(enable_metadata_routing=True):
             scoring = scoring.set_score_request(sample_weight=True)
-    elif callable(threshold):
+    elif hasattr(threshold, "_score_func"):
         scoring = threshold
+    elif callable(threshold):
+        raise ValueError(
+            f"threshold={threshold!r} is no scorer: make it one, as in "
+            "sklearn.metrics.make_scorer(metric)."
+        )
     else:
         raise ValueError(
             "threshold must be None, a number in [0, 1], the name of a metric, a scorer or a dict "
             f"of costs, got {threshold!r}."
         )
+    if pos_label is not None and "pos_label" not in scoring._kwargs:
+        # Also where the metric is the same for both: the threshold is of one's probability.
+        scoring = told(scoring, pos_label)
     return TunedThreshold(
         pipeline,
         scoring=scoring,
@@ -96,6 +106,9 @@ def with_threshold(
 class _TakesWeights:
     """``fit(X, y, sample_weight=w)`` without routing being switched on, as estimators have it."""
 
+    estimator: Any
+    scoring: Any
+
     # They are routers: what the estimator requests is what counts.
     __metadata_request__fit = {"sample_weight": UNUSED}  # noqa: RUF012
 
@@ -107,7 +120,7 @@ class _TakesWeights:
         X : DataFrame, array-like or sparse matrix of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
         sample_weight : array-like of shape (n_samples,), default=None
-            For the estimator, which must request it; pipelines of `make_pipeline` do.
+            For the estimator and what it wraps; under metadata routing as they request.
         **params
             Further metadata, under metadata routing.
 
@@ -120,8 +133,16 @@ class _TakesWeights:
             return fit(X, y, **params)
         if get_config()["enable_metadata_routing"]:
             return fit(X, y, sample_weight=sample_weight, **params)
-        with config_context(enable_metadata_routing=True):
-            return fit(X, y, sample_weight=sample_weight, **params)
+        given = {n: getattr(self, n) for n in ("estimator", "scoring") if hasattr(self, n)}
+        try:
+            self.estimator = requesting_weights(clone(self.estimator))
+            if "scoring" in given:
+                self.scoring = weighing(given["scoring"])
+            with config_context(enable_metadata_routing=True):
+                return fit(X, y, sample_weight=sample_weight, **params)
+        finally:
+            for name, value in given.items():
+                setattr(self, name, value)
 
 
 class FixedThreshold(_TakesWeights, FixedThresholdClassifier):  # type: ignore[misc]
@@ -165,12 +186,10 @@ class TunedThreshold(_TakesWeights, TunedThresholdClassifierCV):  # type: ignore
             )
         options = getattr(self.scoring, "_kwargs", {})
         known = set(labels.tolist()) <= {0, 1} or set(labels.tolist()) <= {-1, 1}
-        if labels.size == 2 and not known and "pos_label" not in options:
-            function = getattr(self.scoring, "_score_func", None)
-            if function in [f for f, has_label, _ in _METRICS.values() if has_label]:
-                raise ValueError(
-                    f"y holds the labels {labels.tolist()}: say which is positive with pos_label."
-                )
+        if labels.size == 2 and not known and asks_for_label(self.scoring):
+            raise ValueError(
+                f"y holds the labels {labels.tolist()}: say which is positive with pos_label."
+            )
         if "pos_label" in options and options["pos_label"] not in labels.tolist():
             raise ValueError(
                 f"pos_label={options['pos_label']!r} is not one of the classes {labels.tolist()}."

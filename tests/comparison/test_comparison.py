@@ -374,7 +374,8 @@ def test_one_fold_says_nothing_about_noise(payments):
     X, y = payments
     rows = np.arange(len(X))
     done = compare_losses(X, y, models=LGBM, losses=["focal"], cv=[(rows[::2], rows[1::2])])
-    assert "lgbm: one fold says nothing about noise" in done.verdict
+    assert "lgbm: the folds say nothing about noise" in done.verdict
+    assert "won nothing" not in done.verdict
     assert np.isnan(done.table["p_value"]["lgbm", "focal"])
     assert len(LossComparisonDisplay.from_comparison(done).errorbars_) == 1
 
@@ -399,3 +400,45 @@ def test_a_users_model_is_compared_without_weights_of_its_own(payments):
         for model in (weighted, FocalLGBMClassifier(**options))
     ]
     pd.testing.assert_series_equal(tables[0]["log_loss"], tables[1]["log_loss"])
+
+
+def test_the_positive_label_is_the_one_that_the_models_are_told(payments):
+    X, y = payments
+    labels = np.where(y == "fraud", "fraud", "legit")
+    told = {"m": FocalLGBMClassifier(n_estimators=5, n_jobs=1, verbosity=-1, pos_label="fraud")}
+    options = {"losses": ["focal"], "cv": 2, "n_repeats": 1}
+    by_model = compare_losses(X, labels, models=told, **options)
+    outer = compare_losses(X, labels, models=told, pos_label="fraud", **options)
+    pd.testing.assert_frame_equal(
+        by_model.table.drop(columns="fit_time"), outer.table.drop(columns="fit_time")
+    )
+    other = clone(told["m"]).set_params(pos_label="legit")
+    with pytest.raises(ValueError, match="'m' and 'n' are told different positive labels"):
+        compare_losses(X, labels, models={**told, "n": other}, **options)
+    with pytest.raises(ValueError, match="'1' is the name of two"):
+        compare_losses(X, y, models={1: other, "1": other}, **options)
+
+
+class Slower(FocalLGBMClassifier):
+    """Another class with the same parameters."""
+
+    def fit(self, X, y, **options):
+        return super().fit(X, np.roll(np.asarray(y), 1), **options)
+
+
+def test_stored_results_are_of_one_class_and_one_generator(payments, tmp_path):
+    X, y = payments
+    options = {"losses": ["focal"], "cv": 2, "n_repeats": 1, "results": tmp_path / "r.jsonl"}
+
+    def run(kind, seed):
+        model = kind(n_estimators=5, n_jobs=1, verbosity=-1, subsample=0.5, subsample_freq=1)
+        model.set_params(random_state=np.random.RandomState(seed))
+        found = compare_losses(X, y, models={"m": model}, **options)
+        lines = (tmp_path / "r.jsonl").read_text().splitlines()
+        return found.table["average_precision"].tolist(), len(lines)
+
+    first, n_lines = run(FocalLGBMClassifier, 0)
+    assert run(FocalLGBMClassifier, 0) == (first, n_lines)
+    other, n_more = run(FocalLGBMClassifier, 1)
+    assert other != first and n_more > n_lines
+    assert max(run(Slower, 0)[0]) < 0.5 * max(first)

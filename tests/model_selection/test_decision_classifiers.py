@@ -8,12 +8,14 @@ import pytest
 import sklearn
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.ensemble import StackingClassifier
 from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression, Perceptron
 from sklearn.model_selection import (
     FixedThresholdClassifier,
     GridSearchCV,
     GroupKFold,
+    KFold,
     StratifiedKFold,
     cross_validate,
 )
@@ -21,9 +23,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from focaltab import FocalLGBMClassifier
+from focaltab import FocalLGBMClassifier, FocalXGBClassifier
 from focaltab.metrics import expected_cost, get_scorer
-from focaltab.model_selection import AlertBudgetClassifier, CostThresholdClassifier
+from focaltab.model_selection import (
+    AlertBudgetClassifier,
+    CostThresholdClassifier,
+    TimeGapSplit,
+)
 
 
 class Oracle(ClassifierMixin, BaseEstimator):
@@ -292,7 +298,10 @@ def test_groups_reach_the_splitter_and_costs_the_scorer(payments):
         (CostThresholdClassifier(Perceptron()), "no predict_proba"),
         (AlertBudgetClassifier(LogisticRegression(), k=0), "k must be a whole number"),
         (AlertBudgetClassifier(LogisticRegression(), k=9, period="day"), "more than the 100 rows"),
-        (AlertBudgetClassifier(LogisticRegression(), k=5, cv=7), "rarer class has 6 rows"),
+        (
+            AlertBudgetClassifier(LogisticRegression(), k=5, cv=7),
+            "6 rows of the positive class 1, fewer than 7 folds",
+        ),
         (AlertBudgetClassifier(LogisticRegression(), k=5, period="week"), "'week' is no column"),
     ],
 )
@@ -307,3 +316,72 @@ def test_three_classes_are_refused(payments):
     X, _ = payments
     with pytest.raises(ValueError, match="Only binary"):
         CostThresholdClassifier(LogisticRegression()).fit(X[:90], np.arange(90) % 3)
+
+
+def labelled(n=1500, labels=("fraud", "legit")):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, 3))
+    return X, np.where(X[:, 0] + rng.normal(size=n) > 1.5, *labels)
+
+
+def test_the_label_that_the_model_is_told_is_the_one_that_is_called():
+    X, y = labelled()
+    booster = FocalXGBClassifier(n_estimators=10, pos_label="fraud")
+    told = CostThresholdClassifier(booster, fp_cost=1.0, fn_cost=20.0).fit(X, y)
+    outer = clone(told).set_params(pos_label="fraud").fit(X, y)
+    np.testing.assert_array_equal(told.predict(X), outer.predict(X))
+    assert (told.predict(X) == "fraud").mean() > (y == "fraud").mean()
+    with pytest.raises(ValueError, match="name different positive labels"):
+        clone(told).set_params(pos_label="legit").fit(X, y)
+
+
+@pytest.mark.parametrize("labels", [(1, 2), ("fraud", "legit"), (True, False)])
+def test_a_budget_is_met_with_a_model_that_is_told_its_label(labels):
+    X, y = labelled(labels=labels)
+    booster = FocalXGBClassifier(
+        n_estimators=20, pos_label=labels[0], scale_pos_weight=50.0, random_state=0
+    )
+    weighted = LogisticRegression(class_weight={labels[0]: 10, labels[1]: 1})
+    new, _ = labelled(20_000)
+    for model in (booster, weighted):
+        alert = AlertBudgetClassifier(model, k=75, pos_label=labels[0], random_state=0).fit(X, y)
+        assert 0.03 < (alert.predict(new) == labels[0]).mean() < 0.075
+
+
+def test_a_budget_is_found_on_the_rows_that_folds_in_time_test():
+    X, y = labelled()
+    frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(day=np.arange(len(X)) // 50)
+    model = AlertBudgetClassifier(
+        LogisticRegression(), k=5, period="day", cv=TimeGapSplit(3, time="day"), pos_label="fraud"
+    ).fit(frame, y)
+    scores = np.concatenate(
+        [
+            LogisticRegression().fit(X[train], y[train]).predict_proba(X[test])[:, 0]
+            for train, test in TimeGapSplit(3, time="day").split(frame)
+        ]
+    )
+    assert model.n_periods_ == len(scores) // 50 < 30
+    assert model.threshold_ == np.sort(scores)[-5 * model.n_periods_]
+    order = np.argsort(y == "legit", kind="stable")
+    with pytest.raises(ValueError, match="fold 1 has no row of the negative class 'legit'"):
+        AlertBudgetClassifier(LogisticRegression(), k=5, cv=KFold(20), pos_label="fraud").fit(
+            X[order], y[order]
+        )
+    twice = [(np.arange(700), np.arange(700, 1500))] * 2
+    with pytest.raises(ValueError, match="tests rows more than once"):
+        AlertBudgetClassifier(LogisticRegression(), k=5, cv=twice).fit(X, y)
+
+
+def test_a_stack_that_is_not_fitted_yet_states_probabilities():
+    X, y = labelled(400)
+    stack = StackingClassifier([("linear", LogisticRegression())], cv=2)
+    assert len(CostThresholdClassifier(stack, fn_cost=3.0).fit(X, y).predict(X)) == 400
+    stack.set_params(final_estimator=Perceptron())
+    with pytest.raises(ValueError, match="no predict_proba"):
+        CostThresholdClassifier(stack).fit(X, y)
+
+
+def test_costs_of_rows_come_from_a_column(payments):
+    X, y = payments
+    with pytest.raises(ValueError, match="fn_cost must be a number, the name of a column"):
+        CostThresholdClassifier(Oracle(), fn_cost=X["amount"].to_numpy()).fit(X, y)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -14,12 +15,15 @@ import pytest
 import sklearn
 from lightgbm import LGBMClassifier
 from scipy import sparse, stats
+from sklearn.base import clone
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import FitFailedWarning, UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score, log_loss
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
-from sklearn.pipeline import make_pipeline
+from sklearn.metrics import average_precision_score, log_loss, make_scorer
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from focaltab import FocalLGBMClassifier, FocalMLPClassifier, FocalXGBClassifier
@@ -444,3 +448,58 @@ def test_an_inner_positive_label_is_found_behind_an_outer_none(rows):
     assert search.cv_results_["split0_test_score"][0] == pytest.approx(expected)
     with pytest.raises(ValueError, match="different positive labels"):
         FocalSearchCV(CostThresholdClassifier(inner, pos_label="fine"), space, cv=3).fit(X, labels)
+
+
+def test_a_search_of_a_model_without_probabilities_travels(rows):
+    X, y = rows
+    search = FocalSearchCV(LinearSVC(), {"C": [0.1, 1.0]}, n_trials=2, cv=2, random_state=0)
+    assert not hasattr(search, "predict_proba")
+    copied = pickle.loads(pickle.dumps(search.fit(X, y)))
+    np.testing.assert_array_equal(copied.predict(X), search.predict(X))
+    assert np.isfinite(cross_val_score(search, X, y, cv=2, n_jobs=2)).all()
+
+
+def test_a_model_that_is_itself_searched_is_judged_by_its_own_loss(rows):
+    X, y = rows
+    plain = [LogisticRegression(), RandomForestClassifier(10, random_state=0)]
+    pipeline = Pipeline([("model", lgbm(random_state=0))])
+    search = FocalSearchCV(pipeline, {"model": plain}, n_trials=4, cv=3, random_state=0).fit(X, y)
+    best = {True: -1.0, False: -1.0}
+    tried = zip(search.cv_results_["params"], search.cv_results_["mean_test_score"], strict=True)
+    for params, mean in tried:
+        model = clone(pipeline).set_params(**params)[-1]
+        is_focal = getattr(model, "focal_gamma", 0.0) > 0
+        best[is_focal] = max(best[is_focal], mean)
+    assert search.focal_gain_.value == pytest.approx(best[True] - best[False])
+    assert "failed" not in search.cv_results_["state"]
+
+
+def test_a_journal_is_of_one_scorer_and_its_weights(rows, tmp_path):
+    X, y = rows
+
+    def search(cost, **fit):
+        def loss(y_true, y_pred, sample_weight=None):
+            return cost * float(np.average(y_true != y_pred, weights=sample_weight))
+
+        found = FocalSearchCV(
+            lgbm(),
+            TINY,
+            n_trials=2,
+            cv=2,
+            random_state=0,
+            scoring=make_scorer(loss),
+            storage=tmp_path / "j",
+        )
+        return found.fit(X, y, **fit).best_score_
+
+    assert search(1.0) == search(1.0)
+    with pytest.raises(ValueError, match="holds another search"):
+        search(50.0)
+    with pytest.raises(ValueError, match="holds another search"):
+        search(1.0, sample_weight=np.linspace(1, 2, len(y)))
+
+
+@pytest.mark.parametrize("scoring", [["f1"], {"a": "f1"}])
+def test_several_scorers_are_refused(rows, scoring):
+    with pytest.raises(ValueError, match="scoring must be one scorer or its name"):
+        FocalSearchCV(lgbm(), TINY, scoring=scoring).fit(*rows)

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import TimeSeriesSplit, cross_val_score
+from sklearn.model_selection import TimeSeriesSplit, cross_val_score, cross_validate
 
 from focaltab.model_selection import GroupPrevalenceKFold, TimeGapSplit
 from focaltab.model_selection._folds import checked_folds
@@ -145,3 +146,30 @@ def test_times_beyond_nanoseconds_and_doubled_columns_are_refused():
         list(TimeGapSplit(2, time="at", test_size=3).split(doubled))
     with pytest.raises(ValueError, match="gap=True"):
         list(TimeGapSplit(2, gap=True, test_size=3).split(np.zeros((20, 1))))
+
+
+def test_purged_groups_come_by_metadata_routing(payments):
+    X, y, groups = payments
+    splitter = TimeGapSplit(2, test_size=100, purge_groups=True)
+    with sklearn.config_context(enable_metadata_routing=True):
+        done = cross_validate(
+            LogisticRegression(),
+            X[["amount"]],
+            y,
+            cv=splitter,
+            params={"groups": groups},
+            return_indices=True,
+        )
+    for train, test in zip(done["indices"]["train"], done["indices"]["test"], strict=True):
+        assert not set(groups[train]) & set(groups[test]) and len(train)
+
+
+def test_arrow_dates_are_times(payments):
+    pytest.importorskip("pyarrow")
+    X, y, _ = payments
+    plain = X.assign(at=X["at"].dt.tz_localize(None))
+    arrow = plain.assign(at=plain["at"].dt.date.astype("date32[pyarrow]"))
+    splitter = TimeGapSplit(3, time="at", gap="7D")
+    for ours, theirs in zip(splitter.split(arrow, y), splitter.split(plain, y), strict=True):
+        np.testing.assert_array_equal(ours[0], theirs[0])
+        np.testing.assert_array_equal(ours[1], theirs[1])

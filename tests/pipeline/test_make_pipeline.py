@@ -9,24 +9,32 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from imblearn.ensemble import BalancedRandomForestClassifier
+from imblearn.ensemble import BalancedRandomForestClassifier, EasyEnsembleClassifier
 from imblearn.over_sampling import SMOTE, SMOTENC
 from lightgbm import LGBMClassifier
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    BaggingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.metrics import f1_score, get_scorer, roc_auc_score
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.pipeline import make_pipeline as plain_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from xgboost import XGBClassifier
 
 from focaltab import FocalLGBMClassifier, FocalMLPClassifier, FocalXGBClassifier
 from focaltab.metrics import expected_cost
+from focaltab.model_selection import AlertBudgetClassifier, FocalSearchCV
+from focaltab.persistence import load, save
 from focaltab.pipeline import TableFeatures, TabularPipeline, make_pipeline
 
 BOOSTING = {"n_estimators": 15, "n_jobs": 1}
@@ -483,3 +491,91 @@ def test_the_positive_label_reaches_the_model_unless_it_was_told():
 
 def innermost_of(model):
     return model.estimator.steps[-1][1]
+
+
+@pytest.mark.parametrize(
+    "threshold",
+    ["balanced_accuracy", "matthews_corrcoef", get_scorer("f1"), get_scorer("accuracy")],
+)
+def test_a_tuned_threshold_is_of_the_positive_label_whichever_comes_first(threshold, tmp_path):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(2000, 2)), columns=["a", "b"])
+    is_fraud = X["a"] + rng.normal(size=2000) > 2.6
+    models = []
+    for label in ("zfraud", "fraud"):
+        y = np.where(is_fraud, label, "legit")
+        model = make_pipeline(
+            LogisticRegression(), threshold=threshold, pos_label=label, random_state=0
+        ).fit(X, y)
+        called = model.predict(X) == label
+        models.append((model.best_threshold_, called.mean()))
+        save(model, tmp_path / label, X=X, y=y)
+        np.testing.assert_array_equal(load(tmp_path / label).predict(X) == label, called)
+    assert models[0] == pytest.approx(models[1])
+
+
+def test_the_label_that_the_model_is_told_is_the_threshold_s(payments):
+    X, y = payments
+    y = np.where(y == "fraud", "fraud", "legit")
+    options = {"threshold": 0.05, "random_state": 0}
+    inner = make_pipeline(FocalXGBClassifier(**BOOSTING, pos_label="fraud"), **options)
+    outer = make_pipeline(FocalXGBClassifier(**BOOSTING), pos_label="fraud", **options)
+    np.testing.assert_array_equal(inner.fit(X, y).predict(X), outer.fit(X, y).predict(X))
+    assert (inner.predict(X) == "fraud").mean() > 0.02
+
+
+def test_a_metric_that_is_no_scorer_is_refused():
+    with pytest.raises(ValueError, match="is no scorer"):
+        make_pipeline(LogisticRegression(), threshold=f1_score)
+
+
+@pytest.mark.parametrize("threshold", [0.3, "f1", get_scorer("f1")], ids=str)
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        CalibratedClassifierCV(LogisticRegression(), cv=2),
+        plain_pipeline(StandardScaler(), LogisticRegression()),
+        GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, scoring="f1_macro", cv=2),
+        FocalSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, n_trials=2, cv=2, random_state=0),
+        AlertBudgetClassifier(LogisticRegression(), k=20, cv=2, random_state=0),
+    ],
+    ids=lambda e: type(e).__name__,
+)
+def test_weights_reach_wrapped_models_below_a_threshold(estimator, threshold):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(600, 2)), columns=["a", "b"])
+    y = (X["a"] + rng.normal(size=600) > 1.2).to_numpy().astype(int)
+    weight = np.where(y == 1, 9.0, 1.0)
+    model = make_pipeline(estimator, threshold=threshold, random_state=0)
+    shares = [
+        clone(model).fit(X, y, **options).predict_proba(X)[:, 1].mean()
+        for options in ({}, {"sample_weight": weight})
+    ]
+    assert shares[1] > 1.5 * shares[0]
+    assert model.get_params()["estimator"] is model.estimator
+    # The model may be another one by then.
+    other = clone(model).set_params(estimator__model=LogisticRegression(C=0.1))
+    assert other.fit(X, y, sample_weight=weight).predict_proba(X)[:, 1].mean() > 1.5 * shares[0]
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        BaggingClassifier(LGBMClassifier(**BOOSTING, verbosity=-1), n_estimators=2),
+        BaggingClassifier(HistGradientBoostingClassifier(max_iter=3), n_estimators=2),
+        EasyEnsembleClassifier(2, estimator=FocalLGBMClassifier(**BOOSTING, verbosity=-1)),
+        VotingClassifier(
+            [
+                ("lgbm", FocalLGBMClassifier(**BOOSTING, verbosity=-1)),
+                ("xgb", FocalXGBClassifier(**BOOSTING)),
+            ],
+            voting="soft",
+        ),
+    ],
+    ids=["bagging", "bagging hist", "easy ensemble", "voting"],
+)
+def test_boosters_inside_of_others_get_what_these_pass_on(payments, estimator):
+    X, y = payments
+    X = X.rename(columns={X.columns[0]: "amount [EUR]"})
+    stated = make_pipeline(estimator).fit(X, y).predict_proba(X)[:, 1]
+    assert roc_auc_score(y == "fraud", stated) > 0.7

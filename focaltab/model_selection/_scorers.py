@@ -1,0 +1,88 @@
+"""Scorers that know which label is positive."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from inspect import signature
+from typing import Any
+
+from sklearn import get_config
+from sklearn.metrics import check_scoring, make_scorer
+
+from focaltab.metrics import get_scorer, get_scorer_names
+
+
+class OfEitherClass:
+    """A metric that treats both classes alike, where a positive label has to be told.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(y_true, y_pred, **options)``
+    """
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+
+    def __call__(
+        self, y_true: Any, y_pred: Any, *, pos_label: Any, sample_weight: Any = None, **options: Any
+    ) -> Any:
+        """The metric, whatever the label."""
+        if sample_weight is not None:
+            options["sample_weight"] = sample_weight
+        return self.function(y_true, y_pred, **options)
+
+
+def scorer_of(scoring: Any, estimator: Any, pos_label: Any) -> Any:
+    """A scorer that knows the positive label.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, or what is no scorer.
+    """
+    if scoring in ("log_loss", "brier_score") and isinstance(scoring, str):
+        scoring = f"neg_{scoring}"
+    if isinstance(scoring, str):
+        named = scoring.removeprefix("neg_")
+        ours = named in get_scorer_names()
+        scoring = get_scorer(scoring, pos_label=pos_label) if ours else get_scorer(scoring)
+        if get_config()["enable_metadata_routing"]:
+            # A name cannot say what it wants; as without routing, it weighs if it can.
+            scoring = deepcopy(scoring).set_score_request(sample_weight=takes_weights(scoring))
+        if ours:
+            return scoring
+    elif scoring is not None and not callable(scoring):
+        raise ValueError(f"scoring must be one scorer or its name, got {scoring!r}.")
+    scorer = check_scoring(estimator, scoring=scoring)
+    return told(scorer, pos_label) if asks_for_label(scorer) else scorer
+
+
+def asks_for_label(scorer: Any) -> bool:
+    """Whether a scorer's metric is about one label that it has not been told."""
+    function = getattr(scorer, "_score_func", None)
+    if function is None or "pos_label" not in signature(function).parameters:
+        return False
+    options = scorer._kwargs
+    return "pos_label" not in options and options.get("average", "binary") == "binary"
+
+
+def told(scorer: Any, pos_label: Any) -> Any:
+    """A scorer with a positive label, which a metric that treats both classes alike is spared."""
+    function = scorer._score_func if asks_for_label(scorer) else OfEitherClass(scorer._score_func)
+    result = make_scorer(
+        function,
+        response_method=scorer._response_method,
+        greater_is_better=scorer._sign > 0,
+        **{**scorer._kwargs, "pos_label": pos_label},
+    )
+    request = getattr(scorer, "_metadata_request", None)
+    if request is not None:
+        result._metadata_request = deepcopy(request)
+    return result
+
+
+def takes_weights(scorer: Any) -> bool:
+    """Whether a scorer can weigh rows."""
+    function = getattr(scorer, "_score_func", scorer)
+    return "sample_weight" in signature(function).parameters
