@@ -273,7 +273,7 @@ def _ensemble(graph: Graph, model: Any, table: Table, X: Any) -> Scores:
     for name, share in model.weights_.items():
         stated = scores(graph, model.members_[name], table, X)
         line = model._recalibration.get(name)
-        p = _scores.positive(graph, stated)
+        p = _scores.positive(graph, stated, model._positive)
         if line is not None:
             edges = np.float64(line.edge), np.float64(1.0 - line.edge)
             f = _link.log_odds_of(graph, graph.add("Clip", p, *edges))

@@ -28,6 +28,15 @@ class Raw:
 
     width = 1
 
+    def code_of_missing(self, values: Sequence[Any], own: float) -> float:
+        """Code of a missing value among `values`, which without an imputer is `own`.
+
+        An encoder that knows a missing category itself stands behind an imputer that left it:
+        scikit-learn's fills NaN, and not None.
+        """
+        filled = self.fill is not None and self.fill in values and np.isnan(own)
+        return float(list(values).index(self.fill)) if filled else own
+
 
 @dataclass(frozen=True)
 class Numbers:
@@ -158,8 +167,7 @@ class Table:
         if isinstance(block, Codes):
             return self._translated(block, values, missing)
         if isinstance(block, Raw):
-            if block.fill is not None and block.fill in values:
-                missing = float(values.index(block.fill))
+            missing = block.code_of_missing(values, missing)
             if _is_text(values):
                 return encode_text(
                     self.graph, block.name, {v: k for k, v in enumerate(values)}, missing
@@ -262,7 +270,8 @@ def encode_numbers(graph: Graph, tensor: str, values: Sequence[Any], missing: fl
     except (TypeError, ValueError):
         kind = type(values[0]).__name__
         raise ValueError(f"categories of type {kind} have no type in ONNX") from None
-    if any(abs(key) > _EXACT_WHOLE for key in keys):
+    # Before they are rounded: 2**53 + 1 has no double.
+    if any(abs(value) > _EXACT_WHOLE for value in values):
         raise ValueError("a category is a number beyond 2**53, which a double cannot tell apart")
     codes = graph.add(
         "LabelEncoder",

@@ -103,6 +103,7 @@ def as_text(table: Table, position: int, categories: tuple[str, ...], missing: f
     (block,) = table.select([position]).blocks
     if isinstance(block, Raw):
         places = {text: k for k, text in enumerate(categories)}
+        missing = block.code_of_missing(categories, missing)
         return encode_text(table.graph, block.name, places, missing)
     return table.codes(position, categories, missing)
 
@@ -171,6 +172,8 @@ def _impute(graph: Graph, step: Any, table: Table) -> Table:
     statistics = np.asarray(step.statistics_)
     if statistics.dtype.kind in "OU" and any(isinstance(s, str) for s in statistics.tolist()):
         return _impute_text(graph, step, table, statistics.tolist())
+    if any(s is None for s in statistics.tolist()):
+        raise ValueError("SimpleImputer of text whose most frequent value is None")
     values = table.numbers().tensor
     absent = graph.add("IsNaN", values)
     marker = step.missing_values
@@ -269,8 +272,8 @@ def _ordinal(graph: Graph, step: Any, table: Table) -> Table:
     for position, categories in enumerate(step.categories_):
         codes, n = _encoded(table, position, categories)
         values = np.arange(n, dtype=np.float64)
-        if _known(categories)[1] is not None:
-            values[-1] = step.encoded_missing_value
+        if isinstance(categories[-1], float) and np.isnan(categories[-1]):
+            values[-1] = step.encoded_missing_value  # None is a value like any other
         blocks.append(Numbers(lookup(graph, codes, [*values, float(unknown)]), 1))
     return Table(graph, blocks)
 

@@ -254,3 +254,42 @@ def test_a_file_is_what_is_returned(tables, tmp_path):
     facts = session.get_modelmeta().custom_metadata_map
     assert facts["classes"] == '["fine", "fraud"]'
     assert facts["link"] == "focal" and facts["gamma"] == "2.0"
+
+
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        OrdinalEncoder(),
+        OrdinalEncoder(
+            handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2
+        ),
+        OneHotEncoder(handle_unknown="ignore"),
+        TargetEncoder(cv=2, random_state=0),
+    ],
+    ids=["ordinal", "ordinal of missing", "one hot", "target"],
+)
+@pytest.mark.parametrize("imputed", [None, "most_frequent", "constant"])
+@pytest.mark.parametrize("gap", [None, np.nan], ids=str)
+def test_gaps_in_text_are_filled_where_scikit_learn_fills_them(gap, imputed, encoder, agrees):
+    rng = np.random.default_rng(0)
+    text = pd.Series(rng.choice(["u", "u", "v", "gap"], 1500), dtype=object)
+    X = pd.DataFrame({"t": text.where(text != "gap", gap), "b": rng.normal(size=1500)})
+    y = (X["b"] + 2.0 * X["t"].isna() + rng.logistic(size=1500) > 2.0).to_numpy().astype(int)
+    imputer = SimpleImputer(strategy=imputed or "constant", fill_value="u")
+    step = encoder if imputed is None else Pipeline([("fill", imputer), ("encode", encoder)])
+    columns = ColumnTransformer([("text", step, ["t"]), ("rest", "passthrough", ["b"])])
+    model = Pipeline([("columns", columns), ("model", FocalXGBClassifier(n_estimators=8))])
+    agrees(model.fit(X, y), X)
+
+
+def test_what_no_graph_can_say_of_text_and_whole_numbers_is_refused():
+    X = pd.DataFrame({"t": pd.Series(["u", None, None, None] * 50, dtype=object)})
+    y = np.arange(200) % 2
+    fill = SimpleImputer(strategy="most_frequent")
+    model = Pipeline([("f", fill), ("e", OrdinalEncoder()), ("m", FocalXGBClassifier())])
+    with pytest.raises(ValueError, match="whose most frequent value is None"):
+        to_onnx(model.fit(X, y))
+    X = pd.DataFrame({"k": [2**53, 2**53 + 1] * 100})
+    model = Pipeline([("e", OrdinalEncoder()), ("m", FocalXGBClassifier())])
+    with pytest.raises(ValueError, match=r"beyond 2\*\*53"):
+        to_onnx(model.fit(X, y))
