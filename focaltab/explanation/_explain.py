@@ -132,7 +132,7 @@ def explain(
         method = "sampling"
     names = core.table.names
     if isinstance(background, Reference):
-        typical = typical_of_reference(background, names)
+        typical = typical_of_reference(background, names, core.table.frame)
     else:
         typical = typical_of_rows((core.table if rows is None else rows).frame)
     probability = _stated(core, found)

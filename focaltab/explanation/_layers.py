@@ -12,10 +12,12 @@ from sklearn.base import OneToOneFeatureMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import TargetEncoder
 
 from focaltab.explanation._rows import Table, check_columns
 from focaltab.model_selection._decision import DecisionClassifier
 from focaltab.pipeline import ResampledClassifier, TableFeatures
+from focaltab.pipeline._features import columns_per_feature
 from focaltab.pipeline._layers import positive_label
 
 # By the names of their classes, so that no library is loaded to find out.
@@ -86,6 +88,9 @@ def find_booster(core: Core) -> tuple[BoosterInside | None, str]:
     while True:
         library = booster_library(model)
         if library is not None:
+            obstacle = _without_contributions(model)
+            if obstacle:
+                return None, obstacle
             return BoosterInside(model, library, rows, sources, shift, labels), ""
         if isinstance(model, Pipeline):
             for _, step in model.steps[:-1]:
@@ -118,10 +123,27 @@ def booster_library(model: Any) -> str | None:
     return next((library for name, library in _BOOSTERS.items() if name in names), None)
 
 
+def _without_contributions(model: Any) -> str:
+    """Why a booster's library does not explain it, or an empty string."""
+    params = model.get_params()
+    if params.get("linear_tree"):
+        return "LightGBM explains no linear trees"
+    if params.get("multi_strategy") == "multi_output_tree":
+        return "XGBoost explains no trees of several outputs"
+    if (
+        params.get("objective") in ("multi:softprob", "multi:softmax")
+        and params.get("num_class") == 2
+    ):
+        return "two classes as two outputs have no margin of one"
+    return ""
+
+
 def _source_columns(step: Any) -> NDArray[np.intp] | None:
     """Input column of each output of a transformer; None where nobody knows."""
     if isinstance(step, TableFeatures):
         return step.source_columns()
+    if isinstance(step, TargetEncoder):
+        return np.repeat(np.arange(step.n_features_in_), columns_per_feature(step))
     if isinstance(step, OneToOneFeatureMixin):
         return np.arange(step.n_features_in_)
     return None

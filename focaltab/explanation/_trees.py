@@ -101,6 +101,10 @@ def _of_xgboost(model: Any, rows: Any) -> NDArray[Any]:
 
 def _of_lightgbm(model: Any, rows: Any) -> NDArray[Any]:
     flat = np.asarray(model.predict_proba(rows, pred_contrib=True))
+    booster = model.booster_
+    if "\naverage_output\n" in booster.model_to_string(num_iteration=1):
+        # A random forest predicts the mean of its trees, whose contributions are summed.
+        flat = flat / (model.best_iteration_ or booster.current_iteration())
     n_classes = len(model.classes_)
     if n_classes == 2:
         return flat

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from focaltab.monitoring import Reference
+from focaltab.pipeline._kinds import is_number, number_or_text
 
 
 def typical_of_rows(frame: pd.DataFrame) -> dict[str, Any]:
@@ -17,8 +17,10 @@ def typical_of_rows(frame: pd.DataFrame) -> dict[str, Any]:
     return {str(name): _typical(frame.iloc[:, k]) for k, name in enumerate(frame.columns)}
 
 
-def typical_of_reference(reference: Reference, names: Sequence[str]) -> dict[str, Any]:
-    """The same of the rows behind a reference.
+def typical_of_reference(
+    reference: Reference, names: Sequence[str], frame: pd.DataFrame
+) -> dict[str, Any]:
+    """The same of the rows behind a reference, in the types that the columns of `frame` have.
 
     Raises
     ------
@@ -30,14 +32,25 @@ def typical_of_reference(reference: Reference, names: Sequence[str]) -> dict[str
     if absent:
         raise ValueError(f"The reference given as background lacks the column {absent[0]!r}.")
     typical: dict[str, Any] = {}
-    for name in names:
+    for k, name in enumerate(names):
         value: Any = known[name].typical
         if known[name].kind == "date" and value is not None:
             value = pd.Timestamp(0, tz="UTC") + pd.Timedelta(days=float(value))
         elif known[name].whole and value is not None:
             value = int(value)
-        typical[name] = value
+        typical[name] = _in_the_type_of(frame.iloc[:, k], value)
     return typical
+
+
+def _in_the_type_of(column: pd.Series, value: Any) -> Any:
+    """A number or text of a reference as the truth value or number that the column holds."""
+    own = column.dropna()
+    if value is None or own.empty:
+        return value
+    first = own.iloc[0]
+    if isinstance(first, bool | np.bool_):
+        return value == "True" if isinstance(value, str) else bool(value)
+    return number_or_text(value) if is_number(first) else value
 
 
 def _typical(column: pd.Series) -> Any:
@@ -73,13 +86,9 @@ def described(name: str, value: Any, typical: Any) -> str:
     if value == typical:
         return f"{name} {_shown(value, typical)} is typical"
     compared = ""
-    if _is_number(value) and _is_number(typical):
+    if is_number(value) and is_number(typical):
         compared = " is high" if value > typical else " is low"
     return f"{name} {_shown(value, typical)}{compared} (typical {_shown(typical, value)})"
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
 
 def _shown(value: Any, beside: Any) -> str:
@@ -87,9 +96,9 @@ def _shown(value: Any, beside: Any) -> str:
     if isinstance(value, pd.Timestamp):
         moment = str(value.tz_localize(None).floor("min"))
         return moment.removesuffix(" 00:00:00").removesuffix(":00")
-    if not _is_number(value):
+    if not is_number(value):
         return str(value)
-    both = [v for v in (value, beside) if _is_number(v)]
+    both = [v for v in (value, beside) if is_number(v)]
     if all(float(v).is_integer() for v in both):
         return f"{value:.0f}"
     least = min(abs(float(v)) for v in both if v != 0)

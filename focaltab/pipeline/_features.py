@@ -331,7 +331,14 @@ def _sources(part: Pipeline, used: list[str]) -> list[str]:
             sources = [name for name, categories in values for _ in categories]
         elif isinstance(step, SimpleImputer) and step.indicator_ is not None:
             sources = sources + [sources[k] for k in step.indicator_.features_]
+        elif isinstance(step, TargetEncoder):
+            sources = [name for name in sources for _ in range(columns_per_feature(step))]
     return sources
+
+
+def columns_per_feature(encoder: TargetEncoder) -> int:
+    """How many columns a target encoder makes of each: one for each of several classes."""
+    return len(encoder.classes_) if encoder.target_type_ == "multiclass" else 1
 
 
 def _imputer() -> SimpleImputer:

@@ -180,11 +180,12 @@ def from_written(column: pd.Series) -> pd.Series:
     if not (pd.api.types.is_object_dtype(column.dtype) or isinstance(column.dtype, pd.StringDtype)):
         return column
     codes, values = pd.factorize(column)
-    found = np.array([*map(_number_or_text, values), np.nan], dtype=object)
+    found = np.array([*map(number_or_text, values), np.nan], dtype=object)
     return pd.Series(found[codes], index=column.index, name=column.name, dtype=object)
 
 
-def _number_or_text(value: Any) -> Any:
+def number_or_text(value: Any) -> Any:
+    """The number that text is, else the value itself."""
     if isinstance(value, str):
         for kind in (int, float):  # an identifier of many digits is no float
             with suppress(ValueError):

@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, TargetEncoder
 from sklearn.svm import SVC
 from xgboost import XGBClassifier
 
@@ -70,6 +70,9 @@ def positive_log_odds(model, X, label):
         FocalLGBMClassifier(**QUIET, sampling="hard_negative", random_state=0),
         XGBClassifier(**FEW),
         LGBMClassifier(**QUIET),
+        LGBMClassifier(
+            **QUIET, boosting_type="rf", subsample=0.7, subsample_freq=1, colsample_bytree=0.7
+        ),
     ],
     ids=lambda m: type(m).__name__,
 )
@@ -170,6 +173,48 @@ def test_several_classes(model):
     np.testing.assert_allclose(softmax(total, axis=1), model.predict_proba(X[:100]), atol=1e-4)
     reasons = explanation.reasons(2)
     assert reasons["class"][::2].tolist() == model.predict(X[:100]).tolist()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        make_pipeline(FocalXGBClassifier(**FEW), random_state=0),
+        make_pipeline(FocalLGBMClassifier(**QUIET), random_state=0),
+        Pipeline([("t", TargetEncoder(cv=2, random_state=0)), ("m", FocalLGBMClassifier(**QUIET))]),
+    ],
+    ids=["xgb", "lgbm", "plain"],
+)
+def test_text_that_is_encoded_once_for_each_class(model):
+    rng = np.random.default_rng(0)
+    shop = rng.integers(0, 60, 1500)
+    X = pd.DataFrame({"shop": [f"s{k}" for k in shop], "amount": rng.normal(size=1500)})
+    if isinstance(model[0], TargetEncoder):
+        X["amount"] = X["amount"].round(1)
+    y = np.digitize(np.sin(shop) + X["amount"] + rng.normal(size=1500), [-0.5, 1.0])
+    explanation = explain(model.fit(X, y), X[:100])
+    assert explanation.method == "trees"
+    total = explanation.values.sum(axis=1) + explanation.base_value
+    np.testing.assert_allclose(softmax(total, axis=1), model.predict_proba(X[:100]), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        LGBMClassifier(**QUIET, linear_tree=True),
+        XGBClassifier(**FEW, multi_strategy="multi_output_tree"),
+        XGBClassifier(**FEW, objective="multi:softprob", num_class=2),
+    ],
+    ids=["linear", "several outputs", "two outputs"],
+)
+def test_boosters_that_their_library_does_not_explain_are_sampled(model):
+    X, y = numbers()
+    X = np.nan_to_num(X)
+    if model.get_params().get("multi_strategy"):
+        y = y + (X[:, 2] > 1)
+    explanation = explain(model.fit(X, y), X[:5], background=X[:50], random_state=0)
+    assert explanation.method == "sampling" and explanation.values.shape[:2] == (5, 4)
+    with pytest.raises(ValueError, match="background rows"):
+        explain(model, X[:5])
 
 
 @pytest.mark.parametrize("kind", [FocalXGBClassifier, FocalLGBMClassifier, XGBClassifier])

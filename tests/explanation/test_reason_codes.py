@@ -84,6 +84,24 @@ def test_a_reference_says_the_same_as_its_rows(payments):
     assert of_rows["reason"][same].tolist() == of_reference["reason"][same].tolist()
 
 
+def test_a_reference_compares_in_the_types_of_the_rows():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(
+        {
+            "code": pd.Categorical(rng.choice([10, 10, 10, 20], 1000)),
+            "flag": rng.random(1000) < 0.2,
+            "sure": pd.Categorical(rng.random(1000) < 0.7),
+        }
+    )
+    odds = 2.0 * (X["code"].astype(int) == 20) + 2.0 * X["flag"] - 2.0 * X["sure"].astype(bool)
+    y = rng.random(1000) < expit(odds)
+    model = FocalLGBMClassifier(n_estimators=20, verbosity=-1, n_jobs=1).fit(X, y)
+    of_rows = explain(model, X[:50], background=X).reasons(3)
+    of_reference = explain(model, X[:50], background=Reference.from_rows(X)).reasons(3)
+    assert of_reference["reason"].tolist() == of_rows["reason"].tolist()
+    assert of_rows["reason"].str.contains("is typical").any()
+
+
 def test_only_alerts_have_reasons_if_asked(payments):
     X, model = payments
     explanation = explain(model, X[:300])
