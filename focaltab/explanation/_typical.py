@@ -35,7 +35,7 @@ def typical_of_reference(
     for k, name in enumerate(names):
         value: Any = known[name].typical
         if known[name].kind == "date" and value is not None:
-            value = pd.Timestamp(0, tz="UTC") + pd.Timedelta(days=float(value))
+            value = pd.Timestamp(np.datetime64(round(float(value) * 86_400e6), "us"), tz="UTC")
         elif known[name].whole and value is not None:
             value = int(value)
         typical[name] = _in_the_type_of(frame.iloc[:, k], value)

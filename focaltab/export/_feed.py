@@ -84,14 +84,13 @@ def _matrix(X: Any, only: Any) -> NDArray[Any]:
 
 
 def _column(name: str, column: pd.Series, facts: dict[str, str]) -> NDArray[Any]:
-    from focaltab.pipeline._kinds import as_dates, as_numbers, as_text
+    from focaltab.pipeline._kinds import as_dates, as_numbers, as_text, seconds_since_1970
 
     if facts["kind"] == "text":
         text = as_text(column)
         return np.asarray(text.where(text.notna(), facts["missing"]), dtype=object)[:, None]
     if facts["kind"] == "moment":
-        since = as_dates(name, column) - pd.Timestamp(0, tz="UTC")
-        return since.dt.total_seconds().to_numpy(np.float64)[:, None]
+        return seconds_since_1970(as_dates(name, column))[:, None]
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(np.float64)
     return as_numbers(name, column).astype(np.float64)[:, None]

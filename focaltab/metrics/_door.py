@@ -129,6 +129,12 @@ def check_decisions(
         raise ValueError(
             f"y_true and y_pred must be of one length, got {labels.shape}, {decided.shape}."
         )
+    absent = np.asarray(pd.isna(decided))
+    if absent.any():
+        raise ValueError(
+            f"y_pred is missing in row {int(np.flatnonzero(absent)[0])}: a row is called one of "
+            "the labels."
+        )
     rows = check_rows(
         labels,
         np.zeros(labels.shape),
@@ -144,8 +150,7 @@ def check_decisions(
     elif pos_label is None:
         strange = ~called & ~np.isin(decided, [0, -1])
     else:  # whatever the other label is, there can be one only
-        present = ~called & ~np.asarray(pd.isna(decided))
-        strange = ~called & ~np.isin(decided, pd.unique(decided[present])[:1])
+        strange = ~called & ~np.isin(decided, pd.unique(decided[~called])[:1])
     if strange.any():
         row = int(np.flatnonzero(strange)[0])
         raise ValueError(

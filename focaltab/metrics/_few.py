@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 # Of two models that score at random, a 95% interval of their difference excludes zero in 90% of
@@ -22,7 +23,7 @@ def warn_of_few_rows(y: NDArray[np.bool_], groups: ArrayLike | None) -> None:
     what = "rows" if groups is None else "groups with rows"
     for is_positive, name in ((True, "positive"), (False, "negative")):
         of_class = y == is_positive
-        n = of_class.sum() if groups is None else np.unique(np.asarray(groups)[of_class]).size
+        n = of_class.sum() if groups is None else pd.unique(pd.Series(groups)[of_class]).size
         if 0 < n < ENOUGH_ROWS:
             warnings.warn(
                 f"There are only {n} {what} of the {name} class: resamples of so few vary too "

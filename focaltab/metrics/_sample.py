@@ -92,7 +92,10 @@ class Sample:
             weight = row_counts[drawn] if m.weight is None else row_counts[drawn] * m.weight[drawn]
             part = BinaryRows(m.y[drawn], m.score[drawn], weight)
             one_class = part.y.all() or not part.y.any()
-            values.append(np.nan if one_class else self.metric(part, weight, drawn))
+            try:
+                values.append(np.nan if one_class else self.metric(part, weight, drawn))
+            except ValueError:  # all rows have a value, but these do not
+                values.append(np.nan)
         return values
 
     def interval(

@@ -55,6 +55,8 @@ def prevalence_interval(
     -------
     Interval
     """
+    if weight is not None:
+        weight = weight / weight.mean()  # so that they count rows
     bins, representative = _binned(score, weight)
     counts = np.bincount(bins, weight, minlength=representative.size).astype(np.float64)
     with warnings.catch_warnings():

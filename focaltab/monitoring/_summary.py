@@ -19,6 +19,7 @@ from focaltab.pipeline._kinds import (
     as_text,
     column_kind,
     is_number,
+    seconds_since_1970,
 )
 
 Floats = NDArray[np.float64]
@@ -336,5 +337,4 @@ def as_floats(name: str, kind: Kind, column: pd.Series) -> Floats:
         if pd.api.types.is_datetime64_any_dtype(column.dtype):
             raise ValueError(f"Column {name!r} held numbers in the reference, but dates here.")
         return np.asarray(as_numbers(name, column), dtype=np.float64)
-    since = as_dates(name, column) - pd.Timestamp(0, tz="UTC")
-    return np.asarray(since.dt.total_seconds().to_numpy(np.float64) / 86_400.0)
+    return np.asarray(seconds_since_1970(as_dates(name, column)) / 86_400.0)

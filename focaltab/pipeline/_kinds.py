@@ -19,6 +19,7 @@ _IDENTIFIER_SHARE = 0.5
 # How pandas calls columns of Python objects that are numbers all the same.
 _NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal", "boolean"}
 _DATES = {"datetime", "datetime64", "date"}
+_PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _ISO_DATE = r"\d{4}-\d\d-\d\d"
 
 
@@ -33,6 +34,8 @@ def column_kind(name: str, column: pd.Series, max_categories: int) -> tuple[Kind
     absent = column.isna().to_numpy()
     if absent.all():
         return None, "always missing"
+    if pd.api.types.is_complex_dtype(column.dtype):
+        raise ValueError(f"Column {name!r} holds complex numbers: take real ones out of them.")
     kind = _kind_by_type(column)
     if kind is not None:
         # Compared with the first value: counting all of them would take longer than any model.
@@ -71,11 +74,8 @@ def _kind_by_type(column: pd.Series) -> Kind | None:
     dtype = column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return None
-    if (
-        pd.api.types.is_bool_dtype(dtype)
-        or pd.api.types.is_numeric_dtype(dtype)
-        or pd.api.types.is_timedelta64_dtype(dtype)
-    ):
+    is_plain = pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_numeric_dtype(dtype)
+    if is_plain or _is_duration(dtype):
         return "number"
     if pd.api.types.is_datetime64_any_dtype(dtype) or isinstance(dtype, pd.PeriodDtype):
         return "date"
@@ -85,6 +85,11 @@ def _kind_by_type(column: pd.Series) -> Kind | None:
     if found in _DATES or (found == "string" and _is_date_text(column)):
         return "date"
     return None
+
+
+def _is_duration(dtype: Any) -> bool:
+    arrow = isinstance(dtype, pd.ArrowDtype) and dtype.kind == "m"
+    return arrow or bool(pd.api.types.is_timedelta64_dtype(dtype))
 
 
 def _is_date_text(column: pd.Series) -> bool:
@@ -109,7 +114,7 @@ def as_numbers(name: str, column: pd.Series) -> NDArray[Any]:
     """
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         raise ValueError(f"Column {name!r} was numeric in training, but holds dates here.")
-    if pd.api.types.is_timedelta64_dtype(column.dtype):
+    if _is_duration(column.dtype):
         column = column.dt.total_seconds()
     dtype = np.float32 if column.dtype == np.float32 else np.float64
     try:
@@ -154,6 +159,17 @@ def as_dates(name: str, column: pd.Series) -> pd.Series:
         raise ValueError(
             f"Column {name!r} held dates in training, but other values here: {error}"
         ) from None
+
+
+def seconds_since_1970(moments: pd.Series) -> NDArray[np.float64]:
+    """Of moments in UTC, NaN where missing.
+
+    No difference of two moments: one in the year 9999, as those without an end have, is further
+    from 1970 than nanoseconds can count.
+    """
+    plain = moments.dt.tz_localize(None).to_numpy()
+    per_second = _PER_SECOND[np.datetime_data(plain.dtype)[0]]
+    return np.where(np.isnat(plain), np.nan, plain.astype(np.int64) / per_second)
 
 
 def as_text(column: pd.Series) -> pd.Series:

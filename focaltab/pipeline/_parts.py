@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 
-from focaltab.pipeline._kinds import as_dates, as_numbers, as_text, places
+from focaltab.pipeline._kinds import as_dates, as_numbers, as_text, places, seconds_since_1970
 
 
 class _OneToOne(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -100,10 +100,9 @@ class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _parts(moments: pd.Series) -> dict[str, NDArray[np.float64]]:
-    since = (moments - pd.Timestamp(0, tz="UTC")).dt.total_seconds() / 86_400.0
     at = moments.dt
     return {
-        "days": since.to_numpy(np.float64),
+        "days": seconds_since_1970(moments) / 86_400.0,
         "month": at.month.to_numpy(np.float64, na_value=np.nan),
         "weekday": at.day_of_week.to_numpy(np.float64, na_value=np.nan),
         "hour": at.hour.to_numpy(np.float64, na_value=np.nan),

@@ -113,7 +113,8 @@ class DriftDisplay:
         self.limits_ = self.ax_.vlines(
             rows["psi_limit"], low, high, color=REFERENCE, linewidth=1.5, label="limit of chance"
         )
-        self.ax_.set_yticks(place, rows["column"].tolist())
+        # A pair of dollars would set what is between them as a formula.
+        self.ax_.set_yticks(place, [name.replace("$", r"\$") for name in rows["column"]])
         self.ax_.set_ylim(len(rows) - 0.4, -0.6)
         self.ax_.set_xlim(left=0.0)
         self.ax_.set_xlabel("population stability index")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -16,10 +19,13 @@ MISSING = frozenset({
     "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
     "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
 })  # fmt: skip
+# Enough to tell a comma in one name from one that divides columns.
+_ROWS_TO_TRY = 50
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _NUMBER = r"[+-]?(?:\d+(?:,\d*)?|,\d+)(?:[eE][+-]?\d+)?"
 # In a file separated by commas, 1,234 is as likely a thousand; 0,234 and 12,5 are not.
 _THOUSANDS = r"[+-]?[1-9]\d{0,2}(?:,\d{3})*"
+_POINTED = r"[+-]?[1-9]\d{0,2}(?:[.]\d{3})+"
 
 
 def with_odd_names(known: Mapping[str, Iterable[str]]) -> list[str]:
@@ -83,18 +89,42 @@ def read_csv(
         ) from None
     if separator != ",":
         _note(f"{path} is separated by {_SEPARATORS[separator]}, and was read so.")
-    _read_decimal_commas(table, separator, set(text_columns))
+    changed = _read_decimal_commas(table, separator, set(text_columns))
+    if changed and separator != ",":
+        _check_points(path, separator, table, {*changed, *text_columns})
     return table
 
 
 def _separator(path: Path) -> str:
-    """A comma wherever it divides the header cleanly, else what makes the most names of it."""
+    """What divides the first rows into as many parts as the header, else the header alone.
+
+    Of several the one that makes the most parts, and a comma before others.
+    """
     names = {separator: _header(path, separator) for separator in (",", *_SEPARATORS)}
+    if names[","][0].startswith("sep="):
+        raise UserError(
+            f"{path} starts with a line of Excel's ({names[','][0]}): remove it, so that the names "
+            "of the columns come first."
+        )
     # A name in quotes that a wrong separator takes apart keeps a quote.
-    clean = len(names[","]) > 1 and not any('"' in name for name in names[","])
-    separator = "," if clean else max(names, key=lambda separator: len(names[separator]))
+    clean = [s for s in names if len(names[s]) > 1 and not any('"' in name for name in names[s])]
+    regular = [s for s in clean if _divides_alike(path, s, len(names[s]))]
+    separator = "," if "," in clean else max(names, key=lambda separator: len(names[separator]))
+    if regular:
+        separator = max(regular, key=lambda separator: len(names[separator]))
     check_unique(names[separator])
     return separator
+
+
+def _divides_alike(path: Path, separator: str, n_parts: int) -> bool:
+    """Whether the first rows have as many parts as the header."""
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    with opened(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as file:
+        rows = islice((row for row in csv.reader(file, delimiter=separator) if row), _ROWS_TO_TRY)
+        try:
+            return all(len(row) == n_parts for row in rows)
+        except csv.Error:  # a field of more than 128 kB
+            return False
 
 
 def _header(path: Path, separator: str) -> list[str]:
@@ -137,9 +167,11 @@ def _labels(path: Path, separator: str, target: str, column: pd.Series) -> pd.Se
     return written if written.nunique() == 2 else column
 
 
-def _read_decimal_commas(table: pd.DataFrame, separator: str, text_columns: set[str]) -> None:
-    """Turn columns of text such as 0,23 into numbers, in place."""
-    changed = []
+def _read_decimal_commas(
+    table: pd.DataFrame, separator: str, text_columns: set[str]
+) -> Collection[str]:
+    """Turn columns of text such as 0,23 into numbers, in place; which they are."""
+    changed: dict[str, str] = {}
     for name in table.columns.difference(list(text_columns), sort=False):
         column = table[name]
         if column.dtype != object and not isinstance(column.dtype, pd.StringDtype):
@@ -156,9 +188,27 @@ def _read_decimal_commas(table: pd.DataFrame, separator: str, text_columns: set[
                 "divide decimals or thousands: write 1.234 or 1234."
             )
         table[name] = column.str.replace(",", ".").astype("float64")
-        changed.append(f"{name!r} ({with_comma.iloc[0]!r})")
+        changed[name] = f"{name!r} ({with_comma.iloc[0]!r})"
     if changed:
-        _note(f"Decimal commas were read as numbers in column {', '.join(changed)}.")
+        told = ", ".join(changed.values())
+        _note(f"Decimal commas were read as numbers in column {told}.")
+    return changed
+
+
+def _check_points(path: Path, separator: str, table: pd.DataFrame, known: set[str]) -> None:
+    """Refuse 1.631 in a file of decimal commas, where it is likelier 1631."""
+    floats = [n for n in table.select_dtypes("float").columns if n not in known]
+    if not floats:
+        return
+    written = read_written(path, floats, separator)
+    for name in floats:
+        with_point = written[name][written[name].str.contains(".", regex=False)]
+        if len(with_point) and with_point.str.fullmatch(_POINTED).all():
+            raise UserError(
+                f"Column {name!r} holds numbers such as {with_point.iloc[0]!r} in a file of "
+                "decimal commas: if the point divides thousands, write them without; if it divides "
+                "decimals, write all of them with a point."
+            )
 
 
 def is_number(values: pd.Series) -> pd.Series:

@@ -72,8 +72,9 @@ def _positive_label(column: pd.Series, labels: list[Any], positive: str | None) 
     # {1, 2} is a coding, not a yes and a no.
     if len(reads_as_yes) == 1 and {text_of(label) for label in labels} != {"1", "2"}:
         return reads_as_yes[0]
+    # Of pandas categories those without rows are counted too.
     counts = column.value_counts()
-    return counts.index[-1]
+    return counts.index[counts > 0][-1]
 
 
 def _some(values: Any, n: int = 6) -> str:

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from focaltab.pipeline._kinds import seconds_since_1970
 from focaltab.workflow._errors import UserError
 
 # 13/05/2024, 5.4.24 or 05-13-2024, whatever follows: the order of their parts must be found out.
@@ -56,7 +57,7 @@ def seconds(column: pd.Series, errors: Literal["raise", "coerce"] = "raise") -> 
                 moment = pd.to_datetime(
                     column, utc=True, dayfirst=day_first, errors=errors, format=each
                 )
-    return (moment - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
+    return pd.Series(seconds_since_1970(moment), index=column.index, name=column.name)
 
 
 def _is_day_first(column: pd.Series) -> bool:

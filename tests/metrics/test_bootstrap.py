@@ -4,6 +4,7 @@ import warnings
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import bootstrap, norm
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
@@ -332,3 +333,25 @@ def test_enough_rows_give_no_false_differences():
         options = {"n_resamples": 300, "random_state": seed}
         false += not paired_difference("average_precision", y, first, second, **options).is_noise
     assert false <= 20
+
+
+def test_resamples_without_a_value_are_passed_over():
+    rng = np.random.default_rng(0)
+    y, called = np.arange(60) % 2, rng.integers(0, 2, 60)
+    # One missed positive costs anything: a resample without it has nothing to save.
+    costs = {"fn_cost": np.r_[0.0, 5.0, np.zeros(58)]}
+    found = bootstrap_interval(
+        "savings_score", y, called, metric_options=costs, n_resamples=200, random_state=0
+    )
+    assert np.isfinite([found.value, found.low, found.high]).all()
+
+
+def test_groups_of_mixed_names_are_counted():
+    rng = np.random.default_rng(0)
+    y, score = np.arange(600) % 2, rng.random(600)
+    groups = pd.Series([k if k % 2 else f"g{k}" for k in range(100)] * 6, dtype=object)
+    codes = pd.factorize(groups)[0]
+    options = {"n_resamples": 50, "random_state": 0}
+    assert bootstrap_interval("average_precision", y, score, groups=groups, **options) == (
+        bootstrap_interval("average_precision", y, score, groups=codes, **options)
+    )

@@ -1,6 +1,7 @@
 """Costs and best thresholds against plain loops over rows and thresholds."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import fbeta_score, matthews_corrcoef
 
@@ -73,7 +74,7 @@ def test_a_day_of_one_class_has_a_cost():
         savings_score([0, 0, 0], [0, 1, 0])
     with pytest.raises(ValueError, match="decisions, not scores"):
         expected_cost([1, 1], [0.3, 1])
-    with pytest.raises(ValueError, match="None in row 1"):
+    with pytest.raises(ValueError, match="y_pred is missing in row 1"):
         expected_cost(["fraud"] * 2, ["fine", None], pos_label="fraud")
     with pytest.raises(ValueError, match="sample_weight is 0 in every row"):
         expected_cost([0, 0], [0, 1], sample_weight=[0, 0])
@@ -94,7 +95,7 @@ def test_savings_run_from_nothing_to_everything(data):
     [
         ([0.3, 0.7], {}, "decisions, not scores"),
         ([0, 1, 1], {}, "one length"),
-        ([0, np.nan], {"pos_label": 1}, "nan.* in row 1, which is no label"),
+        ([0, np.nan], {"pos_label": 1}, "y_pred is missing in row 1"),
         ([0, 1], {"fn_cost": [1.0]}, "fn_cost must be a number or one for each of 2"),
         ([0, 1], {"fp_cost": [1.0, np.nan]}, "fp_cost is not finite in row 1"),
     ],
@@ -108,3 +109,13 @@ def test_bad_input(y_pred, options, message):
 def test_bad_beta():
     with pytest.raises(ValueError, match="beta"):
         max_f_beta([0, 1], [0.1, 0.2], beta=0.0)
+
+
+@pytest.mark.parametrize("kind", ["boolean", "string", "Int64"])
+def test_a_missing_decision_is_named(kind):
+    y = pd.array(["1", "0", "1"] if kind == "string" else [1, 0, 1], dtype=kind)
+    decided = y.copy()
+    decided[1] = pd.NA
+    label = {"boolean": True, "string": "1", "Int64": 1}[kind]
+    with pytest.raises(ValueError, match="y_pred is missing in row 1"):
+        expected_cost(y, decided, pos_label=label)

@@ -255,6 +255,18 @@ def test_weighted_rows_have_the_estimate_of_repeated_ones(scored_reference):
     assert weighted.high - weighted.low > repeated.high - repeated.low
 
 
+def test_weights_that_sum_to_one_count_as_those_of_mean_one(scored_reference):
+    X, _, score = scored(3000, 0.05, 5)
+    given = np.random.default_rng(3).random(3000)
+    found = [
+        compare_rows(
+            scored_reference, X, score=score, sample_weight=weight, random_state=0
+        ).prevalence_estimated
+        for weight in (given, given / given.sum())
+    ]
+    assert found[0] == pytest.approx(found[1], rel=1e-6)
+
+
 def test_labels_are_judged_where_they_are_known(scored_reference):
     X, y, score = scored(5000, PREVALENCE, 6)
     report = compare_rows(scored_reference, X, score=score, y=y)

@@ -579,3 +579,28 @@ def test_boosters_inside_of_others_get_what_these_pass_on(payments, estimator):
     X = X.rename(columns={X.columns[0]: "amount [EUR]"})
     stated = make_pipeline(estimator).fit(X, y).predict_proba(X)[:, 1]
     assert roc_auc_score(y == "fraud", stated) > 0.7
+
+
+@pytest.mark.parametrize(
+    "kind", ["text", "datetime64[s]", "datetime64[us]", "python", "timestamp[us][pyarrow]"]
+)
+@pytest.mark.parametrize("placeholder", ["9999-12-31", "0001-01-01"])
+def test_dates_that_stand_for_no_end_are_days_like_others(kind, placeholder):
+    text = pd.Series(["2024-01-01T00:00:00", "2024-02-03T04:00:00", f"{placeholder}T00:00:00"] * 9)
+    moments = pd.Series(text.to_numpy().astype("datetime64[s]"))
+    column = {"text": text, "python": moments.astype("datetime64[us]").dt.to_pydatetime()}.get(kind)
+    if column is None:
+        column = moments.astype(kind)
+    X = pd.DataFrame({"until": pd.Series(column), "a": np.arange(27.0)})
+    days = TableFeatures().fit_transform(X, np.arange(27) % 2)["until_days"].to_numpy()
+    expected = moments.to_numpy().astype("datetime64[s]").astype(np.int64) / 86_400
+    np.testing.assert_array_equal(days, expected)
+
+
+def test_arrow_durations_are_seconds_and_complex_numbers_are_refused():
+    gone = pd.Series(pd.to_timedelta([1, 2, None] * 9, unit="h")).astype("duration[ns][pyarrow]")
+    X = pd.DataFrame({"gone": gone, "a": np.arange(27.0)})
+    features = TableFeatures().fit_transform(X, np.arange(27) % 2)
+    np.testing.assert_array_equal(features["gone"][:3], [3600.0, 7200.0, np.nan])
+    with pytest.raises(ValueError, match="Column 'z' holds complex numbers"):
+        TableFeatures().fit(X.assign(z=1j * np.arange(27)), np.arange(27) % 2)

@@ -58,3 +58,10 @@ def test_what_cannot_be_drawn_is_refused(report, columns, n_columns, message):
     given = report.columns.iloc[:0] if isinstance(columns, str) else given
     with pytest.raises(ValueError, match=message):
         DriftDisplay(given, n_columns=n_columns)
+
+
+def test_names_are_no_formulas():
+    rng = np.random.default_rng(0)
+    before = pd.DataFrame({"a$_$b": rng.normal(size=500), "$x$": rng.normal(size=500)})
+    shown = DriftDisplay.from_report(compare_rows(Reference.from_rows(before), before + 1.0))
+    shown.figure_.canvas.draw()

@@ -129,6 +129,29 @@ def test_other_separators_within_names_and_values_divide_nothing(tmp_path):
     assert read_table(tmp_path / "u.csv")["one"].tolist() == [1]
 
 
+@pytest.mark.parametrize("header", ['"amount,EUR";country;label', "amount, EUR;country;label"])
+def test_a_comma_in_a_name_divides_no_file_of_semicolons(tmp_path, header):
+    (tmp_path / "t.csv").write_text(header + "\n12,5;FR;0\n7,25;NO;1\n\n")
+    with pytest.warns(ReadingNote):
+        table = read_table(tmp_path / "t.csv")
+    assert table.iloc[:, 0].tolist() == [12.5, 7.25] and table["label"].tolist() == [0, 1]
+
+
+def test_thousands_among_decimal_commas_are_not_guessed(tmp_path):
+    (tmp_path / "t.csv").write_text("days;rate;y\n1.631;77,71;0\n47;2,26;0\n")
+    with pytest.warns(ReadingNote), pytest.raises(UserError, match=r"'days' holds .*'1\.631'"):
+        read_table(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_text("days;rate;y\n1.631;77,71;0\n0.5;2,26;0\n")
+    with pytest.warns(ReadingNote):
+        assert read_table(tmp_path / "t.csv")["days"].tolist() == [1.631, 0.5]
+
+
+def test_the_line_that_excel_puts_before_the_names_is_named(tmp_path):
+    (tmp_path / "t.csv").write_text("sep=;\na;b\n1;2\n")
+    with pytest.raises(UserError, match="starts with a line of Excel's"):
+        read_table(tmp_path / "t.csv")
+
+
 @pytest.mark.parametrize("separator", [",", ";"])
 def test_decimal_commas_are_numbers_and_told(tmp_path, separator):
     amounts = ["0,23", "-1,5", "2", "", ",5", "1,234"]

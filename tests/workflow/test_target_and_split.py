@@ -187,3 +187,17 @@ def test_bad_time_columns(column, message):
     options = {"time_column": "t"} if column is None else {}
     with pytest.raises(UserError, match=message):
         run([0, 1], column, **options)
+
+
+def test_a_category_without_rows_is_no_label():
+    y = pd.Categorical(["good"] * 30 + ["bad"] * 10, categories=["pending", "good", "bad"])
+    assert run(y).labels == ("good", "bad")
+
+
+def test_times_without_an_end_are_times():
+    when = pd.Series(pd.date_range("2024-01-01", periods=40)).astype(str)
+    when[[3, 39]] = "9999-12-31"
+    table = pd.DataFrame({"until": when, "x": np.arange(40.0), "y": np.arange(40) % 2})
+    result = train(table, TrainConfig(target="y", n_estimators=1))
+    assert result.schema.kinds["until"] == "time"
+    assert run(np.arange(40) % 2, when).labels == ("0", "1")
