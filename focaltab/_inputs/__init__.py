@@ -14,6 +14,7 @@ from focaltab._inputs.continuation import check_continuation, check_same_names
 from focaltab._inputs.features import (
     check_booster_features,
     check_features,
+    check_names_once,
     check_rows,
     numbers_as_numbers,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "check_continuation",
     "check_features",
     "check_hold_out",
+    "check_names_once",
     "check_rows",
     "check_same_kinds",
     "check_same_names",

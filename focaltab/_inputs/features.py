@@ -75,10 +75,22 @@ def check_booster_features(X: Any) -> None:
             )
 
 
-def _check_frame(X: pd.DataFrame) -> None:
-    twice = X.columns[X.columns.duplicated()]
+def check_names_once(X: Any) -> None:
+    """Refuse two columns of one name, also where only one of them is text.
+
+    Raises
+    ------
+    ValueError
+        Names the column.
+    """
+    names = pd.Index([str(name) for name in getattr(X, "columns", ())], dtype=object)
+    twice = names[names.duplicated()]
     if twice.size:
         raise ValueError(f"Column name {twice[0]!r} stands more than once: rename or drop one.")
+
+
+def _check_frame(X: pd.DataFrame) -> None:
+    check_names_once(X)
     for position, name in enumerate(X.columns):
         column = X.iloc[:, position]
         if pd.api.types.is_float_dtype(column.dtype):

@@ -145,6 +145,8 @@ def checked_labels(y: ArrayLike | None) -> NDArray[Any]:
     labels = column_or_1d(y, warn=True)
     if labels.size == 0:
         raise ValueError("y has 0 sample(s): there is nothing to learn from.")
+    if labels.dtype == object and not isinstance(labels[0], str):
+        labels = pd.Series(labels).infer_objects().to_numpy()  # numbers that came as objects
     if labels.dtype.kind not in "biuf":
         labels = np.asarray(labels, dtype=object)
         # pandas' own string and nullable dtypes carry their missing values along.

@@ -36,6 +36,8 @@ class StoredResults:
         self.done: dict[tuple[str, str, int, str], dict[str, float]] = {}
         if not self.path.resolve().parent.is_dir():
             raise FileNotFoundError(f"There is no folder {self.path.resolve().parent}.")
+        if self.path.is_dir():
+            raise ValueError(f"{self.path} is a folder: name a file in it.")
         if self.path.exists() and self.path.stat().st_size:
             self._read(fingerprint)
         else:

@@ -178,6 +178,7 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
             )
         with _inputs.whole_or_unchanged(self):
             _inputs.refuse_lazy(X, "FocalEnsembleClassifier")
+            _inputs.check_names_once(X)
             validate_data(self, X, skip_check_array=True)
             X = indexable(X)[0]
             _inputs.check_rows(X, codes)

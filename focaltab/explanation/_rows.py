@@ -47,9 +47,7 @@ class Table:
             frame = pd.DataFrame(array, columns=[str(k) for k in range(array.shape[1])])
         if frame.shape[0] == 0 or frame.shape[1] == 0:
             raise ValueError(f"{name} has {frame.shape[0]} rows and {frame.shape[1]} columns.")
-        twice = frame.columns[frame.columns.duplicated()]
-        if twice.size:
-            raise ValueError(f"Column name {twice[0]!r} stands more than once: rename or drop one.")
+        _inputs.check_names_once(frame)
         return cls(frame, dtype)
 
     def as_given(self, frame: pd.DataFrame | None = None) -> Any:

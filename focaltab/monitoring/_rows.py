@@ -43,10 +43,8 @@ def as_frame(X: Any, reader: str) -> pd.DataFrame:
         frame = pd.DataFrame(array).infer_objects()
     if frame.shape[0] == 0 or frame.shape[1] == 0:
         raise ValueError(f"X has {frame.shape[0]} rows and {frame.shape[1]} columns.")
+    _inputs.check_names_once(frame)
     names = [str(name) for name in frame.columns]
-    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
-    if twice:
-        raise ValueError(f"Column name {twice[0]!r} stands more than once: rename or drop one.")
     return frame.set_axis(names, axis=1).reset_index(drop=True)
 
 

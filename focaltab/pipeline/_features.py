@@ -22,6 +22,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
+from focaltab import _inputs
 from focaltab.pipeline._kinds import column_kind
 from focaltab.pipeline._needs import Encoding
 from focaltab.pipeline._parts import DateParts, KnownCategories, Numbers, Text
@@ -269,11 +270,7 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """The input as a frame with text for names; a sparse matrix as it is."""
         if isinstance(X, pd.DataFrame):
             names = [str(name) for name in X.columns]
-            twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
-            if twice:
-                raise ValueError(
-                    f"Column name {twice[0]!r} stands more than once: rename or drop one."
-                )
+            _inputs.check_names_once(X)
             validate_data(self, X, reset=reset, skip_check_array=True)
             if X.shape[0] == 0 or X.shape[1] == 0:
                 what = "sample(s)" if X.shape[0] == 0 else "feature(s)"

@@ -338,3 +338,13 @@ def test_text_is_refused_with_its_column_in_training_and_in_scoring(library):
     model.fit(X.astype({"city": "category"}), y)
     with pytest.raises(ValueError, match="Column 'city' holds text"):
         model.predict_proba(X.astype({"city": object}))
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_numbers_that_come_as_objects_are_labels(library, rare):
+    X, y = rare
+    model = make(library, n_estimators=2)
+    plain = model.fit(X, y).predict_proba(X)
+    as_objects = model.fit(X, np.array(y.tolist(), dtype=object))
+    np.testing.assert_array_equal(as_objects.predict_proba(X), plain)
+    assert as_objects.classes_.tolist() == [0, 1]

@@ -199,6 +199,8 @@ def test_a_comparison_goes_on_where_it_was_cut_off(payments, tmp_path):
     (tmp_path / "notes.txt").write_text("my notes\n")
     with pytest.raises(ValueError, match="holds no results of a comparison"):
         compare_losses(X, y, **options, results=tmp_path / "notes.txt")
+    with pytest.raises(ValueError, match="is a folder"):
+        compare_losses(X, y, **options, results=tmp_path)
     assert (tmp_path / "notes.txt").read_text() == "my notes\n"
 
 

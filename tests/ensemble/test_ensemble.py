@@ -315,3 +315,9 @@ def test_weights_reach_the_last_step_of_a_scikit_learn_pipeline():
     alone = clone(member).fit(X, y, logisticregression__sample_weight=heavy)
     np.testing.assert_allclose(weighted.predict_proba(X), alone.predict_proba(X))
     assert not np.allclose(weighted.predict_proba(X), plain.predict_proba(X))
+
+
+def test_two_columns_of_one_name_are_refused():
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=["a", "a"])
+    with pytest.raises(ValueError, match="'a' stands more than once"):
+        FocalEnsembleClassifier(_members()).fit(X, np.arange(60) % 2)
