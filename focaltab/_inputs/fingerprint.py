@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import partial
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -19,35 +19,67 @@ def fingerprint_of(*parts: Any) -> str:
 
 
 def described(value: Any) -> str:
-    """A ``repr`` without addresses in memory, but with what functions and generators hold."""
-    plain = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
-    return plain + "".join(_held(value))
+    """A setting in text: no addresses in memory, but what functions and generators hold.
+
+    The same name may stand for another function by the next run.
+    """
+    return "|".join(_told(value, set()))
 
 
-def _held(value: Any) -> Iterator[str]:
-    """What the ``repr`` of a setting does not tell: the same name may stand for another thing."""
-    if isinstance(value, np.random.RandomState):
+def _told(value: Any, above: set[int]) -> Iterator[str]:
+    if id(value) in above:  # a function that calls itself holds itself
+        yield "itself"
+        return
+    above = above | {id(value)}
+    if isinstance(value, np.ndarray | pd.Series | pd.DataFrame):
+        yield fingerprint_of(value)
+    elif isinstance(value, np.random.RandomState):
         yield str(joblib_hash(value.get_state(legacy=False)))
     elif isinstance(value, np.random.Generator):
         yield str(joblib_hash(value.bit_generator.state))
+    elif isinstance(value, CodeType):
+        yield value.co_code.hex()
+        yield repr(value.co_names)
+        yield from _told(value.co_consts, above)
+    elif isinstance(value, set | frozenset):
+        # Their order is that of hashes, which Python salts anew in every process.
+        yield from sorted("|".join(_told(one, above)) for one in value)
+    else:
+        yield _plain(value)
+        for part in _parts(value):
+            yield from _told(part, above)
+
+
+def _plain(value: Any) -> str:
+    """The ``repr``, of what is more than its parts."""
+    made_of_parts = isinstance(value, list | tuple | dict | partial | FunctionType | MethodType)
+    if made_of_parts or hasattr(value, "_score_func"):
+        return str(getattr(value, "__qualname__", type(value).__name__))
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    if isinstance(value, list | tuple):
+        yield from value
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            yield key
+            yield one
     elif isinstance(value, partial):
-        yield from _held(value.func)
+        yield from (value.func, value.args, value.keywords)
+    elif isinstance(value, MethodType):
+        yield from (value.__func__, value.__self__)
     elif isinstance(value, FunctionType):
-        yield from _code(value.__code__)
-        yield described([value.__defaults__, value.__kwdefaults__])
-        yield from (described(cell.cell_contents) for cell in value.__closure__ or ())
+        yield from (value.__code__, value.__defaults__, value.__kwdefaults__)
+        for cell in value.__closure__ or ():
+            try:
+                yield cell.cell_contents
+            except ValueError:  # nothing in it yet
+                continue
     elif hasattr(value, "_score_func"):  # a scorer of scikit-learn's
-        yield from _held(value._score_func)
-
-
-def _code(code: CodeType) -> Iterator[str]:
-    yield code.co_code.hex()
-    yield repr(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _code(constant)
-        else:
-            yield repr(constant)
+        yield from (value._score_func, value._kwargs, value._sign, value._response_method)
+    elif callable(value) and hasattr(value, "__dict__") and not isinstance(value, type):
+        yield from (type(value).__call__, vars(value))
 
 
 def _hashable(part: Any) -> Any:

@@ -28,6 +28,7 @@ from focaltab.ensemble._recalibration import Recalibration
 from focaltab.ensemble._selection import greedy_weights
 from focaltab.metrics import FewRowsWarning, average_precision
 from focaltab.model_selection._decision import states_probabilities
+from focaltab.model_selection._scorers import relabelled
 from focaltab.pipeline import TableFeatures, make_pipeline
 
 Floats = NDArray[np.float64]
@@ -215,6 +216,8 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        if "members_" in state:  # earlier ones handed all members the positive class as number 1
+            state = {"_positive": 1, **state}
         if "out_of_fold_" in state:
             state = {
                 **state,
@@ -418,6 +421,8 @@ def _for_numbers(
             changed[key] = 0 if classes.flipped else None
         elif name == "pos_label" and value in labels:
             changed[key] = labels.index(value)
+        elif name == "scoring" and getattr(value, "_kwargs", {}).get("pos_label") in labels:
+            changed[key] = relabelled(value, labels.index(value._kwargs["pos_label"]))
         elif name in _BY_LABEL and isinstance(value, Mapping):
             changed[key] = {labels.index(k) if k in labels else k: v for k, v in value.items()}
     return changed

@@ -272,7 +272,7 @@ def _ordinal(graph: Graph, step: Any, table: Table) -> Table:
     for position, categories in enumerate(step.categories_):
         codes, n = _encoded(table, position, categories)
         values = np.arange(n, dtype=np.float64)
-        if isinstance(categories[-1], float) and np.isnan(categories[-1]):
+        if _known(categories)[1] is not None and categories.tolist()[-1] is not None:
             values[-1] = step.encoded_missing_value  # None is a value like any other
         blocks.append(Numbers(lookup(graph, codes, [*values, float(unknown)]), 1))
     return Table(graph, blocks)

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
+from focaltab._errors import first_line
 from focaltab.metrics._bound import BoundMetric
 from focaltab.metrics._door import BinaryRows
 from focaltab.metrics._resample import Counts, Units
@@ -61,6 +62,7 @@ class Sample:
                     "a group of their own."
                 )
             self.units = Units.of_groups(group, rows.y, stratified)
+        self.refused: str | None = None  # why the metric had no value for a resample
         self.steps: list[Steps] | None = None
         if self.metric.is_average_precision:
             self.steps = [Steps(m, b, self.units) for m, b in zip(self.models, bins, strict=True)]
@@ -94,7 +96,8 @@ class Sample:
             one_class = part.y.all() or not part.y.any()
             try:
                 values.append(np.nan if one_class else self.metric(part, weight, drawn))
-            except ValueError:  # all rows have a value, but these do not
+            except ValueError as error:  # all rows have a value, but these do not
+                self.refused = first_line(error)
                 values.append(np.nan)
         return values
 
@@ -119,7 +122,11 @@ class Sample:
         if found.mean() <= 0.5:
             raise ValueError(
                 f"{np.count_nonzero(~found)} of {n_resamples} resamples gave no finite value, most "
-                "for want of a class: draw with stratified=True, or use more data."
+                + (
+                    "for want of a class: draw with stratified=True, or use more data."
+                    if self.refused is None
+                    else f"refused by the metric: {self.refused}"
+                )
             )
         values = values[found]
         tail = (1.0 - confidence_level) / 2.0

@@ -124,9 +124,9 @@ class AlertBudgetClassifier(DecisionClassifier):
             random_state=self.random_state,
         )
         features = self._features(X)
-        scores = np.full(y.size, np.nan)
+        scores, tested = np.empty(y.size), np.zeros(y.size, dtype=bool)
         for train, test in folds:
-            if not np.isnan(scores[test]).all():
+            if tested[test].any():
                 raise ValueError(
                     "cv tests rows more than once: a threshold needs one score of each."
                 )
@@ -136,8 +136,7 @@ class AlertBudgetClassifier(DecisionClassifier):
                 **of_rows(for_estimator, train, y.size),
             )
             stated = fitted.predict_proba(_inputs.take_rows(features, test))
-            scores[test] = np.asarray(stated)[:, positive]
-        tested = ~np.isnan(scores)
+            scores[test], tested[test] = np.asarray(stated)[:, positive], True
         n_periods = int(np.unique(periods[tested]).size)
         n_alerts = self._n_alerts(n_periods, int(tested.sum()))
         self._take(clone(self.estimator).fit(features, y, **for_estimator))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.ensemble import StackingClassifier
+from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import _num_samples, check_is_fitted
@@ -105,6 +106,8 @@ def states_probabilities(estimator: Any) -> bool:
     if isinstance(estimator, StackingClassifier):  # it asks its last model, which fit makes
         last = estimator.final_estimator
         return last is None or states_probabilities(last)
+    if isinstance(estimator, Pipeline) and estimator.steps:
+        return states_probabilities(estimator.steps[-1][1])
     return hasattr(estimator, "predict_proba")
 
 

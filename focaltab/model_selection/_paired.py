@@ -88,7 +88,8 @@ def corrected_difference(
     error = math.sqrt((1.0 / d.size + test_to_train) * float(d.var(ddof=1)))
     if (d == d[0]).all() or error == 0.0:
         # Two folds of few positives can agree by chance: that is no sign that nothing varies.
-        return FoldDifference(float(d[0]), math.nan, math.nan, math.nan, math.nan)
+        value = float(d[0]) if (d == d[0]).all() else value  # a mean of equals may be rounded
+        return FoldDifference(value, math.nan, math.nan, math.nan, math.nan)
     reach = float(stats.t.ppf(0.5 + confidence_level / 2.0, d.size - 1)) * error
     p_value = float(2.0 * stats.t.sf(abs(value) / error, d.size - 1))
     return FoldDifference(value, error, value - reach, value + reach, p_value)

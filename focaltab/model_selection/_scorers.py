@@ -24,12 +24,13 @@ class OfEitherClass:
     def __init__(self, function: Any) -> None:
         self.function = function
 
-    def __call__(
-        self, y_true: Any, y_pred: Any, *, pos_label: Any, sample_weight: Any = None, **options: Any
-    ) -> Any:
+    @property
+    def __name__(self) -> str:
+        """The metric's, which scikit-learn shows a scorer by."""
+        return str(getattr(self.function, "__name__", type(self.function).__name__))
+
+    def __call__(self, y_true: Any, y_pred: Any, *, pos_label: Any, **options: Any) -> Any:
         """The metric, whatever the label."""
-        if sample_weight is not None:
-            options["sample_weight"] = sample_weight
         return self.function(y_true, y_pred, **options)
 
 
@@ -85,4 +86,13 @@ def told(scorer: Any, pos_label: Any) -> Any:
 def takes_weights(scorer: Any) -> bool:
     """Whether a scorer can weigh rows."""
     function = getattr(scorer, "_score_func", scorer)
+    if isinstance(function, OfEitherClass):
+        function = function.function
     return "sample_weight" in signature(function).parameters
+
+
+def relabelled(scorer: Any, pos_label: Any) -> Any:
+    """A scorer that was told a label, told another one."""
+    copied = deepcopy(scorer)
+    copied._kwargs["pos_label"] = pos_label
+    return copied

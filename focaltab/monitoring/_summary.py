@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from focaltab.monitoring import _plain
 from focaltab.pipeline._kinds import (
+    Held,
     Kind,
     _kind_by_type,
     as_dates,
     as_numbers,
     as_text,
     column_kind,
-    is_number,
+    held_by,
     seconds_since_1970,
 )
 
@@ -44,7 +45,7 @@ _FIELDS = (
     "quantiles",
     "bin_shares",
     "whole",
-    "numeric",
+    "holds",
     "values",
     "other",
 )
@@ -69,8 +70,8 @@ class ColumnSummary:
         Share of the rows up to each of `edges`, and above the last.
     whole : bool
         Whether all numbers are whole.
-    numeric : bool
-        Of a category or text: whether its values are numbers, which a file may write as 1 or 1.0.
+    holds : {"text", "numbers", "truth values"}
+        What the values of a category or text are, which a file can only write as text.
     values : tuple of (str, float)
         Of a category or text: its values as they are written, each with its share, the most
         common first. Of text only values of at least 0.5% of the rows, and 5 of them, are kept, at
@@ -85,7 +86,7 @@ class ColumnSummary:
     quantiles: tuple[float, ...] = ()
     bin_shares: tuple[float, ...] = ()
     whole: bool = False
-    numeric: bool = False
+    holds: Held = "text"
     values: tuple[tuple[str, float], ...] = ()
     other: float = 0.0
 
@@ -143,8 +144,7 @@ class ColumnSummary:
             return cls._of_numbers(name, kind, missing, values[present], own_weight)
         summary = cls._of_names(name, kind, missing, as_text(column), weight)
         found = column.unique()
-        numeric = all(is_number(value) for value in found[~pd.isna(found)])
-        return replace(summary, numeric=numeric)
+        return replace(summary, holds=held_by(found[~pd.isna(found)]))
 
     @classmethod
     def of_numbers(cls, name: str, values: Floats, weight: Floats | None) -> ColumnSummary:
@@ -209,7 +209,7 @@ class ColumnSummary:
             "quantiles": list(self.quantiles),
             "bin_shares": list(self.bin_shares),
             "whole": self.whole,
-            "numeric": self.numeric,
+            "holds": self.holds,
             "values": [[value, share] for value, share in self.values],
             "other": self.other,
         }
@@ -233,10 +233,16 @@ class ColumnSummary:
         ValueError
             Names the field that cannot be right.
         """
+        if isinstance(given, dict):
+            given = {"holds": "text", **given}  # which earlier files do not say
         field = _plain.record(given, where, _FIELDS)
-        kind = field["kind"]
+        kind, holds = field["kind"], field["holds"]
         if kind not in _KINDS:
             raise ValueError(f"{where}.kind must be one of {_KINDS}, got {str(kind)[:40]!r}.")
+        if holds not in get_args(Held):
+            raise ValueError(
+                f"{where}.holds must be one of {get_args(Held)}, got {str(holds)[:40]!r}."
+            )
         values = []
         for k, pair in enumerate(_plain.array(field["values"], f"{where}.values")):
             here = f"{where}.values[{k}]"
@@ -252,7 +258,7 @@ class ColumnSummary:
             quantiles=_plain.numbers(field["quantiles"], f"{where}.quantiles"),
             bin_shares=_plain.numbers(field["bin_shares"], f"{where}.bin_shares"),
             whole=_plain.truth(field["whole"], f"{where}.whole"),
-            numeric=_plain.truth(field["numeric"], f"{where}.numeric"),
+            holds=holds,
             values=tuple(values),
             other=_plain.share(field["other"], f"{where}.other"),
         )
@@ -274,8 +280,8 @@ class ColumnSummary:
     def _check_numbers(self, where: str) -> None:
         if self.values or self.other:
             raise ValueError(f"{where}.values and other must be empty for kind {self.kind!r}.")
-        if self.numeric:
-            raise ValueError(f"{where}.numeric is about categories and text alone.")
+        if self.holds != "text":
+            raise ValueError(f"{where}.holds is about categories and text alone.")
         if len(self.quantiles) not in (0, N_QUANTILES):
             raise ValueError(
                 f"{where}.quantiles must hold {N_QUANTILES} numbers or none, got "

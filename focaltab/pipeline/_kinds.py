@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import re
+from collections.abc import Iterable
 from numbers import Number
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 Kind = Literal["number", "date", "category", "text"]
+Held = Literal["text", "numbers", "truth values"]
 
 # So few different values are categories, whatever they look like.
 FEW_VALUES = 20
@@ -20,6 +22,7 @@ _IDENTIFIER_SHARE = 0.5
 _NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal", "boolean"}
 _DATES = {"datetime", "datetime64", "date"}
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+[.]?[0-9]*|[.][0-9]+)(?:[eE][+-]?[0-9]+)?")
 _ISO_DATE = r"\d{4}-\d\d-\d\d"
 
 
@@ -191,22 +194,37 @@ def is_number(value: Any) -> bool:
     return isinstance(value, Number | np.number) and not isinstance(value, bool | np.bool_)
 
 
-def from_written(column: pd.Series) -> pd.Series:
-    """Numbers in place of their text; text of anything else stays, and so do other types."""
+def held_by(values: Iterable[Any]) -> Held:
+    """What the values of a category are: text, if they are not all of one other kind."""
+    kinds: set[Held] = {
+        "truth values" if isinstance(v, bool | np.bool_) else "numbers" if is_number(v) else "text"
+        for v in values
+    }
+    return kinds.pop() if len(kinds) == 1 else "text"
+
+
+def from_written(column: pd.Series, holds: Held) -> pd.Series:
+    """Numbers or truth values in place of their text; other text stays, and so do other types."""
+    if holds == "text":
+        return column
     if not (pd.api.types.is_object_dtype(column.dtype) or isinstance(column.dtype, pd.StringDtype)):
         return column
     codes, values = pd.factorize(column)
-    found = np.array([*map(number_or_text, values), np.nan], dtype=object)
+    read = number_or_text if holds == "numbers" else _truth_or_text
+    found = np.array([*map(read, values), np.nan], dtype=object)
     return pd.Series(found[codes], index=column.index, name=column.name, dtype=object)
 
 
 def number_or_text(value: Any) -> Any:
     """The number that text is, else the value itself."""
-    if isinstance(value, str):
-        for kind in (int, float):  # an identifier of many digits is no float
-            with suppress(ValueError):
-                return kind(value)
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        # An identifier of many digits is no float.
+        return int(value) if value.lstrip("+-").isdigit() else float(value)
     return value
+
+
+def _truth_or_text(value: Any) -> Any:
+    return {"True": True, "False": False}.get(value, value) if isinstance(value, str) else value
 
 
 def _written(value: Any) -> str:

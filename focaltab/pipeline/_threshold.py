@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from numbers import Real
 from typing import Any
 
@@ -133,9 +134,11 @@ class _TakesWeights:
             return fit(X, y, **params)
         if get_config()["enable_metadata_routing"]:
             return fit(X, y, sample_weight=sample_weight, **params)
+        is_fitted = getattr(self, "cv", None) == "prefit"
         given = {n: getattr(self, n) for n in ("estimator", "scoring") if hasattr(self, n)}
         try:
-            self.estimator = requesting_weights(clone(self.estimator))
+            own = self.estimator
+            self.estimator = requesting_weights(deepcopy(own) if is_fitted else clone(own))
             if "scoring" in given:
                 self.scoring = weighing(given["scoring"])
             with config_context(enable_metadata_routing=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
@@ -25,6 +26,7 @@ _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _NUMBER = r"[+-]?(?:\d+(?:,\d*)?|,\d+)(?:[eE][+-]?\d+)?"
 # In a file separated by commas, 1,234 is as likely a thousand; 0,234 and 12,5 are not.
 _THOUSANDS = r"[+-]?[1-9]\d{0,2}(?:,\d{3})*"
+_GROUPED = r"[+-]?[1-9]\d{0,2}(?:(?:[.]\d{3})+,\d*|(?:[.]\d{3}){2,})"
 _POINTED = r"[+-]?[1-9]\d{0,2}(?:[.]\d{3})+"
 
 
@@ -96,12 +98,13 @@ def read_csv(
 
 
 def _separator(path: Path) -> str:
-    """What divides the first rows into as many parts as the header, else the header alone.
+    """A comma where it divides the header, else what makes the most names of it.
 
-    Of several the one that makes the most parts, and a comma before others.
+    What makes more names than the comma, and divides the first rows into as many parts, goes first:
+    the commas are then those of names and decimals.
     """
     names = {separator: _header(path, separator) for separator in (",", *_SEPARATORS)}
-    if names[","][0].startswith("sep="):
+    if re.fullmatch("sep=.?", names[","][0]) and names[","][1:] in ([], [""]):
         raise UserError(
             f"{path} starts with a line of Excel's ({names[','][0]}): remove it, so that the names "
             "of the columns come first."
@@ -109,9 +112,11 @@ def _separator(path: Path) -> str:
     # A name in quotes that a wrong separator takes apart keeps a quote.
     clean = [s for s in names if len(names[s]) > 1 and not any('"' in name for name in names[s])]
     regular = [s for s in clean if _divides_alike(path, s, len(names[s]))]
-    separator = "," if "," in clean else max(names, key=lambda separator: len(names[separator]))
-    if regular:
-        separator = max(regular, key=lambda separator: len(names[separator]))
+    most = max(names, key=lambda separator: len(names[separator]))
+    separator = "," if "," in clean else most
+    finest = max(regular, key=lambda separator: len(names[separator]), default=separator)
+    if len(names[finest]) > len(names[separator]):
+        separator = finest
     check_unique(names[separator])
     return separator
 
@@ -179,6 +184,14 @@ def _read_decimal_commas(
         present = column.dropna()
         if not present.map(lambda value: isinstance(value, str)).all():
             continue
+        if separator != ",":
+            grouped = present.str.fullmatch(_GROUPED)
+            # 1.234,56 and 1.234.567 can be read in one way only; what stands beside them, too.
+            if grouped.any() and (grouped | present.str.fullmatch(f"{_NUMBER}|{_POINTED}")).all():
+                column, present = (c.str.replace(".", "") for c in (column, present))
+                table[name] = column.str.replace(",", ".").astype("float64")
+                changed[name] = f"{name!r} ({table[name].dropna().iloc[0]:g})"
+                continue
         if not (present.str.fullmatch(_NUMBER).all() and present.str.contains(",").any()):
             continue
         with_comma = present[present.str.contains(",")]

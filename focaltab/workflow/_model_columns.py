@@ -69,8 +69,8 @@ class Column:
         assert self.values is not None
         if self.as_categories:
             return pd.Categorical.from_codes(places, categories=self.values)
-        known = [*self.values.tolist(), None]
-        return pd.Series([known[place] for place in places.tolist()], dtype=object)
+        known = np.array([*self.values.tolist(), None], dtype=object)
+        return known[places]
 
 
 @dataclass(frozen=True)
@@ -268,11 +268,13 @@ def _of_lightgbm(
     if not known:
         return [_plain(name, "number", summaries.get(name)) for name in names]
     held = [n for n in names if n in summaries and summaries[n].kind in ("category", "text")]
-    fits = len(held) == len(known) and all(
-        {text for text, _ in summaries[name].values} <= {_written(value) for value in values}
+    own = getattr(model, "_category_columns", None)
+    if own is not None:
+        held = list(own)
+    elif len(held) != len(known) or any(
+        {text for text, _ in summaries[name].values}.isdisjoint(map(_written, values))
         for name, values in zip(held, known, strict=False)
-    )
-    if not fits:
+    ):
         raise ValueError(
             f"LightGBM's file holds categories without saying of which columns. {_SAVE_WITH_ROWS}"
         )

@@ -104,8 +104,8 @@ def monitor(
         if threshold is None and manifest.threshold is not None and 0 < manifest.threshold < 1:
             # At 0 or 1 a model decides without looking: nothing can move.
             threshold = manifest.threshold
-        numbers = [column.name for column in reference.columns if column.numeric]
-        table = table.assign(**{name: from_written(table[name]) for name in numbers})
+        typed = {c.name: from_written(table[c.name], c.holds) for c in reference.columns}
+        table = table.assign(**typed)
         # A model that was fitted on an array knows columns by their place.
         X = (
             _as_fitted(found.model, manifest, table[names])

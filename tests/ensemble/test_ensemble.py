@@ -19,6 +19,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from focaltab import FocalLGBMClassifier, FocalXGBClassifier
 from focaltab.ensemble import FocalEnsembleClassifier, default_members
 from focaltab.metrics import FewRowsWarning
+from focaltab.pipeline import make_pipeline as table_pipeline
 
 
 def _members():
@@ -321,3 +322,11 @@ def test_two_columns_of_one_name_are_refused():
     X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=["a", "a"])
     with pytest.raises(ValueError, match="'a' stands more than once"):
         FocalEnsembleClassifier(_members()).fit(X, np.arange(60) % 2)
+
+
+@pytest.mark.parametrize("threshold", ["f1", "balanced_accuracy"])
+def test_members_may_tune_the_threshold_of_a_label(threshold):
+    X, y = _table()
+    member = table_pipeline(LogisticRegression(), threshold=threshold, pos_label="fraud")
+    model = FocalEnsembleClassifier({"tuned": member}, cv=2, random_state=0).fit(X, y)
+    assert not model.failures_

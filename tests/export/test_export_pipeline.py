@@ -282,6 +282,18 @@ def test_gaps_in_text_are_filled_where_scikit_learn_fills_them(gap, imputed, enc
     agrees(model.fit(X, y), X)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_missing_numbers_are_encoded(dtype, agrees):
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 3, (500, 2)).astype(dtype)
+    X[rng.random(X.shape) < 0.2] = np.nan
+    y = (np.isnan(X[:, 0]) ^ (rng.random(500) < 0.2)).astype(int)
+    encoder = OrdinalEncoder(
+        handle_unknown="use_encoded_value", unknown_value=-9, encoded_missing_value=-5
+    )
+    agrees(Pipeline([("e", encoder), ("m", LogisticRegression())]).fit(X, y), X)
+
+
 def test_what_no_graph_can_say_of_text_and_whole_numbers_is_refused():
     X = pd.DataFrame({"t": pd.Series(["u", None, None, None] * 50, dtype=object)})
     y = np.arange(200) % 2

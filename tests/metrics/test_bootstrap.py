@@ -346,6 +346,19 @@ def test_resamples_without_a_value_are_passed_over():
     assert np.isfinite([found.value, found.low, found.high]).all()
 
 
+def test_what_a_metric_refuses_of_most_resamples_is_told():
+    y, score = np.arange(60) % 2, np.random.default_rng(0).random(60)
+    calls = iter([True])
+
+    def picky(y_true, y_score, sample_weight=None):
+        if next(calls, False):
+            return 1.0
+        raise ValueError("too few merchants")
+
+    with pytest.raises(ValueError, match="refused by the metric: too few merchants"):
+        bootstrap_interval(picky, y, score, n_resamples=20, random_state=0)
+
+
 def test_groups_of_mixed_names_are_counted():
     rng = np.random.default_rng(0)
     y, score = np.arange(600) % 2, rng.random(600)

@@ -159,9 +159,10 @@ def test_it_errs_as_often_as_it_says_where_the_plain_test_errs_far_more():
 def test_differences_without_spread():
     assert corrected_difference([0.0] * 3, 0.5) == (0.0, 0.0, 0.0, 0.0, 1.0)
     # Folds that agree do not say how much others would differ.
-    for same in ([0.3], [0.3] * 2, [1e-200, 2e-200]):
+    for same in ([0.3], [0.3] * 3, [1e-200, 3e-200]):
         found = corrected_difference(same, 1.0)
-        assert found.value == same[0] and all(math.isnan(v) for v in found[1:])
+        assert found.value == {1: 0.3, 3: 0.3, 2: 2e-200}[len(same)]
+        assert all(math.isnan(v) for v in found[1:])
 
 
 @pytest.mark.parametrize(

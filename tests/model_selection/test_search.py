@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -503,3 +504,68 @@ def test_a_journal_is_of_one_scorer_and_its_weights(rows, tmp_path):
 def test_several_scorers_are_refused(rows, scoring):
     with pytest.raises(ValueError, match="scoring must be one scorer or its name"):
         FocalSearchCV(lgbm(), TINY, scoring=scoring).fit(*rows)
+
+
+def recursive():
+    def metric(y_true, y_pred, depth=0):
+        return metric(y_true, y_pred, 1) if depth == 0 else float(np.mean(y_true == y_pred))
+
+    return metric
+
+
+class Cost:
+    def __init__(self, cost):
+        self.cost = cost
+
+    def __call__(self, y_true, y_pred):
+        return self.cost * float(np.mean(y_true != y_pred))
+
+
+BIG = [np.zeros(5000), np.r_[np.zeros(2500), 1.0, np.zeros(2499)]]
+
+
+@pytest.mark.parametrize(
+    "first, second",
+    [
+        (Cost(1.0), Cost(2.0)),
+        (Cost(1.0).__call__, Cost(2.0).__call__),
+        (partial(Cost(1.0).__call__), partial(Cost(2.0).__call__)),
+        *[
+            (lambda y, p, a=a: float(a.max() + np.mean(y == p)), lambda y, p, a=b: a.max())
+            for a, b in [BIG]
+        ],
+    ],
+    ids=["instances", "methods", "partials", "defaults"],
+)
+def test_a_journal_tells_scorers_apart_by_what_they_hold(rows, first, second, tmp_path):
+    options = {"n_trials": 2, "cv": 2, "random_state": 0, "storage": tmp_path / "j"}
+    FocalSearchCV(lgbm(), TINY, **options, scoring=make_scorer(first)).fit(*rows)
+    FocalSearchCV(lgbm(), TINY, **options, scoring=make_scorer(first)).fit(*rows)
+    with pytest.raises(ValueError, match="holds another search"):
+        FocalSearchCV(lgbm(), TINY, **options, scoring=make_scorer(second)).fit(*rows)
+
+
+def test_a_scorer_that_calls_itself_is_stored(rows, tmp_path):
+    options = {"n_trials": 2, "cv": 2, "random_state": 0, "storage": tmp_path / "j"}
+    for _ in range(2):
+        search = FocalSearchCV(lgbm(), TINY, **options, scoring=make_scorer(recursive()))
+        assert 0.5 < search.fit(*rows).best_score_ <= 1.0
+
+
+def test_a_scorer_is_the_same_in_a_process_with_other_hashes():
+    script = """
+    from focaltab._inputs import described
+    def scorer(y, p, kinds={"fraud", "theft", "loss"}):
+        return p in {"a", "b", "c", "d"} or p in kinds
+    print(described(scorer))
+    """
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(script)],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(told) == 1

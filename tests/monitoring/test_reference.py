@@ -227,7 +227,8 @@ AMOUNT, CITY = ("columns", 0), ("columns", 2)
         ((*AMOUNT, "bin_shares", 0), 0.5, r"columns\[0\]\.bin_shares must sum to 1"),
         ((*AMOUNT, "bin_shares"), [1.0], r"columns\[0\]\.bin_shares"),
         ((*AMOUNT, "whole"), 0, r"columns\[0\]\.whole"),
-        ((*AMOUNT, "numeric"), True, r"columns\[0\]\.numeric"),
+        ((*AMOUNT, "holds"), "numbers", r"columns\[0\]\.holds"),
+        ((*CITY, "holds"), "words", r"columns\[2\]\.holds must be one of"),
         ((*AMOUNT, "extra"), 0, "unknown field 'extra'"),
         ((*CITY, "values", 0), ["Rome"], r"columns\[2\]\.values\[0\]"),
         ((*CITY, "values", 0, 1), 0.99, r"columns\[2\]\.values and other must sum to 1"),
@@ -247,3 +248,10 @@ def test_a_broken_file_is_refused_by_the_field(reference, path, value, message):
 def test_what_is_no_reference_is_refused(given):
     with pytest.raises(ValueError, match="must be an object"):
         Reference.from_dict(given)
+
+
+def test_a_file_that_does_not_say_what_categories_hold_is_read(reference):
+    given = reference.to_dict()
+    for column in given["columns"]:
+        del column["holds"]
+    assert Reference.from_dict(given) == reference

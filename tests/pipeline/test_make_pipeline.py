@@ -19,10 +19,11 @@ from sklearn.ensemble import (
     BaggingClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
+    StackingClassifier,
     VotingClassifier,
 )
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score, get_scorer, roc_auc_score
+from sklearn.metrics import f1_score, get_scorer, make_scorer, roc_auc_score
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
@@ -507,6 +508,7 @@ def test_a_tuned_threshold_is_of_the_positive_label_whichever_comes_first(thresh
         model = make_pipeline(
             LogisticRegression(), threshold=threshold, pos_label=label, random_state=0
         ).fit(X, y)
+        assert "TunedThreshold" in repr(model)
         called = model.predict(X) == label
         models.append((model.best_threshold_, called.mean()))
         save(model, tmp_path / label, X=X, y=y)
@@ -529,7 +531,13 @@ def test_a_metric_that_is_no_scorer_is_refused():
         make_pipeline(LogisticRegression(), threshold=f1_score)
 
 
-@pytest.mark.parametrize("threshold", [0.3, "f1", get_scorer("f1")], ids=str)
+def plain_metric(y_true, y_pred):
+    return f1_score(y_true, y_pred)
+
+
+@pytest.mark.parametrize(
+    "threshold", [0.3, "f1", get_scorer("f1"), make_scorer(plain_metric)], ids=str
+)
 @pytest.mark.parametrize(
     "estimator",
     [
@@ -546,7 +554,7 @@ def test_weights_reach_wrapped_models_below_a_threshold(estimator, threshold):
     X = pd.DataFrame(rng.normal(size=(600, 2)), columns=["a", "b"])
     y = (X["a"] + rng.normal(size=600) > 1.2).to_numpy().astype(int)
     weight = np.where(y == 1, 9.0, 1.0)
-    model = make_pipeline(estimator, threshold=threshold, random_state=0)
+    model = make_pipeline(estimator, threshold=threshold, pos_label=1, random_state=0)
     shares = [
         clone(model).fit(X, y, **options).predict_proba(X)[:, 1].mean()
         for options in ({}, {"sample_weight": weight})
@@ -604,3 +612,22 @@ def test_arrow_durations_are_seconds_and_complex_numbers_are_refused():
     np.testing.assert_array_equal(features["gone"][:3], [3600.0, 7200.0, np.nan])
     with pytest.raises(ValueError, match="Column 'z' holds complex numbers"):
         TableFeatures().fit(X.assign(z=1j * np.arange(27)), np.arange(27) % 2)
+
+
+def test_a_threshold_over_a_fitted_pipeline_takes_weights():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(400, 2)), columns=["a", "b"])
+    y = (X["a"] + rng.normal(size=400) > 1).to_numpy().astype(int)
+    model = make_pipeline(LogisticRegression(), threshold="f1")
+    model.estimator.fit(X, y)
+    model.set_params(cv="prefit", refit=False).fit(X, y, sample_weight=np.ones(400))
+    assert 0.0 < model.best_threshold_ < 1.0
+
+
+def test_a_stack_takes_costs():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(300, 2)), columns=["a", "b"])
+    y = (X["a"] + rng.normal(size=300) > 1).to_numpy().astype(int)
+    stack = StackingClassifier([("linear", LogisticRegression())], cv=2)
+    model = make_pipeline(stack, threshold={"fn_cost": 5.0}).fit(X, y)
+    assert model.predict(X).mean() > y.mean()

@@ -6,13 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier
+from sklearn.pipeline import make_pipeline as plain_pipeline
+from sklearn.preprocessing import OneHotEncoder
 from typer.testing import CliRunner
 
 import focaltab
 from focaltab import FocalLGBMClassifier, FocalXGBClassifier
 from focaltab.cli import app
 from focaltab.pipeline import make_pipeline
+from focaltab.workflow._monitor import monitor
 
 
 def payments(n, seed, *, mean=80.0, city="Rome", share=1.0):
@@ -175,8 +180,15 @@ def test_a_booster_of_categories_reads_them_from_a_file(booster, tmp_path):
         FocalLGBMClassifier(n_estimators=5, verbosity=-1),
         FixedThresholdClassifier(FocalLGBMClassifier(n_estimators=5, verbosity=-1), threshold=0.2),
         make_pipeline(FocalXGBClassifier(n_estimators=5)),
+        plain_pipeline(
+            ColumnTransformer(
+                [("code", OneHotEncoder(handle_unknown="ignore"), ["code"])],
+                remainder="passthrough",
+            ),
+            LogisticRegression(),
+        ),
     ],
-    ids=["xgb", "lgbm", "wrapped", "pipeline"],
+    ids=["xgb", "lgbm", "wrapped", "pipeline", "plain"],
 )
 def test_categories_that_are_no_text_are_scored_as_such(model, ending, values, tmp_path):
     if isinstance(model, FocalXGBClassifier) and type(values[-1]) is not int:
@@ -199,3 +211,22 @@ def test_categories_that_are_no_text_are_scored_as_such(model, ending, values, t
     expected = focaltab.load(tmp_path / "m").predict_proba(X)[:, 1].mean()
     assert found["mean_score"] == pytest.approx(float(expected), rel=1e-6)
     assert {row["psi"] for row in found["columns"]} == {0.0}
+
+
+@pytest.mark.parametrize("kind", ["lgbm", "mlp"])
+def test_rows_are_scored_in_their_order_and_strangers_as_missing(kind, tmp_path):
+    rows = payments(2000, 1).astype({"city": "category"})
+    X, y = rows.drop(columns="label"), (rows["label"] == "fraud").to_numpy()
+    if kind == "lgbm":
+        model = FocalLGBMClassifier(n_estimators=5, verbosity=-1)
+    else:
+        pytest.importorskip("torch")
+        model = focaltab.FocalMLPClassifier((8,), max_iter=2, random_state=0)
+    model.fit(X, y)
+    held = X.astype({"city": object})
+    held.loc[:4, "city"] = "Nowhere"
+    held = held.astype({"city": "category"})
+    focaltab.save(model, tmp_path / "m", X=held, y=y)
+    table = held.astype({"city": str}).set_axis(np.arange(2000)[::-1] + 100)
+    report = monitor(tmp_path / "m", table)
+    assert report.score.psi == 0.0 and not report.drifted

@@ -137,6 +137,21 @@ def test_a_comma_in_a_name_divides_no_file_of_semicolons(tmp_path, header):
     assert table.iloc[:, 0].tolist() == [12.5, 7.25] and table["label"].tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("rows", ["1,2|3,4,\n5,6|7,8,\n", "1,2|3\n5,6|7,hello\n"])
+def test_rows_of_other_lengths_are_no_sign_of_another_separator(tmp_path, rows):
+    (tmp_path / "t.csv").write_text("id,lat|lon,x\n" + rows)
+    table = read_table(tmp_path / "t.csv")
+    assert table["id"].tolist() == [1, 5] and table["lat|lon"].tolist() == ["2|3", "6|7"]
+
+
+def test_grouped_numbers_are_read_where_there_is_one_way_to(tmp_path):
+    (tmp_path / "t.csv").write_text("a;b;y\n1.234,56;1.234;0\n0,5;2.345.678;1\n1.000;7;1\n")
+    with pytest.warns(ReadingNote, match=r"'a' \(1234.56\)"):
+        table = read_table(tmp_path / "t.csv")
+    assert table["a"].tolist() == [1234.56, 0.5, 1000.0]
+    assert table["b"].tolist() == [1234.0, 2345678.0, 7.0]
+
+
 def test_thousands_among_decimal_commas_are_not_guessed(tmp_path):
     (tmp_path / "t.csv").write_text("days;rate;y\n1.631;77,71;0\n47;2,26;0\n")
     with pytest.warns(ReadingNote), pytest.raises(UserError, match=r"'days' holds .*'1\.631'"):
