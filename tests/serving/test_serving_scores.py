@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from served_models import MODELS, XGB, Client, as_json, table
+from lightgbm import LGBMClassifier
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
@@ -255,10 +256,20 @@ def test_categories_that_xgboost_cuts_short_are_put_together(tmp_path):
         create_app(tmp_path / "bare")
 
 
+def test_a_focal_booster_says_itself_which_categories_it_takes(tmp_path):
+    X, y = table()
+    frame = pd.DataFrame({"city": X["city"].astype("category"), "amount": X["x [usd]"]})
+    model = FocalLGBMClassifier(n_estimators=5, verbosity=-1).fit(frame, y)
+    focaltab.save(model, tmp_path / "m")
+    client = Client(create_app(tmp_path / "m"))
+    answer = client.post("/predict", json=as_json(frame[:20])).json()
+    assert stated(answer) == own(model, model.classes_[1].item(), frame[:20])
+
+
 def test_a_model_of_which_nobody_knows_what_it_takes_is_refused(tmp_path):
     X, y = table()
     frame = pd.DataFrame({"city": X["city"].astype("category"), "amount": X["x [usd]"]})
-    focaltab.save(FocalLGBMClassifier(n_estimators=2, verbosity=-1).fit(frame, y), tmp_path / "l")
+    focaltab.save(LGBMClassifier(n_estimators=2, verbosity=-1).fit(frame, y), tmp_path / "l")
     with pytest.raises(ValueError, match=r"cannot be served: .*Save it anew.*X=X"):
         create_app(tmp_path / "l")
     linear = LogisticRegression().fit(frame[["amount"]], y)
