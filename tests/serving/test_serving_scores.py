@@ -10,8 +10,8 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from served_models import MODELS, XGB, Client, as_json, table
 from lightgbm import LGBMClassifier
+from served_models import MODELS, XGB, Client, as_json, table
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
