@@ -15,7 +15,6 @@ from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from focaltab import _inputs
 from focaltab.model_selection._folds import positive_rows
 from focaltab.model_selection._positive import pos_label_of
 
@@ -63,8 +62,8 @@ class DecisionClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  #
                 f"{type(self.estimator).__name__} has no predict_proba: wrap it in "
                 "sklearn.calibration.CalibratedClassifierCV."
             )
-        positive_rows(y)
-        return self._place(_inputs.encode_target(y)[0].labels.tolist())
+        _, labels = positive_rows(y)
+        return self._place(labels)
 
     def _place(self, classes: list[Any]) -> int:
         label = pos_label_of(self)

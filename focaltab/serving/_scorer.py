@@ -16,7 +16,6 @@ from focaltab.explanation._layers import booster_library, find_booster, peel
 from focaltab.explanation._rows import Table
 from focaltab.monitoring import Reference
 from focaltab.persistence import Manifest
-from focaltab.pipeline._kinds import _written
 from focaltab.workflow import TableClassifier
 from focaltab.workflow._model_columns import Column, columns_of
 
@@ -188,9 +187,7 @@ class Scorer:
 
 def _places(column: Column) -> dict[str, int]:
     """Where each name stands among the values of training."""
-    if column.values is None:
-        return {}
-    return {_written(value): k for k, value in enumerate(column.values.tolist())}
+    return {text: k for k, text in enumerate(column.written)}
 
 
 def _column(column: Column, places: dict[str, int], own: tuple[Any, ...]) -> Any:

@@ -64,6 +64,11 @@ class Column:
     takes_numbers: bool = False
     typical: Any = None
 
+    @property
+    def written(self) -> list[str]:
+        """`values` as they are written, by which rows are compared with them."""
+        return [] if self.values is None else [_written(value) for value in self.values.tolist()]
+
     def values_at(self, places: NDArray[np.intp]) -> Any:
         """Rows of the type that training had, by their places among `values`; -1 is missing."""
         assert self.values is not None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from focaltab.monitoring import DriftReport, Reference, compare_rows
 from focaltab.persistence import Manifest, read_manifest
 from focaltab.persistence._load import opened
-from focaltab.pipeline._kinds import _written, from_written, places
+from focaltab.pipeline._kinds import from_written, places
 from focaltab.workflow._csv import with_odd_names
 from focaltab.workflow._errors import UserError
 from focaltab.workflow._model_columns import columns_of
@@ -145,7 +145,7 @@ def _as_fitted(model: Any, manifest: Manifest, X: pd.DataFrame) -> pd.DataFrame:
             continue
         own = X[column.name]
         if not isinstance(own.dtype, pd.CategoricalDtype):
-            known = pd.Index([_written(value) for value in column.values.tolist()], dtype=str)
+            known = pd.Index(column.written, dtype=str)
             changed[column.name] = column.values_at(places(own, known))
     return X.assign(**changed)
 
