@@ -12,7 +12,7 @@ from sklearn.base import clone
 from focaltab._inputs import described
 from focaltab._optional import require
 from focaltab.losses import ClassBalanced
-from focaltab.model_selection._positive import pos_label_of
+from focaltab.model_selection._positive import agreed_pos_label, pos_label_of
 
 REFERENCE = "cross_entropy"
 FOREST = "balanced_random_forest"
@@ -111,27 +111,17 @@ def candidates(
     return made
 
 
-def label_told(models: Iterable[str] | Mapping[str, Any]) -> Any:
-    """The positive label that the models are told, or None.
+def label_told(models: Iterable[str] | Mapping[str, Any], pos_label: Any) -> Any:
+    """The positive label that the comparison or its models are told, or None.
 
     Raises
     ------
     ValueError
         If two of them are told different ones.
     """
-    found: dict[str, Any] = {}
-    for name, model in (models if isinstance(models, Mapping) else {}).items():
-        label = pos_label_of(model) if hasattr(model, "get_params") else None
-        if label is not None:
-            found[str(name)] = label
-    names = list(found)
-    for name in names[1:]:
-        if found[name] != found[names[0]]:
-            raise ValueError(
-                f"models {names[0]!r} and {name!r} are told different positive labels, "
-                f"{found[names[0]]!r} and {found[name]!r}: which one is to be found?"
-            )
-    return found[names[0]] if names else None
+    given = models if isinstance(models, Mapping) else {}
+    told = {f"models[{name!r}].pos_label": pos_label_of(given[name]) for name in given}
+    return agreed_pos_label({"pos_label": pos_label} | told)
 
 
 def _chosen_losses(losses: Iterable[str] | None) -> list[str]:

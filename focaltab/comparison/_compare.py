@@ -149,8 +149,9 @@ def compare_losses(
     Raises
     ------
     ValueError
-        For unknown names, a target that is not binary, too few positives for the folds, unusable
-        weights or budgets, another comparison's `results`, or if every candidate fails.
+        For unknown names, a target that is not binary, different positive labels told to it and
+        its models, too few positives for the folds, unusable weights or budgets, another
+        comparison's `results`, or if every candidate fails.
     ImportError
         For "mlp" without torch.
 
@@ -177,7 +178,7 @@ def compare_losses(
     chosen = candidates(models, losses, int(random_state))
     _inputs.refuse_lazy(X, "compare_losses")
     X, y, groups = indexable(X, y, groups)
-    pos_label = label_told(models) if pos_label is None else pos_label
+    pos_label = label_told(models, pos_label)
     positive, labels = positive_rows(y, pos_label)
     classes = _inputs.Classes(np.asarray(labels))
     _inputs.warn_of_common_positive(classes, float(positive.mean()), pos_label)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -13,16 +14,25 @@ def pos_label_of(estimator: Any) -> Any:
     ValueError
         If two of them are told different ones.
     """
-    told = {
-        name: value
-        for name, value in estimator.get_params(deep=True).items()
-        if name.split("__")[-1] == "pos_label" and value is not None
-    }
-    names = sorted(told, key=len)
-    for name in names[1:]:
-        if told[name] != told[names[0]]:
+    params = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
+    told = {name: params[name] for name in params if name.split("__")[-1] == "pos_label"}
+    return agreed_pos_label({name: told[name] for name in sorted(told, key=len)})
+
+
+def agreed_pos_label(told: Mapping[str, Any]) -> Any:
+    """The one positive label that is told under these names, None being none told; or None.
+
+    Raises
+    ------
+    ValueError
+        If two of them are different.
+    """
+    said = [(name, label) for name, label in told.items() if label is not None]
+    for name, label in said[1:]:
+        first, known = said[0]
+        if label != known:
             raise ValueError(
-                f"{names[0]}={told[names[0]]!r} and {name}={told[name]!r} name different positive "
-                "labels: which one is to be found?"
+                f"{first}={known!r} and {name}={label!r} name different positive labels: which one "
+                "is to be found?"
             )
-    return told[names[0]] if names else None
+    return said[0][1] if said else None

@@ -9,7 +9,7 @@ from typing import Any
 import imblearn.base  # noqa: F401
 from sklearn.base import clone
 
-from focaltab.model_selection._positive import pos_label_of
+from focaltab.model_selection._positive import agreed_pos_label, pos_label_of
 from focaltab.pipeline._features import TableFeatures
 from focaltab.pipeline._needs import encoding_for, innermost, needs_plain_names
 from focaltab.pipeline._resampled import ResampledClassifier, only_draws
@@ -70,7 +70,8 @@ def make_pipeline(
     Raises
     ------
     ValueError
-        For parameters that are unknown or do not go together.
+        For parameters that are unknown or do not go together, also a `pos_label` other than the
+        model's.
 
     Notes
     -----
@@ -101,8 +102,8 @@ def make_pipeline(
         innermost(model).set_params(enable_categorical=True)
     # What the threshold counts as positive, early stopping and focal_alpha should too.
     core = innermost(model)
-    if pos_label is None:
-        pos_label = pos_label_of(model)
+    told = {"pos_label": pos_label, "estimator.pos_label": pos_label_of(model)}
+    pos_label = agreed_pos_label(told)
     if pos_label is not None and core.get_params(deep=False).get("pos_label", "") is None:
         core.set_params(pos_label=pos_label)
     if resampler is not None:

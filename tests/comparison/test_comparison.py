@@ -415,8 +415,10 @@ def test_the_positive_label_is_the_one_that_the_models_are_told(payments):
         by_model.table.drop(columns="fit_time"), outer.table.drop(columns="fit_time")
     )
     other = clone(told["m"]).set_params(pos_label="legit")
-    with pytest.raises(ValueError, match="'m' and 'n' are told different positive labels"):
+    with pytest.raises(ValueError, match=r"models\['n'\].* name different positive labels"):
         compare_losses(X, labels, models={**told, "n": other}, **options)
+    with pytest.raises(ValueError, match=r"pos_label='legit' and .* different positive"):
+        compare_losses(X, labels, models=told, pos_label="legit", **options)
     with pytest.raises(ValueError, match="'1' is the name of two"):
         compare_losses(X, y, models={1: other, "1": other}, **options)
 

@@ -477,11 +477,11 @@ model.fit(X, (X[:, 0] > 1).astype(int))
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-def test_the_positive_label_reaches_the_model_unless_it_was_told():
+def test_the_positive_label_reaches_the_model_which_may_not_be_told_another():
     model = make_pipeline(FocalXGBClassifier(), threshold=0.1, pos_label="fraud")
     assert innermost_of(model).pos_label == "fraud"
-    told = make_pipeline(FocalXGBClassifier(pos_label="legit"), threshold=0.1, pos_label="fraud")
-    assert innermost_of(told).pos_label == "legit"
+    with pytest.raises(ValueError, match=r"estimator\.pos_label='legit' name different positive"):
+        make_pipeline(FocalXGBClassifier(pos_label="legit"), pos_label="fraud")
     X = pd.DataFrame({"x": np.arange(400.0)})
     y = np.where(np.arange(400) > 360, "fraud", "legit")
     early = FocalXGBClassifier(n_estimators=20, early_stopping_rounds=3, random_state=0)
