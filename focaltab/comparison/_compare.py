@@ -17,6 +17,7 @@ from sklearn.utils import indexable
 from sklearn.utils.parallel import Parallel, delayed
 
 from focaltab import _inputs
+from focaltab._progress import progress_bar
 from focaltab.comparison import _verdict as judge
 from focaltab.comparison._candidates import FOREST, Candidate, candidates, label_told
 from focaltab.comparison._fit import (
@@ -193,8 +194,11 @@ def compare_losses(
     if results is not None:
         stored = StoredResults(results, fingerprint(rows, folds, budgets, int(random_state)))
     tasks = [(candidate, fold) for fold in range(len(folds)) for candidate in chosen]
-    done = _outcomes(tasks, rows, folds, budgets, stored, n_jobs)
-    outcomes = list(_shown(done, len(tasks), verbose))
+    outcomes = []
+    with progress_bar(len(tasks), verbose, "fits") as advance:
+        for outcome in _outcomes(tasks, rows, folds, budgets, stored, n_jobs):
+            outcomes.append(outcome)
+            advance()
     notes += [note for outcome in outcomes for note in outcome.notes]
     for note in dict.fromkeys(notes):
         warnings.warn(note, UserWarning, stacklevel=2)
@@ -221,21 +225,6 @@ def _outcomes(
         if stored is not None:
             stored.add(outcome)
         yield outcome
-
-
-def _shown(outcomes: Iterator[Outcome], n_tasks: int, verbose: int) -> Iterator[Outcome]:
-    if not verbose:
-        yield from outcomes
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task("fits", total=n_tasks)
-        for outcome in outcomes:
-            bar.advance(task)
-            yield outcome
 
 
 def _collected(

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from focaltab._new_file import written_whole
+from focaltab._progress import progress_bar
 from focaltab.detection._coco import CocoDataset
-from focaltab.detection._inference import check_classes, image_batches, inference, progress_bar
+from focaltab.detection._inference import check_classes, image_batches, inference
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +98,8 @@ def detect(
     """
     check_classes(model, dataset)
     found: list[Detections] = []
-    with inference(model, device) as used, progress_bar(len(dataset), progress) as advance:
+    shown = progress_bar(len(dataset), progress, "images")
+    with inference(model, device) as used, shown as advance:
         for images, _ in image_batches(dataset, batch_size, used, num_workers):
             for output in model(images):
                 found.append(

@@ -11,7 +11,7 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
-from focaltab.detection._inference import resolve_device
+from focaltab._torch_device import resolve_device
 
 _PATIENCE = timedelta(hours=6)
 
@@ -55,7 +55,7 @@ def process_group(device: str | torch.device) -> Iterator[Group]:
 
 
 def _device(name: str | torch.device) -> torch.device:
-    device = resolve_device(name)
+    device = resolve_device(name, metal=False)
     if device.type == "cuda" and device.index is None:
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     return device

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms.v2.functional import to_dtype
 
+from focaltab._torch_device import resolve_device
 from focaltab.detection._coco import CocoDataset, ImageRecord, read_image
 
 Batch = tuple[list[Tensor], list[dict[str, Tensor]]]
@@ -62,31 +63,13 @@ def as_lists(pairs: list[tuple[Tensor, dict[str, Tensor]]]) -> Batch:
     return [image for image, _ in pairs], [target for _, target in pairs]
 
 
-def resolve_device(device: str | torch.device) -> torch.device:
-    """The device of that name; "auto" is a GPU where there is one.
-
-    Raises
-    ------
-    ValueError
-        For a name that torch does not know, or a GPU that is not there.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        used = torch.device(device)
-    except RuntimeError:
-        raise ValueError(f"device must be 'auto', 'cpu', 'cuda', ..., got {device!r}.") from None
-    if used.type == "cuda" and (used.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"device={str(device)!r}: torch finds no such CUDA device here.")
-    return used
-
-
 @contextmanager
 def inference(model: nn.Module, device: torch.device | str | None) -> Iterator[torch.device]:
     """Evaluation mode on a device (None: the model's own), without gradients; then as before."""
     first = next(model.parameters(), None)
     own = torch.device("cpu") if first is None else first.device
-    used = own if device is None else resolve_device(device)
+    # Not every operation of torchvision's detectors runs on Metal: Apple's GPU has to be named.
+    used = own if device is None else resolve_device(device, metal=False)
     # One by one: parts of a model in training may be in evaluation mode on purpose.
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
@@ -114,19 +97,3 @@ def check_classes(model: Any, dataset: CocoDataset) -> None:
             f"The model knows {n_classes} classes, but {dataset.source} has "
             f"{len(dataset.class_names)}: {dataset.class_names}."
         )
-
-
-@contextmanager
-def progress_bar(total: int, shown: bool) -> Iterator[Callable[[int], None]]:
-    """Give a function that is told how many more images are done."""
-    if not shown:
-        yield lambda done: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns: list[Any] = [TextColumn("{task.description}"), BarColumn()]
-    columns += [MofNCompleteColumn(), TimeElapsedColumn()]
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("images", total=total)
-        yield lambda done: bar.update(task, advance=done)

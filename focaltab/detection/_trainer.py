@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral
 from pathlib import Path
@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from focaltab._new_file import check_new
 from focaltab._optional import require
+from focaltab._progress import Advance, progress_bar
 from focaltab.detection._augment import Strength, Transforms, training_transforms
 from focaltab.detection._checkpoint import read_checkpoint, write_checkpoint
 from focaltab.detection._coco import CocoDataset
@@ -242,7 +243,7 @@ class DetectorTrainer:
     ) -> None:
         n_done = len(run.history)
         left = (self.max_epochs - n_done) * run.n_batches
-        with _progress_bar(left, self.progress and run.group.is_first) as advance:
+        with progress_bar(left, self.progress and run.group.is_first) as advance:
             for epoch in range(n_done, self.max_epochs):
                 start = time.perf_counter()
                 figures: dict[str, float] = {"epoch": epoch + 1}
@@ -324,7 +325,7 @@ class _Run:
             "data": hashlib.sha256(repr(boxes).encode()).hexdigest(),
         }
 
-    def train_epoch(self, epoch: int, advance: Callable[[float], None]) -> dict[str, float]:
+    def train_epoch(self, epoch: int, advance: Advance) -> dict[str, float]:
         """Mean losses of an epoch, numbered from 0."""
         # A seed per epoch, so that a resumed run draws what an unbroken one would.
         seed = _seed(self.trainer.random_state, epoch, self.group.rank)
@@ -342,7 +343,7 @@ class _Run:
         def after_step(loss: float) -> None:
             if self.average is not None:
                 self.average.update_parameters(self.model)
-            advance(loss)
+            advance(text=f"loss {loss:.4f}")
 
         self.wrapped.train()
         with torch.random.fork_rng(), _told_by_epoch(epoch, self.trainer.learning_rate):
@@ -445,19 +446,3 @@ def _told_by_epoch(epoch: int, learning_rate: float) -> Iterator[None]:
             f"In epoch {epoch + 1} {error}: learning_rate={learning_rate:g} is too high for these "
             f"data. Try {learning_rate / 10.0:g}."
         ) from None
-
-
-@contextmanager
-def _progress_bar(n_steps: int, shown: bool) -> Iterator[Callable[[float], None]]:
-    """Give a function that is told the loss of each step."""
-    if not shown:
-        yield lambda loss: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns: list[Any] = [BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
-    columns.append(TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=n_steps)
-        yield lambda loss: bar.update(task, advance=1, description=f"loss {loss:.4f}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Literal
@@ -23,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from focaltab import _inputs
 from focaltab._errors import first_line
+from focaltab._progress import progress_bar
 from focaltab.ensemble._members import default_members
 from focaltab.ensemble._recalibration import Recalibration
 from focaltab.ensemble._selection import greedy_weights
@@ -320,13 +320,13 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         """Members with their out-of-fold probabilities, until the time is up."""
         begun = time.perf_counter()
         parallel = Parallel(n_jobs=self.n_jobs)
-        with _progress(len(models), self.verbose) as tell:
+        with progress_bar(len(models), self.verbose) as advance:
             for name, model in models.items():
                 started = time.perf_counter()
                 late = self.time_budget is not None and started - begun > self.time_budget
                 if late and len(self.failures_) < list(models).index(name):
                     return
-                tell(name)
+                advance(0, name)
                 try:
                     parts = parallel(
                         delayed(_held_out)(model, X, numbers, self._positive, weight, *fold)
@@ -335,6 +335,8 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
                 except Exception as error:
                     self._report(name, error)
                     continue
+                finally:
+                    advance()
                 stated = np.empty(codes.size)
                 for (_, held_out), part in zip(folds, parts, strict=True):
                     stated[held_out] = part
@@ -448,25 +450,3 @@ def _held_out(
     fitted = _fitted(model, _inputs.take_rows(X, train), numbers[train], own)
     stated = fitted.predict_proba(_inputs.take_rows(X, held_out))
     return np.asarray(stated, np.float64)[:, positive]
-
-
-@contextmanager
-def _progress(n_members: int, verbose: int) -> Iterator[Any]:
-    """A bar on stderr that names the member in work."""
-    if not verbose:
-        yield lambda name: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=n_members)
-        done = -1
-
-        def tell(name: str) -> None:
-            nonlocal done
-            done += 1
-            bar.update(task, description=name, completed=done)
-
-        yield tell
-        bar.update(task, completed=n_members)

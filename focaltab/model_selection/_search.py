@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from numbers import Integral, Real
 from typing import Any
@@ -20,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from focaltab import _inputs
 from focaltab._optional import require
+from focaltab._progress import progress_bar
 from focaltab._saving import part_writer
 from focaltab.model_selection._folds import checked_folds
 from focaltab.model_selection._positive import pos_label_of
@@ -228,10 +227,11 @@ class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
         given = estimator.get_params(deep=True)
         prefix = focal_prefix(given)
         candidates = []
-        with opened_journal(self.storage, fingerprint) as journal, self._progress() as advance:
+        shown = progress_bar(self.n_trials, self.verbose, "candidates")
+        with opened_journal(self.storage, fingerprint) as journal, shown as advance:
             for name, values in first_candidates(space, given, prefix)[: self.n_trials]:
                 candidates.append(scored(evaluator, journal, name, values))
-                advance(1)
+                advance()
             n_left = self.n_trials - len(candidates)
             if n_left and has_optuna:
                 candidates += sampled_by_optuna(
@@ -341,18 +341,6 @@ class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
             self.random_state,
             self.n_jobs,
         )
-
-    @contextmanager
-    def _progress(self) -> Iterator[Callable[[int], None]]:
-        if not self.verbose:
-            yield lambda n: None
-            return
-        from rich.console import Console
-        from rich.progress import Progress
-
-        with Progress(console=Console(stderr=True)) as progress:
-            task = progress.add_task("candidates", total=self.n_trials)
-            yield lambda n: progress.advance(task, n)
 
     def _forget(self) -> None:
         for name in [n for n in vars(self) if n.endswith("_") and not n.startswith("_")]:

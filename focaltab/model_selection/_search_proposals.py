@@ -10,6 +10,7 @@ from joblib import effective_n_jobs  # type: ignore[import-untyped]
 from sklearn.base import clone
 
 from focaltab import _inputs
+from focaltab._progress import Advance
 from focaltab.model_selection._search_evaluation import Candidate, Evaluator
 from focaltab.model_selection._search_journal import Journal, quiet_optuna
 from focaltab.model_selection._search_space import SearchSpace
@@ -27,7 +28,7 @@ def sampled_by_optuna(
     n_trials: int,
     seed: int,
     is_late: Callable[[], bool],
-    advance: Callable[[int], None],
+    advance: Advance,
 ) -> list[Candidate]:
     """Candidates from a tree-structured Parzen estimator, as many at a time as there are workers.
 
@@ -85,7 +86,7 @@ def sampled_by_halving(
     n_trials: int,
     seed: int,
     n_positives: int,
-    advance: Callable[[int], None],
+    advance: Advance,
 ) -> list[Candidate]:
     """Random candidates, thinned on growing parts of the rows; survivors scored on all of them."""
     from sklearn.experimental import enable_halving_search_cv  # noqa: F401

@@ -19,13 +19,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from focaltab import _inputs
 from focaltab._saving import part_writer
+from focaltab._torch_device import resolve_device
 from focaltab.losses import FocalLoss
 from focaltab.losses._focal import Alpha, LinkName
 from focaltab.neural import _training
 from focaltab.neural._batches import BalancedBatches, Rows, ShuffledBatches
 from focaltab.neural._encoder import TableEncoder
 from focaltab.neural._network import FocalNetwork, NumericEmbedding, make_numeric_embedding
-from focaltab.neural._parameters import check_parameters, multiplies_bfloat16, resolve_device
+from focaltab.neural._parameters import check_parameters, multiplies_bfloat16
 from focaltab.neural._partial_fit import PartialFit, on_cpu
 from focaltab.neural._posterior import (
     ROWS_PER_PREDICTION,

@@ -1,4 +1,4 @@
-"""Checks of the estimator's parameters, and the device they name."""
+"""Checks of the estimator's parameters, and what a device is good for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from focaltab._errors import first_line
+from focaltab._torch_device import resolve_device
 from focaltab.neural._network import ACTIVATIONS
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
@@ -57,27 +57,6 @@ def check_parameters(estimator: Any) -> None:
         raise ValueError(
             "label_smoothing cannot be undone among sampled rows: set it to 0, or sampling=None."
         )
-
-
-def resolve_device(name: str) -> torch.device:
-    """The torch device of a name; ``"auto"`` is a GPU where there is one.
-
-    Raises
-    ------
-    ValueError
-        If torch knows no such device, or has none here.
-    """
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, TypeError, AssertionError) as error:
-        reason = first_line(error)
-        raise ValueError(f"device={name!r} cannot be used here: {reason}") from None
-    return device
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from focaltab._progress import progress_bar
 from focaltab.losses import FocalLoss, TorchFocalLoss
 from focaltab.losses._torch import mean_gradient
 from focaltab.neural._batches import Rows, ShuffledBatches
@@ -45,6 +45,11 @@ class History:
     score: list[float] = field(default_factory=list)
     best_score: float | None = None
     best_epoch: int | None = None
+
+    def latest(self) -> str:
+        """The last epoch's figures in words."""
+        text = f"loss {self.loss[-1]:.5f}"
+        return f"{text}, average precision {self.score[-1]:.4f}" if self.score else text
 
 
 def make_optimizer(
@@ -131,7 +136,7 @@ def train(
     schedule = _Schedule(plan, optimizer, len(batches))
     best_weights: dict[str, Tensor] | None = None
     best, idle = (-math.inf, -math.inf), 0
-    with _progress_bar(plan.max_iter, verbose) as advance:
+    with progress_bar(plan.max_iter, verbose) as advance:
         for epoch in range(plan.max_iter):
             history.loss.append(train_epoch(network, batches, objective, optimizer, schedule.step))
             check_finite(history.loss[-1], epoch, plan.learning_rate_init)
@@ -148,7 +153,7 @@ def train(
                 if score is not None:
                     best_weights = copy.deepcopy(network.state_dict())
                     history.best_score, history.best_epoch = best[0], epoch + 1
-            advance(history)
+            advance(text=history.latest())
             if callback is not None:
                 callback(epoch + 1)
             if idle >= plan.n_iter_no_change:
@@ -239,29 +244,6 @@ class _Schedule:
             return False
         self.factor /= 5.0
         return True
-
-
-@contextmanager
-def _progress_bar(n_epochs: int, verbose: bool) -> Iterator[Callable[[History], None]]:
-    if not verbose:
-        yield lambda history: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns: list[Any] = [BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
-    columns.append(TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=n_epochs)
-
-        def advance(history: History) -> None:
-            text = f"loss {history.loss[-1]:.5f}"
-            if history.score:
-                text += f", average precision {history.score[-1]:.4f}"
-            bar.update(task, advance=1, description=text)
-
-        yield advance
-        bar.update(task, total=bar.tasks[0].completed)  # early stopping ends before the last
 
 
 def predict_raw(network: FocalNetwork, rows: Rows | tuple[Tensor, Tensor, Tensor]) -> Tensor:

@@ -330,3 +330,15 @@ def test_members_may_tune_the_threshold_of_a_label(threshold):
     member = table_pipeline(LogisticRegression(), threshold=threshold, pos_label="fraud")
     model = FocalEnsembleClassifier({"tuned": member}, cv=2, random_state=0).fit(X, y)
     assert not model.failures_
+
+
+def test_progress_is_shown_on_stderr_when_asked(capfd):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2))
+    y = (X[:, 0] > 1).astype(int)
+    model = FocalEnsembleClassifier({"linear": LogisticRegression(), "bayes": GaussianNB()}, cv=2)
+    model.fit(X, y)
+    assert capfd.readouterr() == ("", "")
+    model.set_params(verbose=1).fit(X, y)
+    shown = capfd.readouterr()
+    assert shown.out == "" and "2/2" in shown.err
