@@ -9,6 +9,7 @@ from pathlib import Path
 NAMES = (
     "objective_call",
     "whole_fit",
+    "small_fit",
     "sampling",
     "scale",
     "external",

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from focaltab._optional import require
-from focaltab.explanation._typical import described
+from focaltab.explanation._typical import described, holds_amounts
 
 Floats = NDArray[np.float64]
 
@@ -139,7 +139,8 @@ class Explanation:
         name = self.feature_names[k]
         typical = self.typical[name]
         direction = "raises" if contribution > 0 else "lowers"
-        shown = described(name, value, typical)
+        is_amount = holds_amounts(self.data.iloc[:, k])
+        shown = described(name, value, typical, is_amount=is_amount)
         # Small steps keep a digit.
         size = f"{abs(contribution):{'.1f' if abs(contribution) >= 0.1 else '.1g'}}"
         return {

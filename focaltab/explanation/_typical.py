@@ -57,11 +57,7 @@ def _typical(column: pd.Series) -> Any:
     present = column.dropna()
     if present.empty:
         return None
-    ordered = (
-        pd.api.types.is_numeric_dtype(present.dtype)
-        and not pd.api.types.is_bool_dtype(present.dtype)
-    ) or pd.api.types.is_datetime64_any_dtype(present.dtype)
-    if ordered:
+    if holds_amounts(present) or pd.api.types.is_datetime64_any_dtype(present.dtype):
         # A value that occurs: between two whole numbers there may be none.
         found = present.quantile(0.5, interpolation="lower")
     else:
@@ -70,12 +66,18 @@ def _typical(column: pd.Series) -> Any:
     return found.item() if isinstance(found, np.generic) else found
 
 
+def holds_amounts(column: pd.Series) -> bool:
+    """Whether a column's values can be high or low: numbers that are not names of categories."""
+    kinds = pd.api.types
+    return kinds.is_numeric_dtype(column.dtype) and not kinds.is_bool_dtype(column.dtype)
+
+
 def is_missing(value: Any) -> bool:
     """Whether a single value is None or one of pandas' missing ones."""
     return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
 
 
-def described(name: str, value: Any, typical: Any) -> str:
+def described(name: str, value: Any, typical: Any, *, is_amount: bool) -> str:
     """A column's value beside the typical one, as in "amount 912.40 is high (typical 34.00)"."""
     if is_missing(value):
         if is_missing(typical):
@@ -86,7 +88,7 @@ def described(name: str, value: Any, typical: Any) -> str:
     if value == typical:
         return f"{name} {_shown(value, typical)} is typical"
     compared = ""
-    if is_number(value) and is_number(typical):
+    if is_amount and is_number(value) and is_number(typical):
         compared = " is high" if value > typical else " is low"
     return f"{name} {_shown(value, typical)}{compared} (typical {_shown(typical, value)})"
 

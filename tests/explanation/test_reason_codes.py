@@ -100,6 +100,8 @@ def test_a_reference_compares_in_the_types_of_the_rows():
     of_reference = explain(model, X[:50], background=Reference.from_rows(X)).reasons(3)
     assert of_reference["reason"].tolist() == of_rows["reason"].tolist()
     assert of_rows["reason"].str.contains("is typical").any()
+    # A number that names a category is neither high nor low.
+    assert of_rows["reason"].str.startswith("code 20 (typical 10): raises").any()
 
 
 def test_only_alerts_have_reasons_if_asked(payments):
