@@ -22,9 +22,11 @@ def progress_bar(total: int, shown: object, text: str = "") -> Iterator[Advance]
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    # The text comes last: what stands beside it should not move as it changes.
-    columns = (MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(BarColumn(), *columns, console=Console(stderr=True)) as bar:
+    # The text comes last: what stands beside it should not move as it changes. It may be a name of
+    # the user's with brackets in it, which are no markup.
+    said = TextColumn("{task.description}", markup=False)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), said)
+    with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(text, total=total)
         yield lambda done=1, text=None: bar.update(task, advance=done, description=text)
         bar.update(task, total=bar.tasks[0].completed)

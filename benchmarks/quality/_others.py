@@ -12,15 +12,15 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 
 class CatBoost(ClassifierMixin, BaseEstimator):
-    """CatBoost with categories named, on one thread and without files."""
+    """CatBoost with categories named, on one thread and without files; None is its default."""
 
     def __init__(
         self,
         *,
-        iterations: int = 300,
+        iterations: int | None = None,
         learning_rate: float | None = None,
-        depth: int = 6,
-        l2_leaf_reg: float = 3.0,
+        depth: int | None = None,
+        l2_leaf_reg: float | None = None,
         auto_class_weights: str | None = None,
         loss_function: str = "Logloss",
         random_state: int | None = None,
@@ -36,8 +36,9 @@ class CatBoost(ClassifierMixin, BaseEstimator):
     def fit(self, X: Any, y: Any) -> CatBoost:
         from catboost import CatBoostClassifier
 
+        given = {name: value for name, value in self.get_params().items() if value is not None}
         self.model_ = CatBoostClassifier(
-            **self.get_params(),
+            **given,
             cat_features=list(X.select_dtypes("category").columns),
             thread_count=1,
             verbose=False,

@@ -96,10 +96,11 @@ def judge(fit: Fit) -> dict[str, Any]:
             model.fit(X.iloc[train], y[train])
             row["seconds"] = time.perf_counter() - begun
             p = np.asarray(model.predict_proba(X.iloc[test])[:, 1], dtype=float)
+        # In the order as stated: clipping would tie what saturates.
+        row["average_precision"] = float(average_precision(y[test], p))
         # log_loss is infinite at a wrong 0 or 1: stated no more surely than 1 in 10 million.
         p = np.clip(p, 1e-7, 1.0 - 1e-7)
         row |= {
-            "average_precision": float(average_precision(y[test], p)),
             "log_loss": float(log_loss(y[test], p)),
             "brier_skill": float(brier_skill_score(y[test], p)),
             "calibration_error": float(calibration_error(y[test], p)),

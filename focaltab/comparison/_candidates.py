@@ -140,7 +140,8 @@ def _chosen_losses(losses: Iterable[str] | None) -> list[str]:
 def _chosen_models(models: Iterable[str] | Mapping[str, Any], random_state: int) -> dict[str, Any]:
     if isinstance(models, Mapping):
         for name, estimator in models.items():
-            if not hasattr(estimator, "get_params") or "focal_gamma" not in estimator.get_params():
+            has_params = hasattr(estimator, "get_params") and not isinstance(estimator, type)
+            if not has_params or "focal_gamma" not in estimator.get_params():
                 raise ValueError(
                     f"models[{name!r}] must be one of focaltab's classifiers, whose loss can be "
                     f"set, got {type(estimator).__name__}."

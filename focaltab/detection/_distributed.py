@@ -55,7 +55,8 @@ def process_group(device: str | torch.device) -> Iterator[Group]:
 
 
 def _device(name: str | torch.device) -> torch.device:
-    device = resolve_device(name, metal=False)
+    device = torch.device("cuda") if str(name) == "cuda" else resolve_device(name, metal=False)
     if device.type == "cuda" and device.index is None:
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        # Before anything is put on a GPU: each process has its own.
+        return resolve_device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}")
     return device

@@ -28,7 +28,7 @@ from focaltab.ensemble._recalibration import Recalibration
 from focaltab.ensemble._selection import greedy_weights
 from focaltab.metrics import FewRowsWarning, average_precision
 from focaltab.model_selection._decision import states_probabilities
-from focaltab.model_selection._scorers import relabelled
+from focaltab.model_selection._scorers import relabelled, scoring_told
 from focaltab.pipeline import TableFeatures, make_pipeline
 
 Floats = NDArray[np.float64]
@@ -237,6 +237,7 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
             For other columns than in training.
         """
         check_is_fitted(self)
+        validate_data(self, X, reset=False, skip_check_array=True)
         positive = sum(
             share * self._stated(name, self.members_[name].predict_proba(X)[:, self._positive])
             for name, share in self.weights_.items()
@@ -425,9 +426,29 @@ def _for_numbers(
             changed[key] = labels.index(value)
         elif name == "scoring" and getattr(value, "_kwargs", {}).get("pos_label") in labels:
             changed[key] = relabelled(value, labels.index(value._kwargs["pos_label"]))
+        elif name == "scoring" and value is not None and classes.flipped:
+            changed[key] = scoring_told(value, 0)
+        elif name == "scale_pos_weight" and value not in (None, 1) and classes.flipped:
+            _check_knows_positive(key, value, parameters, classes)
         elif name in _BY_LABEL and isinstance(value, Mapping):
             changed[key] = {labels.index(k) if k in labels else k: v for k, v in value.items()}
     return changed
+
+
+def _check_knows_positive(
+    key: str, value: Any, parameters: Mapping[str, Any], classes: _inputs.Classes
+) -> None:
+    """Refuse a weight of the positive class that its library gives to the other one."""
+    prefix = key.removesuffix("scale_pos_weight")
+    if f"{prefix}pos_label" in parameters:
+        return
+    model = parameters.get(prefix.removesuffix("__"))
+    positive, other = classes.labels.tolist()
+    raise ValueError(
+        f"A member's scale_pos_weight={value!r} would weigh the label {other!r}, which sorts last, "
+        f"where {positive!r} is positive: {type(model).__name__} cannot be "
+        "told. Use focaltab's estimator, which has pos_label, or class_weight."
+    )
 
 
 def _fitted(model: Any, X: Any, numbers: NDArray[Any], weight: Floats | None) -> Any:

@@ -119,6 +119,7 @@ class Explanation:
             values, probability = values[every, :, likeliest], probability[every, likeliest]
         rows = every if threshold is None else np.flatnonzero(probability >= threshold)
         columns = [self.data.iloc[:, k].to_numpy(dtype=object) for k in range(self.data.shape[1])]
+        amounts = [holds_amounts(self.data.iloc[:, k]) for k in range(self.data.shape[1])]
         found = []
         for row in rows.tolist():
             strongest = np.argsort(-np.abs(values[row]), kind="stable")[:n].tolist()
@@ -126,7 +127,7 @@ class Explanation:
                 contribution = float(values[row, k])
                 if contribution == 0.0:
                     break
-                line = self._reason(k, columns[k][row], contribution)
+                line = self._reason(k, columns[k][row], contribution, amounts[k])
                 found.append({"row": row, "rank": rank, **line})
                 if labels is not None:
                     found[-1]["class"] = labels[row]
@@ -135,11 +136,10 @@ class Explanation:
         table = pd.DataFrame(found, columns=names, dtype=object)
         return table.astype({"row": np.intp, "rank": np.intp, "contribution": np.float64})
 
-    def _reason(self, k: int, value: Any, contribution: float) -> dict[str, Any]:
+    def _reason(self, k: int, value: Any, contribution: float, is_amount: bool) -> dict[str, Any]:
         name = self.feature_names[k]
         typical = self.typical[name]
         direction = "raises" if contribution > 0 else "lowers"
-        is_amount = holds_amounts(self.data.iloc[:, k])
         shown = described(name, value, typical, is_amount=is_amount)
         # Small steps keep a digit.
         size = f"{abs(contribution):{'.1f' if abs(contribution) >= 0.1 else '.1g'}}"

@@ -11,6 +11,9 @@ import pandas as pd
 from focaltab.monitoring import Reference
 from focaltab.pipeline._kinds import is_number, number_or_text
 
+# What pandas calls Python numbers in a column of objects.
+_NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal"}
+
 
 def typical_of_rows(frame: pd.DataFrame) -> dict[str, Any]:
     """Median of numbers and dates, most common value of others; None where always missing."""
@@ -57,7 +60,10 @@ def _typical(column: pd.Series) -> Any:
     present = column.dropna()
     if present.empty:
         return None
-    if holds_amounts(present) or pd.api.types.is_datetime64_any_dtype(present.dtype):
+    is_amount = holds_amounts(present)
+    if is_amount and pd.api.types.is_object_dtype(present.dtype):
+        present = pd.to_numeric(present)
+    if is_amount or pd.api.types.is_datetime64_any_dtype(present.dtype):
         # A value that occurs: between two whole numbers there may be none.
         found = present.quantile(0.5, interpolation="lower")
     else:
@@ -69,6 +75,8 @@ def _typical(column: pd.Series) -> Any:
 def holds_amounts(column: pd.Series) -> bool:
     """Whether a column's values can be high or low: numbers that are not names of categories."""
     kinds = pd.api.types
+    if kinds.is_object_dtype(column.dtype):
+        return kinds.infer_dtype(column, skipna=True) in _NUMBERS
     return kinds.is_numeric_dtype(column.dtype) and not kinds.is_bool_dtype(column.dtype)
 
 

@@ -14,7 +14,8 @@ def pos_label_of(estimator: Any) -> Any:
     ValueError
         If two of them are told different ones.
     """
-    params = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
+    has_params = hasattr(estimator, "get_params") and not isinstance(estimator, type)
+    params = estimator.get_params(deep=True) if has_params else {}
     told = {name: params[name] for name in params if name.split("__")[-1] == "pos_label"}
     return agreed_pos_label({name: told[name] for name in sorted(told, key=len)})
 

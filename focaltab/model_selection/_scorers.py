@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 from inspect import signature
 from typing import Any
@@ -10,6 +11,9 @@ from sklearn import get_config
 from sklearn.metrics import check_scoring, make_scorer
 
 from focaltab.metrics import get_scorer, get_scorer_names
+
+# Losses that searches know under these names too, and that treat both classes alike.
+_ALIKE = ("log_loss", "brier_score")
 
 
 class OfEitherClass:
@@ -42,7 +46,7 @@ def scorer_of(scoring: Any, estimator: Any, pos_label: Any) -> Any:
     ValueError
         For an unknown name, or what is no scorer.
     """
-    if scoring in ("log_loss", "brier_score") and isinstance(scoring, str):
+    if isinstance(scoring, str) and scoring in _ALIKE:
         scoring = f"neg_{scoring}"
     if isinstance(scoring, str):
         named = scoring.removeprefix("neg_")
@@ -81,6 +85,26 @@ def told(scorer: Any, pos_label: Any) -> Any:
     if request is not None:
         result._metadata_request = deepcopy(request)
     return result
+
+
+def scoring_told(scoring: Any, pos_label: Any) -> Any:
+    """`scoring` of any form that searches take; what is about one label is told this one.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name.
+    """
+    if isinstance(scoring, str):
+        if scoring in _ALIKE:
+            return scoring
+        scorer = get_scorer(scoring)
+        return told(scorer, pos_label) if asks_for_label(scorer) else scoring
+    if isinstance(scoring, Mapping):
+        return {name: scoring_told(one, pos_label) for name, one in scoring.items()}
+    if isinstance(scoring, list | tuple | set):
+        return {str(one): scoring_told(one, pos_label) for one in scoring}
+    return told(scoring, pos_label) if asks_for_label(scoring) else scoring
 
 
 def takes_weights(scorer: Any) -> bool:

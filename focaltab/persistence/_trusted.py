@@ -35,7 +35,7 @@ _NAMES = {
     "focaltab.model_selection._time_gap_split": "TimeGapSplit",
     "focaltab.neural._estimator": "FocalMLPClassifier",
     "focaltab.pipeline._features": "TableFeatures",
-    "focaltab.pipeline._parts": "DateParts KnownCategories Numbers Text",
+    "focaltab.pipeline._parts": "DateParts KnownCategories Numbers OneHot Text",
     "focaltab.pipeline._resampled": "ResampledClassifier",
     "focaltab.pipeline._steps": "TabularPipeline",
     "focaltab.pipeline._threshold": "FixedThreshold TunedThreshold",

@@ -25,7 +25,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, v
 from focaltab import _inputs
 from focaltab.pipeline._kinds import column_kind
 from focaltab.pipeline._needs import Encoding
-from focaltab.pipeline._parts import DateParts, KnownCategories, Numbers, Text
+from focaltab.pipeline._parts import DateParts, KnownCategories, Numbers, OneHot, Text, told_apart
 
 _ENCODINGS = ("native", "numbers", "scaled")
 # What XGBoost or LightGBM refuses in a feature's name, or replaces on its own.
@@ -159,7 +159,8 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         table = self._table(X, reset=False)
         if self.transformer_ is None:
-            return table
+            # To XGBoost, what a sparse matrix leaves out is missing, and a zero of a table is not.
+            return table if sparse.issparse(table) else _as_sparse(table)
         if not isinstance(table, pd.DataFrame):
             table = pd.DataFrame(table.toarray(), columns=self._given_names())
         return self._named(self.transformer_.transform(table))
@@ -250,13 +251,13 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         dense = [] if self.encoding == "native" else [("impute", _imputer())]
         if self.encoding == "scaled":
             dense.append(("scale", StandardScaler()))
-        one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+        one_hot = OneHot(handle_unknown="ignore", sparse_output=False)
         steps: dict[str, list[tuple[str, Any]]] = {
             "number": [("read", Numbers()), *dense],
             "date": [("read", DateParts()), *dense],
             "category": [("read", KnownCategories())]
             + ([] if self.encoding == "native" else [("encode", one_hot)]),
-            # An unseen or missing value has the overall mean: no gap is left to impute.
+            # A missing value is one of its own, an unseen one has the overall mean: no gap is left.
             "text": [("read", Text()), ("encode", _target_encoder(self.random_state)), *dense[1:]],
         }
         used = {kind: [n for n, k in self.kinds_.items() if k == kind] for kind in steps}
@@ -297,15 +298,11 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return encoded.set_axis(self._names, axis=1)
 
     def _output_names(self, columns: Any) -> list[str]:
-        names: dict[str, None] = {}
-        for column in columns:
-            name = str(column).partition("__")[2].replace("missingindicator_", "missing_", 1)
-            if self.plain_names:
-                name = _REFUSED.sub("_", name)
-            while name in names:
-                name += "_"
-            names[name] = None
-        return list(names)
+        names = (
+            str(column).partition("__")[2].replace("missingindicator_", "missing_", 1)
+            for column in columns
+        )
+        return told_apart(_REFUSED.sub("_", name) if self.plain_names else name for name in names)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -331,6 +328,10 @@ def _sources(part: Pipeline, used: list[str]) -> list[str]:
         elif isinstance(step, TargetEncoder):
             sources = [name for name in sources for _ in range(columns_per_feature(step))]
     return sources
+
+
+def _as_sparse(table: pd.DataFrame) -> Any:
+    return sparse.csr_matrix(Numbers().fit(table).transform(table).to_numpy())
 
 
 def columns_per_feature(encoder: TargetEncoder) -> int:

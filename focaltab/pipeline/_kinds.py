@@ -78,7 +78,7 @@ def _kind_by_type(column: pd.Series) -> Kind | None:
     if isinstance(dtype, pd.CategoricalDtype):
         return None
     is_plain = pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_numeric_dtype(dtype)
-    if is_plain or _is_duration(dtype):
+    if is_plain or is_duration(dtype):
         return "number"
     if pd.api.types.is_datetime64_any_dtype(dtype) or isinstance(dtype, pd.PeriodDtype):
         return "date"
@@ -90,7 +90,8 @@ def _kind_by_type(column: pd.Series) -> Kind | None:
     return None
 
 
-def _is_duration(dtype: Any) -> bool:
+def is_duration(dtype: Any) -> bool:
+    """Whether a column of this type holds lengths of time."""
     arrow = isinstance(dtype, pd.ArrowDtype) and dtype.kind == "m"
     return arrow or bool(pd.api.types.is_timedelta64_dtype(dtype))
 
@@ -117,7 +118,7 @@ def as_numbers(name: str, column: pd.Series) -> NDArray[Any]:
     """
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         raise ValueError(f"Column {name!r} was numeric in training, but holds dates here.")
-    if _is_duration(column.dtype):
+    if is_duration(column.dtype):
         column = column.dt.total_seconds()
     dtype = np.float32 if column.dtype == np.float32 else np.float64
     try:

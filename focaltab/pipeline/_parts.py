@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.preprocessing import OneHotEncoder
 
-from focaltab.pipeline._kinds import as_dates, as_numbers, as_text, places, seconds_since_1970
+from focaltab.pipeline._kinds import (
+    as_dates,
+    as_numbers,
+    as_text,
+    is_duration,
+    places,
+    seconds_since_1970,
+)
 
 
 class _OneToOne(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -22,9 +31,25 @@ class _OneToOne(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type:
 
 
 class Numbers(_OneToOne):
-    """Numbers, truth values and durations as floats; missing is NaN."""
+    """Numbers, truth values and durations (as seconds) as floats; missing is NaN."""
+
+    def fit(self, X: pd.DataFrame, y: Any = None) -> Numbers:
+        super().fit(X)
+        self._durations = [name for name in X.columns if is_duration(X[name].dtype)]
+        return self
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "feature_names_in_" in state:  # earlier ones took durations in any column
+            state = {"_durations": list(state["feature_names_in_"]), **state}
+        super().__setstate__(state)
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
+        # As seconds, numbers may stand for durations, as in JSON; the unit of numbers is unknown.
+        for name in X.columns:
+            if is_duration(X[name].dtype) and name not in self._durations:
+                raise ValueError(
+                    f"Column {name!r} was numeric in training, but holds durations here."
+                )
         columns = {name: as_numbers(name, X[name]) for name in X.columns}
         return pd.DataFrame(columns, index=X.index)
 
@@ -67,6 +92,14 @@ class KnownCategories(_OneToOne):
         return pd.DataFrame(columns, index=X.index)
 
 
+class OneHot(OneHotEncoder):  # type: ignore[misc]
+    """A column of 0 and 1 for each value; those of one name, as of missing and "nan", differ."""
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+        """Column and value, as in ``city_Oslo``."""
+        return np.asarray(told_apart(super().get_feature_names_out(input_features)), dtype=object)
+
+
 class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """A date as days since 1970, and its month, weekday and hour where these differ in training.
 
@@ -107,3 +140,13 @@ def _parts(moments: pd.Series) -> dict[str, NDArray[np.float64]]:
         "weekday": at.day_of_week.to_numpy(np.float64, na_value=np.nan),
         "hour": at.hour.to_numpy(np.float64, na_value=np.nan),
     }
+
+
+def told_apart(names: Iterable[str]) -> list[str]:
+    """The names, with a ``_`` behind each that stood before."""
+    found: dict[str, None] = {}
+    for name in names:
+        while name in found:
+            name += "_"
+        found[name] = None
+    return list(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
+from inspect import signature
 from typing import Any
 
 from sklearn import config_context
@@ -23,8 +24,10 @@ def requesting_weights(model: Any) -> Any:
         for part, counts_rows in _wrapped(model):
             if getattr(part, "_metadata_request", None) is None and _can_ask(part):
                 part.set_fit_request(sample_weight=not counts_rows)
-                if hasattr(part, "set_score_request"):
-                    part.set_score_request(sample_weight=True)
+                ask = getattr(part, "set_score_request", None)
+                # LogisticRegressionCV has the method, but nothing that could be asked for by it.
+                if ask is not None and "sample_weight" in signature(ask).parameters:
+                    ask(sample_weight=True)
             if isinstance(part, BaseSearchCV) and isinstance(part.scoring, str):
                 # As without routing: its weights are for fits.
                 part.scoring = get_scorer(part.scoring).set_score_request(sample_weight=False)

@@ -10,11 +10,14 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score, log_loss
+from sklearn.metrics import average_precision_score, get_scorer, log_loss
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from xgboost import XGBClassifier
 
 from focaltab import FocalLGBMClassifier, FocalXGBClassifier
 from focaltab.ensemble import FocalEnsembleClassifier, default_members
@@ -336,9 +339,58 @@ def test_progress_is_shown_on_stderr_when_asked(capfd):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 2))
     y = (X[:, 0] > 1).astype(int)
-    model = FocalEnsembleClassifier({"linear": LogisticRegression(), "bayes": GaussianNB()}, cv=2)
+    # A name is no markup, whatever brackets it has.
+    model = FocalEnsembleClassifier({"linear [/b]": LogisticRegression(), "b": GaussianNB()}, cv=2)
     model.fit(X, y)
     assert capfd.readouterr() == ("", "")
     model.set_params(verbose=1).fit(X, y)
     shown = capfd.readouterr()
     assert shown.out == "" and "2/2" in shown.err
+
+
+@pytest.mark.parametrize(
+    "scoring",
+    [
+        "average_precision",
+        ["average_precision", "roc_auc"],
+        {"average_precision": get_scorer("average_precision")},
+    ],
+)
+def test_members_that_search_go_by_the_positive_label(scoring):
+    X, y = _table(600)
+    X = X[["amount"]]
+    rare = "fraud" if (y == "fraud").mean() < 0.5 else "fine"
+    refit = "average_precision" if not isinstance(scoring, str) else True
+    grid = {"max_depth": [1, 2, 4]}
+    tree = DecisionTreeClassifier(random_state=0)
+    search = GridSearchCV(tree, grid, scoring=scoring, refit=refit, cv=3)
+    found = {}
+    for name in ("a", "z"):  # sorts first, then last
+        labels = np.where(y == rare, f"{name}fraud", "fine")
+        model = FocalEnsembleClassifier(
+            {"tree": search}, cv=2, random_state=0, pos_label=f"{name}fraud"
+        ).fit(X, labels)
+        found[name] = model.members_["tree"][-1].cv_results_
+    figure = "mean_test_score" if isinstance(scoring, str) else "mean_test_average_precision"
+    np.testing.assert_allclose(found["a"][figure], found["z"][figure])
+
+
+def test_a_weight_that_would_go_to_the_other_class_is_refused():
+    X, y = _table(300)
+    labels = np.where(y == "fraud", "a", "b")
+    weighted = {"xgb": XGBClassifier(n_estimators=5, scale_pos_weight=9.0, n_jobs=1)}
+    with pytest.raises(ValueError, match=r"scale_pos_weight=9\.0 would weigh the label 'b'"):
+        FocalEnsembleClassifier(weighted, cv=2, pos_label="a").fit(X, labels)
+    ours = {"xgb": FocalXGBClassifier(n_estimators=5, scale_pos_weight=9.0, n_jobs=1)}
+    model = FocalEnsembleClassifier(ours, cv=2, pos_label="a", random_state=0).fit(X, labels)
+    other = FocalEnsembleClassifier(ours, cv=2, random_state=0).fit(X, y)
+    np.testing.assert_allclose(model.predict_proba(X)[:, 0], other.predict_proba(X)[:, 1])
+
+
+def test_columns_in_another_order_are_refused():
+    X, y = _table(300)
+    numbers = make_pipeline(FunctionTransformer(lambda X: np.asarray(X)), LogisticRegression())
+    model = FocalEnsembleClassifier({"linear": numbers}, cv=2)
+    model.fit(X[["amount", "age"]].fillna(0.0), y)
+    with pytest.raises(ValueError, match="same order"):
+        model.predict_proba(X[["age", "amount"]].fillna(0.0))

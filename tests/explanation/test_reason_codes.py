@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import shap
 from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
 
 from focaltab import FocalLGBMClassifier, explain
 from focaltab.monitoring import Reference
@@ -102,6 +103,20 @@ def test_a_reference_compares_in_the_types_of_the_rows():
     assert of_rows["reason"].str.contains("is typical").any()
     # A number that names a category is neither high nor low.
     assert of_rows["reason"].str.startswith("code 20 (typical 10): raises").any()
+
+
+def test_numbers_among_objects_are_high_or_low_too():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"amount": rng.gamma(2.0, 50.0, 500)})
+    y = rng.random(500) < expit(X["amount"] / 50.0 - 3.0)
+    model = make_pipeline(LogisticRegression()).fit(X, y)
+    objects = X.astype(object)
+    said, of_objects = (
+        explain(model, rows[:20], background=rows, random_state=0).reasons()["reason"].tolist()
+        for rows in (X, objects)
+    )
+    assert of_objects == said
+    assert any("is high (typical" in reason for reason in said)
 
 
 def test_only_alerts_have_reasons_if_asked(payments):

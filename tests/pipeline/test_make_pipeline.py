@@ -22,7 +22,7 @@ from sklearn.ensemble import (
     StackingClassifier,
     VotingClassifier,
 )
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.metrics import f1_score, get_scorer, make_scorer, roc_auc_score
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 from sklearn.neural_network import MLPClassifier
@@ -467,7 +467,7 @@ def test_a_pipeline_of_ones_own_is_given_plain_numbers(payments):
 def test_a_threshold_made_before_imbalanced_learn_is_imported_fits_after_it():
     script = """
 from focaltab.pipeline import make_pipeline
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 model = make_pipeline(LogisticRegression(), threshold="f1", pos_label=1)
 import imblearn.pipeline
 import numpy as np
@@ -635,3 +635,50 @@ def test_a_stack_takes_costs():
     stack = StackingClassifier([("linear", LogisticRegression())], cv=2)
     model = make_pipeline(stack, threshold={"fn_cost": 5.0}).fit(X, y)
     assert model.predict(X).mean() > y.mean()
+
+
+@pytest.mark.parametrize(
+    "cities, zones",
+    [
+        (["Oslo", "nan", None], ["1", "2", "3"]),
+        (["zone_1", "Oslo", "Rome"], ["1", "2", "1"]),
+    ],
+)
+def test_values_whose_columns_would_have_one_name_stay_apart(cities, zones):
+    X = pd.DataFrame({"city": cities * 50, "city_zone": zones * 50})
+    features = TableFeatures("numbers").fit(X)
+    names = features.get_feature_names_out().tolist()
+    encoded = features.transform(X)
+    assert len(set(names)) == len(names) and encoded.columns.tolist() == names
+    np.testing.assert_array_equal(encoded.sum(axis=1), 2.0)
+    y = X["city"] == "Oslo"
+    assert make_pipeline(LogisticRegression()).fit(X, y).score(X, y) == 1.0
+
+
+def test_a_table_is_read_as_the_sparse_matrix_that_a_model_was_fitted_on():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 3)) * (rng.random((600, 3)) > 0.5)
+    y = (X[:, 0] + rng.logistic(size=600) > 2).astype(int)
+    model = make_pipeline(FocalXGBClassifier(n_estimators=10, n_jobs=1))
+    model.fit(sparse.csr_matrix(X), y)
+    stated = model.predict_proba(sparse.csr_matrix(X))
+    np.testing.assert_array_equal(model.predict_proba(X), stated)
+
+
+def test_durations_are_no_numbers_of_an_unknown_unit():
+    hours = pd.DataFrame({"age": np.arange(100.0)})
+    durations = pd.DataFrame({"age": pd.to_timedelta(hours["age"], unit="h")})
+    with pytest.raises(ValueError, match="'age' was numeric in training, but holds durations"):
+        TableFeatures().fit(hours).transform(durations)
+    of_durations = TableFeatures().fit(durations)
+    np.testing.assert_array_equal(of_durations.transform(durations), hours * 3600.0)
+    np.testing.assert_array_equal(of_durations.transform(hours * 3600.0), hours * 3600.0)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_a_model_whose_score_takes_no_weights():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2))
+    y = (X[:, 0] > 1).astype(int)
+    model = make_pipeline(LogisticRegressionCV(cv=2))
+    assert model.fit(X, y, sample_weight=rng.random(200)).score(X, y) > 0.9
