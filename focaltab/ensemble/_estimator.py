@@ -237,7 +237,8 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
             For other columns than in training.
         """
         check_is_fitted(self)
-        validate_data(self, X, reset=False, skip_check_array=True)
+        if hasattr(X, "columns"):  # members that take arrays would not look at their order
+            validate_data(self, X, reset=False, skip_check_array=True)
         positive = sum(
             share * self._stated(name, self.members_[name].predict_proba(X)[:, self._positive])
             for name, share in self.weights_.items()

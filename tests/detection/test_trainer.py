@@ -340,7 +340,7 @@ def test_bad_data(defects, tmp_path):
         trained(bare)
     with pytest.raises(ValueError, match="to validate on"):
         trained(defects, validation=bare)
-    with pytest.raises(ValueError, match="must be 'auto'"):
+    with pytest.raises(ValueError, match="device='nonsense' cannot be used here"):
         trained(defects, device="nonsense")
     (tmp_path / "there.pt").write_bytes(b"x")
     with pytest.raises(FileExistsError):
