@@ -130,7 +130,7 @@ def _psi(
     return stability(
         np.append(before * (1.0 - summary.missing), summary.missing),
         np.append(now * (1.0 - missing), missing),
-        sizes.reference,
+        sizes.reference * summary.share_of_rows,
         sizes.new,
         sizes.significance,
     )

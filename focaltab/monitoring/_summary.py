@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
@@ -11,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from focaltab.monitoring import _plain
+from focaltab.monitoring._known_values import MAX_VALUES, known_values
 from focaltab.pipeline._kinds import (
     Held,
     Kind,
@@ -31,12 +31,6 @@ _MAX_CATEGORIES = 40
 N_QUANTILES = 101
 _LEVELS = np.linspace(0.0, 1.0, N_QUANTILES)
 _DECILES = slice(10, 91, 10)
-# Values of text that are kept: none that is rare, so that identifiers of persons stay where they
-# are, and none that is long.
-_MAX_VALUES = 50
-_LEAST_SHARE = 0.005
-_LEAST_ROWS = 5
-_LONGEST = 100
 _KINDS = ("number", "date", "category", "text")
 _FIELDS = (
     "name",
@@ -75,7 +69,8 @@ class ColumnSummary:
     values : tuple of (str, float)
         Of a category or text: its values as they are written, each with its share, the most
         common first. Of text only values of at least 0.5% of the rows, and 5 of them, are kept, at
-        most 50.
+        most 50. Where some are not kept, one half of the rows chooses those that are, and the
+        shares are those of the other half: of the rows that chose them they hold too much.
     other : float
         Share of the values that are not kept.
     """
@@ -94,6 +89,11 @@ class ColumnSummary:
     def is_ordered(self) -> bool:
         """Whether its values are numbers or dates."""
         return self.kind in ("number", "date")
+
+    @property
+    def share_of_rows(self) -> float:
+        """How many of the reference's rows the shares are of."""
+        return 0.5 if self.other > 0.0 else 1.0
 
     @property
     def is_empty(self) -> bool:
@@ -177,23 +177,11 @@ class ColumnSummary:
         codes, found = pd.factorize(values)
         present = codes >= 0
         own_weight = None if weight is None else weight[present]
-        counts = np.bincount(codes[present], own_weight, minlength=len(found))
-        shares = counts / counts.sum()
-        # Of equally common values the first in the alphabet, whatever the order of rows.
-        order = sorted(range(len(found)), key=lambda k: (-shares[k], found[k]))
-        common = np.full(len(found), True)
-        if kind == "text":
-            rows = np.bincount(codes[present], minlength=len(found))
-            common = (shares >= _LEAST_SHARE) & (rows >= _LEAST_ROWS)
-        kept = [k for k in order[:_MAX_VALUES] if common[k] and len(found[k]) <= _LONGEST]
-        others = set(order) - set(kept)
-        return cls(
-            name,
-            kind,
-            missing,
-            values=tuple((str(found[k]), float(shares[k])) for k in kept),
-            other=math.fsum(shares[k] for k in sorted(others)),
-        )
+        rows = np.bincount(codes[present], minlength=len(found))
+        counts = np.bincount(codes[present], own_weight, minlength=len(found)).astype(np.float64)
+        names = [str(value) for value in found]
+        known, other = known_values(names, rows, counts, is_text=kind == "text")
+        return cls(name, kind, missing, values=tuple(known), other=other)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON.
@@ -305,8 +293,8 @@ class ColumnSummary:
             raise ValueError(
                 f"{where}.quantiles and bin_shares must be empty for kind {self.kind!r}."
             )
-        if len(self.values) > _MAX_VALUES:
-            raise ValueError(f"{where}.values must hold at most {_MAX_VALUES} values.")
+        if len(self.values) > MAX_VALUES:
+            raise ValueError(f"{where}.values must hold at most {MAX_VALUES} values.")
         names = [name for name, _ in self.values]
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)

@@ -47,6 +47,22 @@ def test_same_kind_of_rows_stay_within_chance(reference):
         np.testing.assert_allclose(means["psi"], means["psi_by_chance"], rtol=0.35, err_msg=str(n))
 
 
+@pytest.mark.parametrize("n_values", [100, 200])
+@pytest.mark.parametrize("kind", ["category", object])
+def test_many_values_that_are_equally_rare_stay_within_chance(n_values, kind):
+    rng = np.random.default_rng(0)
+
+    def merchants(n_rows):
+        names = [f"m{k}" for k in rng.integers(0, n_values, n_rows)]
+        return pd.DataFrame({"merchant": pd.Series(names, dtype=kind)})
+
+    found = [compare_rows(Reference.from_rows(merchants(600)), merchants(3000)) for _ in range(30)]
+    assert sum(bool(report.drifted) for report in found) <= 4  # of 30 x 0.05 expected
+    gone = merchants(3000)
+    gone = gone[gone["merchant"].astype(str) > "m5"]
+    assert compare_rows(Reference.from_rows(merchants(3000)), gone).drifted == ["merchant"]
+
+
 def test_few_rows_make_a_large_psi_that_is_no_drift(reference):
     report = compare_rows(reference, rows(40, 1))
     noisy = figures(report, "merchant")

@@ -85,13 +85,25 @@ def test_bins_of_tied_values_hold_their_true_shares():
 def test_identifiers_and_rare_values_stay_out_of_the_file(reference):
     columns = by_name(reference)
     assert columns["customer"].values == () and columns["customer"].other == 1.0
-    assert all(share >= 0.005 for _, share in columns["merchant"].values)
+    kept = columns["merchant"].values
+    rows = mixed_rows()["merchant"].value_counts()
+    assert 10 < len(kept) <= 50 and all(rows[name] >= 0.0025 * rows.sum() for name, _ in kept)
+    # Shares are those of rows that had no say in what is kept.
+    true = rows / rows.sum()
+    assert sum(share for _, share in kept) == pytest.approx(sum(true[n] for n, _ in kept), abs=0.05)
+    assert sum(share for _, share in kept) + columns["merchant"].other == pytest.approx(1.0)
     assert "c17" not in json.dumps(reference.to_dict())
 
 
 def test_identifiers_of_few_rows_stay_out_too():
     few = Reference.from_rows(mixed_rows(60))
     assert by_name(few)["customer"].values == ()
+
+
+def test_a_summary_does_not_depend_on_the_order_of_rows(reference):
+    X = mixed_rows()[["city", "merchant"]]
+    shuffled = X.sample(frac=1.0, random_state=3)
+    assert Reference.from_rows(shuffled).columns == Reference.from_rows(X).columns
 
 
 def test_weights_are_repeated_rows():
