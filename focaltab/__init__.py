@@ -4,6 +4,7 @@ Public names are imported on first use, so that ``import focaltab`` loads no boo
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -60,6 +61,15 @@ _HOME = {
     "save": "focaltab.persistence",
     "xgboost_objective": "focaltab.boosting",
 }
+
+
+if find_spec("torch") is None:
+    # A star import would stop at it; asked for by its name, it says what is missing.
+    __all__[:] = [name for name in __all__ if name != "FocalMLPClassifier"]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})
 
 
 def __getattr__(name: str) -> Any:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -458,3 +459,17 @@ def test_help_loads_no_booster(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_a_common_positive_label_is_told_once_by_its_name(here):
+    rng = np.random.default_rng(0)
+    amount = rng.gamma(1.0, 80.0, 1500)
+    label = np.where(amount + 80.0 * rng.normal(size=1500) > 260.0, "fraud", "legit")
+    pd.DataFrame({"amount": amount, "label": label}).to_csv("pay.csv", index=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)  # of a label 1 that nobody knows
+        done = here(
+            *["train", "pay.csv", "--target", "label", "--positive", "legit", "--out", "model"],
+            *["--n-estimators", 3],
+        )
+    assert done.returncode == 0 and done.stderr.count("name it with --positive") == 1

@@ -75,7 +75,7 @@ def _show(report: DriftReport) -> None:
     table.add_column("column")
     for head in ("PSI", "by chance", "missing before", "now", "unseen"):
         table.add_column(head, justify="right")
-    table.add_column("")
+    table.add_column("change")
     for row in shown.to_dict("records"):
         table.add_row(
             escape(str(row["column"])),

@@ -1,5 +1,6 @@
 """The loss core: focal loss, its two links, its class weights. NumPy and SciPy; torch apart."""
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from focaltab.losses._class_weights import ClassBalanced
@@ -9,6 +10,10 @@ if TYPE_CHECKING:
     from focaltab.losses._torch import TorchFocalLoss
 
 __all__ = ["ClassBalanced", "FocalLoss", "TorchFocalLoss"]
+
+if find_spec("torch") is None:
+    # A star import would stop at it; asked for by its name, it says what is missing.
+    __all__[:] = [name for name in __all__ if name != "TorchFocalLoss"]
 
 
 def __getattr__(name: str) -> Any:

@@ -268,7 +268,9 @@ class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
                     # Named by its parameters: with more trials the best may be another.
                     name = f"twin {_inputs.fingerprint_of(repr(sorted(twin.items())))}"
                     candidates.append(scored(evaluator, journal, name, twin))
-        report_failures(candidates)
+        report_failures(
+            candidates, lambda c: with_params(estimator, c.params).fit(X, y, **fit_params)
+        )
         ratio = float(np.mean([test.size / train.size for train, test in folds]))
         index = chosen(candidates, judge, ratio, simplest=self.one_standard_error)
         values = candidates[index].params

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import FitFailedWarning
 
+from focaltab._errors import first_line
 from focaltab.model_selection._search_evaluation import Candidate, Evaluator
 from focaltab.model_selection._search_journal import Journal
 from focaltab.model_selection._search_space import SearchSpace, plain_twin
@@ -58,20 +59,28 @@ def scored(evaluator: Evaluator, journal: Journal, name: str, params: dict[str, 
     return candidate
 
 
-def report_failures(candidates: list[Candidate]) -> None:
+def report_failures(
+    candidates: list[Candidate], fit_all_rows: Callable[[Candidate], object]
+) -> None:
     """Warn of candidates that failed.
 
     Raises
     ------
     ValueError
-        Where no candidate is left; quotes the first error.
+        Where no candidate is left; quotes the first's error on all rows, whose numbers the user
+        knows, if it has one there too.
     """
     failed = [k for k, c in enumerate(candidates) if c.state == "failed"]
     if not failed:
         return
     first = candidates[failed[0]]
     if not any(c.state == "complete" for c in candidates):
-        raise ValueError(f"all {len(candidates)} candidates failed; the first with {first.error}")
+        said = first.error
+        try:
+            fit_all_rows(first)
+        except Exception as error:
+            said = f"{type(error).__name__}: {first_line(error)}"
+        raise ValueError(f"all {len(candidates)} candidates failed; the first with {said}")
     warnings.warn(
         f"{len(failed)} of {len(candidates)} candidates failed; candidate {failed[0]} with "
         f"{first.error} The others stand in cv_results_['error'].",

@@ -151,7 +151,10 @@ def compare_rows(
         said += [] if warning is None else [warning]
         mean = float(np.average(p, weights=weight))
         fits = _label_shift_fits(reference, p, weight, interval.value, sizes)
-        said += _verdict.of_prevalence(interval, before, mean, fits, columns, observed)
+        by_score = reference.mean_score is not None
+        said += _verdict.of_prevalence(
+            interval, before, mean, fits, columns, observed, by_score=by_score
+        )
     if p is not None and threshold is not None:
         alerts_before = _alerts(p, threshold, weight)
         if interval is not None and before is not None:

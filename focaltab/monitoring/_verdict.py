@@ -76,16 +76,23 @@ def of_prevalence(
     fits: bool | None,
     columns: pd.DataFrame,
     observed: float | None,
+    *,
+    by_score: bool,
 ) -> list[str]:
-    """The estimated prevalence, and how far it can be believed."""
+    """The estimated prevalence, and how far it can be believed.
+
+    `before` is the old one, as the reference's mean score (`by_score`) or its labels have it.
+    """
     estimate = (
         f"The prevalence is estimated at {percent(interval.value)} (95% interval "
         f"{percent(interval.low)} to {percent(interval.high)})"
     )
+    # A share of few labels may be far from it, and is no fault.
+    known = f"the mean score of {percent(before)}" if by_score else percent(before)
     if interval.low <= before <= interval.high:
-        said = [f"{estimate}, which {percent(before)} as in the reference agrees with."]
+        said = [f"{estimate}, which {known} in the reference agrees with."]
     else:
-        said = [f"{estimate}, against {percent(before)} in the reference."]
+        said = [f"{estimate}, against {known} in the reference."]
     said.append(
         "That assumes that only the shares of the classes changed, not what each class looks like."
     )

@@ -38,7 +38,14 @@ class TabularPipeline(Pipeline):  # type: ignore[misc]
         Returns
         -------
         self
+
+        Raises
+        ------
+        ValueError
+            Names the row of a missing label.
         """
+        if y is not None:
+            _inputs.checked_labels(y)
         if sample_weight is not None:
             if get_config()["enable_metadata_routing"]:
                 params["sample_weight"] = sample_weight

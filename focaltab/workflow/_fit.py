@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from numpy.typing import NDArray
 
+from focaltab._inputs import told_of_common_positive
 from focaltab.workflow._config import TrainConfig
 
 # Called with the name of the fit, the rounds done and the rounds at most: first with none done,
@@ -55,7 +56,8 @@ def fit(
 
     tell(0)
     train = {"xgb": _fit_xgboost, "lgbm": _fit_lightgbm, "mlp": _fit_network}[config.model]
-    estimator, best_round, done = train(config, gamma, alpha, parts, tell)
+    with told_of_common_positive():  # of labels that the user knows: `warnings_about`
+        estimator, best_round, done = train(config, gamma, alpha, parts, tell)
     tell(done, done)
     return estimator, best_round
 

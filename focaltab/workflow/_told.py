@@ -10,6 +10,8 @@ from focaltab.metrics._few import ENOUGH_ROWS
 
 # Told with the average precision, or apart.
 _TOLD_ELSEWHERE = ("prevalence", "average_precision_low", "average_precision_high")
+# A positive class of this share is hardly the rare one that the user is after.
+_COMMON = 0.9
 # Small for rare positives, whatever the model.
 _SMALL = ("brier_score", "log_loss", "mean_probability")
 
@@ -58,14 +60,22 @@ def verdict(figures: Mapping[str, Any], name: str) -> str:
 
 def warnings_about(figures: Mapping[str, Any], name: str) -> list[str]:
     """What the reader should know before trusting the figures; mostly nothing."""
+    said = []
+    share = figures["positives"]["test"] / figures["rows"]["test"]
+    if share > _COMMON:
+        said.append(
+            f"The positive label is that of {share:.1%} of the held-out rows. If the rare one is "
+            "to be found, name it with --positive."
+        )
     rounds = figures["rounds"]
     collapsed = [told for key, told in _told_names(name) if rounds[key] == 1 and rounds["most"] > 1]
     if not collapsed:
-        return []
+        return said
     return [
+        *said,
         f"The best {rounds['unit']} of {' and of '.join(collapsed)} is the first: none of the "
         "later ones ranked the early-stopping rows better. Either the model hardly learned (a "
-        "smaller --learning-rate may help), or a few columns give the target away."
+        "smaller --learning-rate may help), or a few columns give the target away.",
     ]
 
 

@@ -682,3 +682,14 @@ def test_a_model_whose_score_takes_no_weights():
     y = (X[:, 0] > 1).astype(int)
     model = make_pipeline(LogisticRegressionCV(cv=2))
     assert model.fit(X, y, sample_weight=rng.random(200)).score(X, y) > 0.9
+
+
+@pytest.mark.parametrize("threshold", [None, 0.1, "f1"])
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_a_missing_label_is_named(missing, threshold):
+    X = pd.DataFrame({"amount": np.arange(100.0), "name": [f"m{k % 60}" for k in range(100)]})
+    y = np.where(np.arange(100) % 10 == 0, "fraud", "legit").astype(object)
+    y[7] = missing
+    model = make_pipeline(LogisticRegression(), threshold=threshold, pos_label="fraud")
+    with pytest.raises(ValueError, match=r"missing .* label in row 7"):
+        model.fit(X, y)
