@@ -11,6 +11,7 @@ import sys
 import tempfile
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.special import expit
@@ -51,9 +52,8 @@ def write_classes(folder: Path, n_rows: int) -> list[float]:
     return (np.bincount(y) / n_rows).tolist()
 
 
-def _fit(name: str, folder: Path) -> None:
-    """Fit one model and print seconds and peak memory; what the subprocess runs."""
-    X, y = np.load(folder / "X.npy"), np.load(folder / "y.npy")
+def classifier(name: str, n_jobs: int) -> Any:
+    """A classifier of that name at its library's defaults."""
     if name == "focal-xgboost":
         from focaltab import FocalXGBClassifier as Classifier
     elif name == "focal-lightgbm":
@@ -63,7 +63,13 @@ def _fit(name: str, folder: Path) -> None:
     else:
         from lightgbm import LGBMClassifier as Classifier
     options = {"verbosity": -1} if "lightgbm" in name else {}
-    model = Classifier(n_estimators=N_ROUNDS, n_jobs=2, **options)
+    return Classifier(n_estimators=N_ROUNDS, n_jobs=n_jobs, **options)
+
+
+def _fit(name: str, folder: Path) -> None:
+    """Fit one model and print seconds and peak memory; what the subprocess runs."""
+    X, y = np.load(folder / "X.npy"), np.load(folder / "y.npy")
+    model = classifier(name, n_jobs=2)
     seconds = measure(lambda: model.fit(X, y))
     print(json.dumps([seconds, peak_memory()]))
 

@@ -16,7 +16,7 @@ from sklearn.utils.validation import column_or_1d
 
 _ROWS_PER_STEP = 65_536
 # A positive class of this share is hardly the rare one that the user is after.
-_COMMON = 0.9
+COMMON = 0.9
 _COMMON_POSITIVE = "The positive class is"
 
 
@@ -113,7 +113,7 @@ def encode_target(y: Any, pos_label: Any = None) -> tuple[Classes, NDArray[np.in
 
 def warn_of_common_positive(classes: Classes, prevalence: Any, pos_label: Any) -> None:
     """Warn where the alphabet, not the user, made the common label the positive one."""
-    if pos_label is None and classes.labels.size == 2 and prevalence > _COMMON:
+    if pos_label is None and classes.labels.size == 2 and prevalence > COMMON:
         rare, common = classes.labels.tolist()
         warnings.warn(
             f"{_COMMON_POSITIVE} {common!r}, the second label in sorted order, with a share of "

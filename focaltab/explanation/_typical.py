@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 
 from focaltab.monitoring import Reference
-from focaltab.pipeline._kinds import is_number, number_or_text
+from focaltab.pipeline._kinds import _NUMBERS, is_number, number_or_text
 
-# What pandas calls Python numbers in a column of objects.
-_NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal"}
+_AMOUNTS = _NUMBERS - {"boolean"}
 
 
 def typical_of_rows(frame: pd.DataFrame) -> dict[str, Any]:
@@ -76,7 +75,7 @@ def holds_amounts(column: pd.Series) -> bool:
     """Whether a column's values can be high or low: numbers that are not names of categories."""
     kinds = pd.api.types
     if kinds.is_object_dtype(column.dtype):
-        return kinds.infer_dtype(column, skipna=True) in _NUMBERS
+        return kinds.infer_dtype(column, skipna=True) in _AMOUNTS
     return kinds.is_numeric_dtype(column.dtype) and not kinds.is_bool_dtype(column.dtype)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
+import math
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,32 +42,33 @@ def known_values(
     -------
     list of (str, float), and float
     """
-    # Of equally common values the first in the alphabet, whatever the order of rows.
-    order = sorted(range(len(names)), key=lambda k: (-weight[k], names[k]))
-    everything = set(order) == _kept(names, rows, weight, is_text)
-    if everything:
-        return [(names[k], float(weight[k] / weight.sum())) for k in order], 0.0
+    kept = _kept(names, rows, weight, is_text)
+    if len(kept) == len(names):
+        return [(names[k], float(weight[k] / weight.sum())) for k in kept], 0.0
     first = _half(names, rows)
     chosen = _kept(names, first, weight * first / rows, is_text)
     second = weight * (rows - first) / rows
     shares = second / second.sum()
-    other = float(shares[[k for k in order if k not in chosen]].sum())
+    other = math.fsum(np.delete(shares, chosen))  # exact, whatever the order of rows
     if other == 0.0:  # none of them came up in the second half: as in half a row
         other = 0.5 / float((rows - first).sum())
         shares *= 1.0 - other
-    return [(names[k], float(shares[k])) for k in order if k in chosen], other
+    return [(names[k], float(shares[k])) for k in _most_common(names, weight, chosen)], other
 
 
-def _kept(names: Sequence[str], rows: NDArray[np.intp], weight: Floats, is_text: bool) -> set[int]:
-    places = range(len(names))
-    common = sorted(places, key=lambda k: (-weight[k], names[k]))[:MAX_VALUES]
+def _kept(names: Sequence[str], rows: NDArray[np.intp], weight: Floats, is_text: bool) -> list[int]:
     least = _LEAST_SHARE * weight.sum() if is_text else 0.0
     least_rows = _LEAST_ROWS if is_text else 1
-    return {
+    return [
         k
-        for k in common
+        for k in _most_common(names, weight, range(len(names)))
         if weight[k] >= least and rows[k] >= least_rows and len(names[k]) <= _LONGEST
-    }
+    ]
+
+
+def _most_common(names: Sequence[str], weight: Floats, places: Iterable[int]) -> list[int]:
+    """At most `MAX_VALUES`; of equally common ones the first in the alphabet come first."""
+    return heapq.nsmallest(MAX_VALUES, places, key=lambda k: (-weight[k], names[k]))
 
 
 def _half(names: Sequence[str], rows: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from focaltab._inputs import told_of_common_positive
 from focaltab._optional import require
 from focaltab.workflow._config import TrainConfig
 from focaltab.workflow._errors import UserError
@@ -148,7 +149,8 @@ def _train(client: Any, table: Any, config: TrainConfig, progress: Progress | No
     for name, (gamma, alpha) in config.losses.items():
         if progress is not None:
             progress(name, 0, config.rounds)
-        fits[name] = _fit(client, config, gamma, alpha, X, y)
+        with told_of_common_positive():  # as in training in memory
+            fits[name] = _fit(client, config, gamma, alpha, X, y)
         if progress is not None:
             progress(name, config.rounds, config.rounds)
     held, truth, side = client.gather(client.compute([kept["test"], y["test"], sides]))

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from focaltab._inputs.labels import COMMON
 from focaltab.metrics import Difference
 from focaltab.metrics._few import ENOUGH_ROWS
 
 # Told with the average precision, or apart.
 _TOLD_ELSEWHERE = ("prevalence", "average_precision_low", "average_precision_high")
-# A positive class of this share is hardly the rare one that the user is after.
-_COMMON = 0.9
 # Small for rare positives, whatever the model.
 _SMALL = ("brier_score", "log_loss", "mean_probability")
 
@@ -62,7 +61,7 @@ def warnings_about(figures: Mapping[str, Any], name: str) -> list[str]:
     """What the reader should know before trusting the figures; mostly nothing."""
     said = []
     share = figures["positives"]["test"] / figures["rows"]["test"]
-    if share > _COMMON:
+    if share > COMMON:
         said.append(
             f"The positive label is that of {share:.1%} of the held-out rows. If the rare one is "
             "to be found, name it with --positive."
