@@ -1,14 +1,31 @@
 PYTHON ?= python3
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint docs site examples gallery bench clean
+# A core for each worker; tests that share fitted models stay on one (tests/conftest.py).
+PYTEST = -m pytest -n 2 --dist loadgroup
+QUICK = -m "not slow and not browser" -p no:randomly
+
+.PHONY: demo test test-all test-core mutation lint docs site examples gallery bench clean
 
 demo: .venv/.core
 	.venv/bin/focaltab demo
 
 test: .venv/.dev
-	@# Two workers with one thread each: boosters that share two cores only wait for one another.
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist worksteal
+	.venv/bin/python $(PYTEST) $(QUICK)
+
+# Every test, in random order, with more examples and as on a processor with AVX2 alone; then the
+# quick ones as on a processor without it.
+test-all: .venv/.dev docs site examples
+	.venv/bin/python tests/as_processor.py avx2 $(PYTEST) --hypothesis-profile=thorough
+	.venv/bin/python tests/as_processor.py sse $(PYTEST) $(QUICK)
+
+# The tests of what needs the core dependencies alone, where nothing else is installed.
+test-core: .venv-core/.done
+	.venv-core/bin/python $(PYTEST) $(QUICK)
+
+# The share of a seeded sample of small faults that the tests find.
+mutation: .venv/.mutation
+	.venv/bin/python tests/mutation.py
 
 lint: .venv/.dev
 	.venv/bin/ruff check .
@@ -17,15 +34,15 @@ lint: .venv/.dev
 
 # Every example in the documentation is run.
 docs: .venv/.dev
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -q -n 2 --doctest-modules focaltab --doctest-glob='*.md' docs README.md
+	OMP_NUM_THREADS=1 OMP_THREAD_LIMIT=1 .venv/bin/python -m pytest -q -n 2 -p no:randomly --doctest-modules focaltab --doctest-glob='*.md' docs README.md
 
-# The documentation as a site, in site/; whatever is not right on it is an error. The tests build it too.
+# The documentation as a site, in site/; whatever is not right on it is an error.
 site: .venv/.dev
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 
 # Every notebook runs from the top; the tests see to it that it is what its script makes.
 examples: .venv/.dev
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -q -n 2 --nbmake --nbmake-timeout=600 examples
+	OMP_NUM_THREADS=1 OMP_THREAD_LIMIT=1 .venv/bin/python -m pytest -q -n 2 -p no:randomly --nbmake --nbmake-timeout=600 examples
 
 # The notebooks, anew from their scripts, with outputs.
 gallery: .venv/.dev
@@ -43,6 +60,15 @@ bench: .venv-bench/.done
 	.venv/bin/python $(PIP_INSTALL) -e '.[dev,torch]'
 	touch $@
 
+.venv-core/.done: pyproject.toml constraints.txt
+	test -x .venv-core/bin/python || $(PYTHON) -m venv .venv-core
+	.venv-core/bin/python $(PIP_INSTALL) -e '.[test]'
+	touch $@
+
+.venv/.mutation: .venv/.dev
+	.venv/bin/python $(PIP_INSTALL) -e '.[mutation]'
+	touch $@
+
 # The others ask for old versions of their libraries, which they do not need to be timed.
 .venv-bench/.done: pyproject.toml constraints.txt benchmarks/others.txt
 	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
@@ -51,4 +77,4 @@ bench: .venv-bench/.done
 	touch $@
 
 clean:
-	rm -rf .venv .venv-bench site
+	rm -rf .venv .venv-bench .venv-core site mutants

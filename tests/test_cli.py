@@ -1,67 +1,42 @@
-"""Each command as a user runs it, in a process of its own."""
+"""What the commands for tables print, write and refuse."""
 
 import json
 import subprocess
 import sys
 import time
 import warnings
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
+from command_line import invoke
 
 from focaltab import __version__
-from focaltab.cli import app
 from focaltab.workflow import UserError
-
-
-def run(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "focaltab", *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
 
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """A command in this process, which has its libraries loaded, run in the test's folder."""
+    """A command run in the test's folder."""
     monkeypatch.chdir(tmp_path)
-
-    def run_here(*arguments):
-        done = CliRunner().invoke(app, [*map(str, arguments)])
-        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-        return SimpleNamespace(returncode=done.exit_code, stdout=done.stdout, stderr=done.stderr)
-
-    return run_here
+    return invoke
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("cli")
-    done = run(
-        "simulate",
-        "fraud",
-        "--rows",
-        20_000,
-        "--prevalence",
-        0.01,
-        "--out",
-        "pay.parquet",
-        cwd=path,
-    )
-    assert done.returncode == 0, done.stderr
+    options = ["--rows", 20_000, "--prevalence", 0.01, "--out", "pay.parquet"]
+    done = invoke("simulate", "fraud", *options, cwd=path)
+    assert done.exit_code == 0, done.stderr
     return path
 
 
 @pytest.mark.parametrize("model", ["xgb", "lgbm", "mlp"])
 def test_train_then_predict(folder, model):
+    if model == "mlp":
+        pytest.importorskip("torch")
     out = f"model_{model}"
-    done = run(
+    done = invoke(
         "train",
         "pay.parquet",
         "--target",
@@ -77,7 +52,7 @@ def test_train_then_predict(folder, model):
         out,
         cwd=folder,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert "average precision" in done.stdout
     figures = json.loads((folder / out / "metrics.json").read_text())
     focal = figures["focal"]
@@ -87,8 +62,8 @@ def test_train_then_predict(folder, model):
     assert len(held_out) == figures["rows"]["test"]
     page = (folder / out / "report.html").read_text(encoding="utf-8")
     assert ("--max-epochs 8" in page, "--n-estimators" in page) == (model == "mlp", model != "mlp")
-    done = run("predict", out, "pay.parquet", "--out", f"scores_{model}.csv", cwd=folder)
-    assert done.returncode == 0, done.stderr
+    done = invoke("predict", out, "pay.parquet", "--out", f"scores_{model}.csv", cwd=folder)
+    assert done.exit_code == 0, done.stderr
     scores = pd.read_csv(folder / f"scores_{model}.csv")["probability"].to_numpy()
     np.testing.assert_allclose(scores[held_out["row"]], held_out["probability"], atol=1e-6)
 
@@ -104,7 +79,7 @@ def test_each_bar_shows_the_time_of_its_own_fit(tmp_path, monkeypatch):
     monkeypatch.setattr("focaltab.workflow.train", slow_between_fits)
     table().to_csv(tmp_path / "data.csv", index=False)
     arguments = ["train", tmp_path / "data.csv", "--target", "label", "--out", tmp_path / "m"]
-    done = CliRunner().invoke(app, [*map(str, arguments)])
+    done = invoke(*arguments)
     bars = [line for line in done.stderr.splitlines() if "4/4" in line]
     assert [line.split()[0] for line in bars] == ["focal", "cross-entropy"]
     assert all(line.split()[-1] == "0:00:00" for line in bars)
@@ -114,7 +89,7 @@ def test_a_fit_whose_first_round_is_its_best_is_warned_of(tmp_path, here):
     table(x=np.tile([0, 0, 0, 1], 50)).to_csv(tmp_path / "data.csv", index=False)
     arguments = ["--target", "label", "--n-estimators", 30]
     done = here("train", "data.csv", *arguments, "--out", "m")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     rounds = json.loads((tmp_path / "m" / "metrics.json").read_text())["rounds"]
     assert rounds == {"unit": "round", "most": 30, "focal": 1, "cross_entropy": 1}
     told = "1 (focal gamma=2), 1 (cross-entropy) of at most 30"
@@ -126,13 +101,14 @@ def test_a_fit_whose_first_round_is_its_best_is_warned_of(tmp_path, here):
 
 
 def test_a_network_without_torch_says_how_to_get_it(folder, tmp_path, monkeypatch):
+    pytest.importorskip("torch")
     save = ["--target", "is_fraud", "--model", "mlp", "--max-epochs", 1, "--out", tmp_path / "m"]
     train = ["train", folder / "pay.parquet", *save]
-    assert CliRunner().invoke(app, [*map(str, train)]).exit_code == 0
+    assert invoke(*train).exit_code == 0
     monkeypatch.setattr("focaltab._optional.find_spec", lambda name: None)
     score = ["predict", tmp_path / "m", folder / "pay.parquet", "--out", tmp_path / "s.csv"]
     for arguments, who in (([*train[:-1], tmp_path / "other"], "--model mlp"), (score, "/m")):
-        done = CliRunner().invoke(app, [*map(str, arguments)])
+        done = invoke(*arguments)
         assert done.exit_code == 2
         assert f'{who} needs torch: pip install "focaltab[torch]"' in done.stderr
 
@@ -144,13 +120,13 @@ def test_options_of_the_other_models_are_refused(folder, tmp_path):
         (["--model", "mlp", "--max-epochs", 0], "--max-epochs must be at least 1"),
     ]:
         arguments = ["train", folder / "pay.parquet", "--target", "is_fraud", *options]
-        done = CliRunner().invoke(app, [*map(str, arguments), "--out", str(tmp_path / "m")])
+        done = invoke(*arguments, "--out", tmp_path / "m")
         assert done.exit_code == 2 and message in done.stderr
 
 
 def test_demo(tmp_path):
-    done = run("demo", "--rows", 30_000, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    done = invoke("demo", "--rows", 30_000, cwd=tmp_path)
+    assert done.exit_code == 0, done.stderr
     assert "Done in" in done.stdout
     assert list(tmp_path.iterdir()) == []
 
@@ -164,7 +140,7 @@ def test_labels_of_any_type_say_which_is_positive(tmp_path, here, labels):
     table["label"] = np.where(positive, yes, no)
     table.to_csv(tmp_path / "data.csv", index=False)
     done = here("train", "data.csv", "--target", "label", "--n-estimators", 5, "--out", "m")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert f"Positive label: {yes}" in done.stdout
 
 
@@ -212,8 +188,8 @@ BAD = {
 def test_bad_tables_and_options(case, tmp_path):
     data, options, message = BAD[case]
     data.to_csv(tmp_path / "data.csv", index=False)
-    done = run("train", "data.csv", *options, "--out", "m", cwd=tmp_path)
-    assert done.returncode == 2
+    done = invoke("train", "data.csv", *options, "--out", "m", cwd=tmp_path)
+    assert done.exit_code == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["data.csv"]
@@ -228,8 +204,8 @@ def test_bad_files(folder):
         (["broken.parquet", "--target", "label", "--out", "m"], "cannot be read"),
         (["pay.parquet", "--target", "is_fraud", "--out", "."], "exists already"),
     ]:
-        done = run("train", *arguments, cwd=folder)
-        assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+        done = invoke("train", *arguments, cwd=folder)
+        assert (done.exit_code, "Traceback" in done.stderr) == (2, False)
         assert message in done.stderr
     assert not (folder / "m").exists()
 
@@ -237,10 +213,10 @@ def test_bad_files(folder):
 def test_predict_names_missing_columns(tmp_path, here):
     table().to_csv(tmp_path / "data.csv", index=False)
     done = here("train", "data.csv", "--target", "label", "--n-estimators", 3, "--out", "m")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     table().rename(columns={"x": "z"}).to_csv(tmp_path / "new.csv", index=False)
     done = here("predict", "m", "new.csv", "--out", "s.csv")
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert "x" in done.stderr and not (tmp_path / "s.csv").exists()
 
 
@@ -248,15 +224,15 @@ def test_numbers_among_categories_are_known_again(tmp_path, here):
     grades = ["a", "b", "c", "7", "8"] * 40
     table(grade=grades, label=[0, 0, 0, 1, 0] * 40).to_csv(tmp_path / "data.csv", index=False)
     done = here("train", "data.csv", "--target", "label", "--n-estimators", 20, "--out", "m")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     (tmp_path / "new.csv").write_text("grade,x\n7,0\n,0\n7,0\n8,0\n")
     done = here("predict", "m", "new.csv", "--out", "s.csv")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
     probability = pd.read_csv(tmp_path / "s.csv")["probability"]
     assert probability[0] == probability[2] > probability[3] + 0.05
     pd.DataFrame({"grade": [7.0, np.nan, 7.0, 8.0], "x": 0}).to_parquet(tmp_path / "new.parquet")
     done = here("predict", "m", "new.parquet", "--out", "p.csv")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
     pd.testing.assert_series_equal(pd.read_csv(tmp_path / "p.csv")["probability"], probability)
 
 
@@ -269,23 +245,23 @@ def test_codes_are_names_where_the_user_says_so(tmp_path, here):
     data.to_csv(tmp_path / "data.csv", index=False)
     arguments = ["data.csv", "--target", "label", "--n-estimators", 20, "--out", "m"]
     done = here("train", *arguments)
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert "say with --categorical that its values are names" in done.stderr
     done = here("train", *arguments, "--categorical", "code")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     schema = json.loads((tmp_path / "m" / "schema.json").read_text())
     assert schema["categories"]["code"] == sorted(codes)
     assert "--categorical code" in (tmp_path / "m" / "report.html").read_text(encoding="utf-8")
     (tmp_path / "new.csv").write_text("id,code\n0017,020\n2,030\nNA,NA\n,\n")
     done = here("predict", "m", "new.csv", "--keep", "id", "--out", "s.csv")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
     scores = pd.read_csv(tmp_path / "s.csv", dtype=str, keep_default_na=False)
     assert scores.columns.tolist() == ["row", "id", "probability"]
     assert scores["id"].tolist() == ["0017", "2", "NA", ""]
     high, low, named, missing = scores["probability"].astype(float)
     assert high > low + 0.1 and named != missing
     monitored = here("monitor", "m", "data.csv")
-    assert monitored.returncode == 0 and "code" in monitored.stdout, monitored.stderr
+    assert monitored.exit_code == 0 and "code" in monitored.stdout, monitored.stderr
 
 
 def test_whole_numbers_with_blanks_are_names_where_the_user_says_so(tmp_path, here):
@@ -295,25 +271,25 @@ def test_whole_numbers_with_blanks_are_names_where_the_user_says_so(tmp_path, he
     data.to_parquet(tmp_path / "data.parquet")
     arguments = ["--target", "label", "--n-estimators", 5, "--categorical", "code", "--out", "m"]
     done = here("train", "data.parquet", *arguments)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     schema = json.loads((tmp_path / "m" / "schema.json").read_text())
     assert schema["categories"] == {"code": ["7", "8", "9"]}
     pd.DataFrame({"code": [7, 8], "x": [0, 0]}).to_csv(tmp_path / "new.csv", index=False)
     done = here("predict", "m", "new.csv", "--keep", "x", "--out", "s.csv")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
     first, second = pd.read_csv(tmp_path / "s.csv")["probability"]
     assert first > second + 0.05
     # The same rows as another writer has them.
     data.assign(code=data["code"].astype(str)).to_csv(tmp_path / "decimals.csv", index=False)
     done = here("monitor", "m", "decimals.csv", "--out", "drift.json")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert "large" not in done.stdout and "100.0%" not in done.stdout
     # Whole numbers beyond float64, one of them missing.
     ids = pd.array([12345678901234567, 12345678901234568, None], dtype="Int64")
     pd.DataFrame({"code": [7, 8, 9], "x": 0.0, "id": ids}).to_parquet(tmp_path / "ids.parquet")
     for name in ("ids.csv", "out.parquet"):
         done = here("predict", "m", "ids.parquet", "--keep", "id", "--out", name)
-        assert (done.returncode, done.stderr) == (0, "")
+        assert (done.exit_code, done.stderr) == (0, "")
     kept = (tmp_path / "ids.csv").read_text().splitlines()
     assert [line.split(",")[1] for line in kept[1:]] == [str(ids[0]), str(ids[1]), ""]
     again = pd.read_parquet(tmp_path / "out.parquet", dtype_backend="pyarrow")["id"]
@@ -321,10 +297,10 @@ def test_whole_numbers_with_blanks_are_names_where_the_user_says_so(tmp_path, he
     for keep, message in (("z", "--keep names"), ("row", "'row' has the name of a column")):
         data.rename(columns={"label": "row"}).to_csv(tmp_path / "named.csv", index=False)
         done = here("predict", "m", "named.csv", "--keep", keep, "--out", "t.csv")
-        assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+        assert (done.exit_code, "Traceback" in done.stderr) == (2, False)
         assert message in done.stderr
     done = here("train", "data.parquet", "--external-memory", *arguments[:-1], "n")
-    assert done.returncode == 2 and "store column 'code' as text" in done.stderr
+    assert done.exit_code == 2 and "store column 'code' as text" in done.stderr
 
 
 def test_a_failed_report_loses_neither_the_figures_nor_the_model(tmp_path, monkeypatch):
@@ -334,7 +310,7 @@ def test_a_failed_report_loses_neither_the_figures_nor_the_model(tmp_path, monke
     monkeypatch.setattr("focaltab.report.write_report", fail)
     table().to_csv(tmp_path / "data.csv", index=False)
     arguments = ["train", tmp_path / "data.csv", "--target", "label", "--n-estimators", 3]
-    done = CliRunner().invoke(app, [*map(str, arguments), "--out", str(tmp_path / "m")])
+    done = invoke(*arguments, "--out", tmp_path / "m")
     assert done.exit_code == 0
     assert "average precision" in done.stdout and "Written to" in done.stdout
     assert "report.html" not in done.stdout
@@ -354,8 +330,8 @@ def test_a_failed_report_loses_neither_the_figures_nor_the_model(tmp_path, monke
 def test_the_printed_table_has_the_interval_and_no_skill(folder):
     out = "printed"
     arguments = ["--target", "is_fraud", "--n-estimators", 5, "--out", out]
-    done = run("train", "pay.parquet", *arguments, cwd=folder)
-    assert done.returncode == 0, done.stderr
+    done = invoke("train", "pay.parquet", *arguments, cwd=folder)
+    assert done.exit_code == 0, done.stderr
     focal = json.loads((folder / out / "metrics.json").read_text())["focal"]
     low, high = focal["average_precision_low"], focal["average_precision_high"]
     assert f"[{low:.4f}, {high:.4f}]" in done.stdout
@@ -370,33 +346,33 @@ def test_a_file_of_another_locale_is_read_and_predicted_alike(tmp_path, here):
     for name in ("dots", "commas"):
         arguments = [f"{name}.csv", "--target", "label", "--n-estimators", 5, "--out", name]
         done = here("train", *arguments)
-        assert done.returncode == 0, done.stderr
+        assert done.exit_code == 0, done.stderr
         assert "Positive label: fraud" in done.stdout
         assert ("Note: Decimal commas" in done.stderr) == (name == "commas")
         assert ("separated by semicolons" in done.stderr) == (name == "commas")
         done = here("predict", name, f"{name}.csv", "--out", f"{name}_s.csv")
-        assert (done.returncode, "Note: Decimal" in done.stderr) == (0, name == "commas")
+        assert (done.exit_code, "Note: Decimal" in done.stderr) == (0, name == "commas")
         probability.append(pd.read_csv(tmp_path / f"{name}_s.csv")["probability"])
     pd.testing.assert_series_equal(*probability)
 
 
 def test_options_are_checked_before_the_data_are_read(tmp_path):
-    done = run("train", "no.csv", "--target", "y", "--gamma", "-1", "--out", "m", cwd=tmp_path)
-    assert done.returncode == 2 and "gamma" in done.stderr
+    done = invoke("train", "no.csv", "--target", "y", "--gamma", "-1", "--out", "m", cwd=tmp_path)
+    assert done.exit_code == 2 and "gamma" in done.stderr
 
 
 def test_a_column_with_stray_words_can_be_dropped_as_advised(tmp_path, here):
     table(odd=[*map(str, range(199)), "oops"]).to_csv(tmp_path / "data.csv", index=False)
     arguments = ["train", "data.csv", "--target", "label", "--n-estimators", 3, "--out", "m"]
     done = here(*arguments)
-    assert done.returncode == 2 and "--drop" in done.stderr
+    assert done.exit_code == 2 and "--drop" in done.stderr
     done = here(*arguments, "--drop", "odd")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     # Neither the target nor a column that the model does not use is needed or looked at.
     new = table(odd=np.inf, extra=["1", "2", "oops", "4"] * 50).drop(columns="label")
     new.to_csv(tmp_path / "new.csv", index=False)
     done = here("predict", "m", "new.csv", "--out", "scores.parquet")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert len(pd.read_parquet(tmp_path / "scores.parquet")) == 200
 
 
@@ -411,7 +387,7 @@ def test_predict_refuses_what_it_cannot_do(folder, tmp_path, here):
         (["nowhere", data, "--out", "no/s.csv"], "There is no folder"),
     ]:
         done = here("predict", *arguments)
-        assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+        assert (done.exit_code, "Traceback" in done.stderr) == (2, False)
         assert message in done.stderr
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("there.csv", "kept")]
 
@@ -425,14 +401,14 @@ def test_predict_refuses_what_it_cannot_do(folder, tmp_path, here):
     ],
 )
 def test_simulate_refuses(tmp_path, options, message):
-    done = run("simulate", "fraud", "--out", "s.csv", *options, cwd=tmp_path)
-    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    done = invoke("simulate", "fraud", "--out", "s.csv", *options, cwd=tmp_path)
+    assert (done.exit_code, "Traceback" in done.stderr) == (2, False)
     assert message in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
 def test_version():
-    done = CliRunner().invoke(app, ["--version"])
+    done = invoke("--version")
     assert (done.exit_code, done.stdout) == (0, f"focaltab {__version__}\n")
 
 
@@ -443,7 +419,7 @@ def test_whole_numbers_that_hardly_repeat_are_asked_about(tmp_path, here):
     data.to_csv(tmp_path / "data.csv", index=False)
     arguments = ["data.csv", "--target", "label", "--n-estimators", 2, "--out"]
     done = here("train", *arguments, "m")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert done.stdout.count("hardly repeat") == 1
     assert "Column the id is used" in done.stdout and "with --drop 'the id'" in done.stdout
     page = (tmp_path / "m" / "report.html").read_text(encoding="utf-8")
@@ -472,4 +448,4 @@ def test_a_common_positive_label_is_told_once_by_its_name(here):
             *["train", "pay.csv", "--target", "label", "--positive", "legit", "--out", "model"],
             *["--n-estimators", 3],
         )
-    assert done.returncode == 0 and done.stderr.count("name it with --positive") == 1
+    assert done.exit_code == 0 and done.stderr.count("name it with --positive") == 1

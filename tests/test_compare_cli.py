@@ -1,32 +1,18 @@
-"""``focaltab compare`` as a user runs it, in a process of its own."""
+"""``focaltab compare``: what it prints, writes and refuses."""
 
 import json
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
-
-from focaltab.cli import app
+from command_line import invoke
 
 FEW = ["--model", "lgbm", "--loss", "focal", "--cv", 3, "--repeats", 1]
 
 
-def run(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "focaltab", "compare", *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-
-
-def invoke(*arguments):
-    return CliRunner().invoke(app, ["compare", *map(str, arguments)])
+def compare(*arguments, cwd="."):
+    return invoke("compare", *arguments, cwd=cwd)
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +38,8 @@ def folder(tmp_path_factory):
 
 def test_a_comparison_is_shown_and_written(folder):
     options = ["--target", "fraud", "--categorical", "customer"]
-    done = run("pay.csv", *options, "--out", "cmp", *FEW, cwd=folder)
-    assert done.returncode == 0, done.stderr
+    done = compare("pay.csv", *options, "--out", "cmp", *FEW, cwd=folder)
+    assert done.exit_code == 0, done.stderr
     assert "Positive label: yes" in done.stdout
     assert "Column ticket left out" in done.stdout
     assert "lgbm: no loss beats cross_entropy" in done.stdout
@@ -75,10 +61,10 @@ def test_a_comparison_is_shown_and_written(folder):
 def test_groups_stay_whole_and_results_are_kept(folder, monkeypatch):
     monkeypatch.chdir(folder)
     options = ["pay.parquet", "--target", "fraud", "--group-column", "customer", "--drop", "when"]
-    first = invoke(*options, *FEW, "--results", "done.jsonl", "--out", "grouped", "--budget", 0.1)
+    first = compare(*options, *FEW, "--results", "done.jsonl", "--out", "grouped", "--budget", 0.1)
     assert first.exit_code == 0, first.output
     assert len((folder / "done.jsonl").read_text().splitlines()) == 7
-    again = invoke(*options, *FEW, "--results", "done.jsonl", "--out", "again", "--budget", 0.1)
+    again = compare(*options, *FEW, "--results", "done.jsonl", "--out", "again", "--budget", 0.1)
     assert again.exit_code == 0, again.output
     one, other = (
         json.loads((folder / n / "comparison.json").read_text()) for n in ("grouped", "again")
@@ -91,7 +77,7 @@ def test_groups_stay_whole_and_results_are_kept(folder, monkeypatch):
 def test_later_rows_are_judged_by_earlier_ones(folder, monkeypatch):
     monkeypatch.chdir(folder)
     options = ["pay.csv", "--target", "fraud", "--time-column", "when", "--gap", "2D"]
-    done = invoke(*options, *FEW, "--out", "timed")
+    done = compare(*options, *FEW, "--out", "timed")
     assert done.exit_code == 0, done.output
     folds = pd.read_csv(folder / "timed" / "folds.csv")
     plain = folds[folds["loss"] == "focal"]
@@ -109,7 +95,7 @@ def test_groups_that_come_back_later_are_not_trained_on(folder, monkeypatch):
     table["customer"] = np.arange(len(table)) % 1200  # the first ones come back in the end
     table.to_csv("back.csv", index=False)
     options = ["back.csv", "--target", "fraud", "--time-column", "when"]
-    done = invoke(*options, "--group-column", "customer", *FEW, "--out", "back")
+    done = compare(*options, "--group-column", "customer", *FEW, "--out", "back")
     assert done.exit_code == 0, done.output
     plain = pd.read_csv(folder / "back" / "folds.csv").query("loss == 'focal'")
     assert plain["n_train"].tolist() == [375, 750, 1125 - 300]
@@ -137,7 +123,7 @@ def test_groups_that_come_back_later_are_not_trained_on(folder, monkeypatch):
 )
 def test_errors_are_one_line_and_nothing_is_written(folder, monkeypatch, options, message):
     monkeypatch.chdir(folder)
-    done = invoke("pay.csv", *options, "--out", "bad", "--model", "lgbm")
+    done = compare("pay.csv", *options, "--out", "bad", "--model", "lgbm")
     assert done.exit_code == 2
     shown = " ".join(done.output.split())
     assert re.search(message, shown), shown
@@ -147,7 +133,7 @@ def test_errors_are_one_line_and_nothing_is_written(folder, monkeypatch, options
 def test_an_existing_folder_is_refused(folder, monkeypatch):
     monkeypatch.chdir(folder)
     (folder / "taken").mkdir()
-    done = invoke("pay.csv", "--target", "fraud", "--out", "taken")
+    done = compare("pay.csv", "--target", "fraud", "--out", "taken")
     assert done.exit_code == 2 and "taken exists already" in " ".join(done.output.split())
 
 
@@ -156,6 +142,6 @@ def test_one_positive_is_too_few(folder, monkeypatch):
     table = pd.read_csv("pay.csv")
     table["fraud"] = ["yes"] + ["no"] * (len(table) - 1)
     table.to_csv("one.csv", index=False)
-    done = invoke("one.csv", "--target", "fraud", "--out", "bad", *FEW)
+    done = compare("one.csv", "--target", "fraud", "--out", "bad", *FEW)
     assert done.exit_code == 2
     assert "1 row of the positive class" in " ".join(done.output.split())

@@ -36,6 +36,7 @@ def test_names_can_be_completed_before_they_are_used():
     assert done.stdout.strip() == "True"
 
 
+@pytest.mark.slow
 def test_a_star_import_without_torch():
     code = (
         "import importlib.util as u; found = u.find_spec; "

@@ -70,7 +70,7 @@ def test_shift_to_a_known_prevalence_gives_the_posterior_there():
 
 @pytest.mark.parametrize("new", [0.002, 0.02, 0.1, 0.5])
 def test_unknown_prevalence_is_found(new):
-    x, y, _ = two_normals(1_000_000, new, 1)
+    x, y, _ = two_normals(250_000, new, 1)
     stated = expit(logit(0.02) + 2.0 * x - 2.0)  # what a model trained at 0.02 says
     found = estimate_prevalence(stated, 0.02)
     assert found == pytest.approx(y.mean(), rel=0.15)

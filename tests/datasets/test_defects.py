@@ -2,8 +2,11 @@
 
 import json
 
-import numpy as np
 import pytest
+
+pytest.importorskip("PIL")
+
+import numpy as np
 from PIL import Image
 
 from focaltab.datasets import DEFECT_KINDS, make_defects

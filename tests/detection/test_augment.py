@@ -3,6 +3,9 @@
 import pickle
 
 import pytest
+
+pytest.importorskip("torchvision")
+
 import torch
 from torchvision.transforms import v2
 from torchvision.tv_tensors import BoundingBoxes, Image, Mask

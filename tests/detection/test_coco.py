@@ -2,8 +2,11 @@
 
 import json
 
-import numpy as np
 import pytest
+
+pytest.importorskip("torchvision")
+
+import numpy as np
 import torch
 from PIL import Image
 from torchvision.transforms import v2

@@ -3,8 +3,12 @@
 import contextlib
 import json
 
-import numpy as np
 import pytest
+
+pytest.importorskip("torchvision")
+pytest.importorskip("pycocotools")
+
+import numpy as np
 import torch
 from PIL import Image
 from pycocotools.coco import COCO

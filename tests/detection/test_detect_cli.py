@@ -4,25 +4,23 @@ import json
 import subprocess
 import sys
 
-import numpy as np
 import pytest
-from PIL import Image
-from typer.testing import CliRunner
 
-from focaltab.cli import app
+pytest.importorskip("torchvision")
+
+import numpy as np
+from command_line import invoke
+from PIL import Image
+
 from focaltab.detection import CocoDataset, evaluate_detections, load_detector, read_coco_results
 
 SMALL = ("--epochs", 1, "--batch-size", 4, "--channels", 64)
 
 
-def run(*arguments):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("detect")
-    done = run("simulate", "defects", "--out", path / "data", "--images", 10, "--size", 64)
+    done = invoke("simulate", "defects", "--out", path / "data", "--images", 10, "--size", 64)
     assert done.exit_code == 0, done.stderr
     train = ("detect", "train", "--data", path / "data", "--out", path / "model", *SMALL)
     command = [sys.executable, "-m", "focaltab", *map(str, train)]
@@ -47,7 +45,7 @@ def test_train_leaves_a_detector_and_its_figures(folder):
 
 def test_eval_writes_figures_once(folder):
     command = ("detect", "eval", folder / "model", "--data", folder / "data", "--out")
-    done = run(*command, folder / "figures.json")
+    done = invoke(*command, folder / "figures.json")
     assert done.exit_code == 0, done.stderr
     assert "AP50" in done.stdout and "scratch" in done.stdout
     figures = json.loads((folder / "figures.json").read_text())
@@ -56,13 +54,13 @@ def test_eval_writes_figures_once(folder):
     assert n_objects == sum(len(record.boxes) for record in data.records)
     # No defect is large: COCO's figure is none, and JSON knows no NaN.
     assert figures["ap_large"] is None
-    again = run(*command, folder / "figures.json")
+    again = invoke(*command, folder / "figures.json")
     assert again.exit_code == 2 and "exists already" in again.stderr
 
 
 def test_predict_draws_and_writes_results(folder):
     out = folder / "found"
-    done = run(
+    done = invoke(
         *("detect", "predict", folder / "model", "--data", folder / "data", "--out", out),
         *("--threshold", 0.0),
     )
@@ -76,7 +74,7 @@ def test_predict_draws_and_writes_results(folder):
     with Image.open(out / "drawn" / drawn[0]) as image:
         assert np.asarray(image.convert("RGB")).std(axis=2).max() > 0  # colour on a grey surface
     assert (
-        run(
+        invoke(
             *("detect", "predict", folder / "model", "--data", folder / "data", "--out", out)
         ).exit_code
         == 2
@@ -86,7 +84,7 @@ def test_predict_draws_and_writes_results(folder):
 def test_predict_takes_images_without_annotations(folder):
     out = folder / "bare"
     images = folder / "data" / "images"
-    done = run("detect", "predict", folder / "model", "--data", images, "--out", out)
+    done = invoke("detect", "predict", folder / "model", "--data", images, "--out", out)
     assert done.exit_code == 0, done.stderr
     names = json.loads((out / "images.json").read_text())
     assert names[0] == {"id": 1, "file_name": "000000.png"} and len(names) == 10
@@ -106,7 +104,7 @@ def test_predict_keeps_apart_images_of_one_name(folder):
     (data / "annotations.json").write_text(json.dumps(content))
     out = folder / "apart"
     predict = ("detect", "predict", folder / "model", "--data", data, "--out", out)
-    done = run(*predict, "--threshold", 1.0)
+    done = invoke(*predict, "--threshold", 1.0)
     assert done.exit_code == 0, done.stderr
     assert "of scores above 1 in" in done.stdout
     written = json.loads((out / "images.json").read_text())
@@ -119,7 +117,7 @@ def test_predict_keeps_apart_images_of_one_name(folder):
 
 
 def test_predict_says_which_scores_are_kept():
-    help_text = run("detect", "predict", "--help").stdout
+    help_text = invoke("detect", "predict", "--help").stdout
     assert "above" in help_text and "at least" not in help_text
 
 
@@ -127,7 +125,7 @@ def test_yolo_labels_are_converted(folder):
     (folder / "labels").mkdir()
     (folder / "labels" / "000000.txt").write_text("1 0.5 0.5 0.25 0.5\n")
     (folder / "classes.txt").write_text("scratch\npit\n")
-    done = run(
+    done = invoke(
         *("detect", "from-yolo", "--images", folder / "data" / "images"),
         *("--labels", folder / "labels", "--classes", folder / "classes.txt"),
         *("--out", folder / "converted"),
@@ -176,7 +174,7 @@ def test_what_the_user_can_mend_is_one_line(folder, arguments, message):
     places = {name: folder / name for name in ("data", "model", "new", "empty", "names")}
     places["images"] = folder / "data" / "images"
     given = [argument.format(**places) for argument in arguments]
-    done = CliRunner().invoke(app, ["detect", *given])
+    done = invoke("detect", *given)
     assert done.exit_code == 2, done.output
     assert message.format(**places) in done.stderr.replace("\n", "")
     assert len(done.stderr.strip().splitlines()) == 1

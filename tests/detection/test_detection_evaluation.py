@@ -2,8 +2,11 @@
 
 import json
 
-import numpy as np
 import pytest
+
+pytest.importorskip("torchvision")
+
+import numpy as np
 from PIL import Image
 
 from focaltab.detection import CocoDataset, Detections, evaluate_detections

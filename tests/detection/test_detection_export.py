@@ -1,8 +1,12 @@
 """The detector outside of eager torch: as an ONNX file, and compiled."""
 
+import pytest
+
+pytest.importorskip("torchvision")
+pytest.importorskip("onnxruntime")
+
 import numpy as np
 import onnx
-import pytest
 import torch
 from onnxruntime import InferenceSession
 
@@ -45,6 +49,7 @@ def exported(model, tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_onnxruntime_finds_the_same(model, exported):
     session = InferenceSession(exported, providers=["CPUExecutionProvider"])
     counts = []
@@ -110,6 +115,7 @@ def test_a_missing_package_is_named(model, tmp_path, monkeypatch):
         export_onnx(model, tmp_path / "new.onnx", image_size=64)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # of torchvision's own operators
 def test_a_compiled_model_finds_the_same():
     # The default backend works as well, but compiles for most of a minute.

@@ -1,7 +1,10 @@
 """Stated probabilities of anchors and boxes against what was there."""
 
-import numpy as np
 import pytest
+
+pytest.importorskip("torchvision")
+
+import numpy as np
 import torch
 from torchvision.models.detection import RetinaNet
 from torchvision.transforms.v2.functional import to_dtype
@@ -46,6 +49,14 @@ def untrained(loss=None, **kwargs):
 
 
 @pytest.fixture(scope="module")
+def detector():
+    """A detector whose scores differ from place to place, as of one that has been trained."""
+    model = untrained(prior_probability=0.003)
+    torch.nn.init.normal_(model.head.classification_head.cls_logits.weight, std=0.05)
+    return model
+
+
+@pytest.fixture(scope="module")
 def trained(data):
     model = untrained(prior_probability=0.003)
     optimizer = torch.optim.AdamW(model.parameters(), 5e-4)
@@ -74,6 +85,7 @@ def test_rows_are_those_of_the_training_loss(data, loss):
     assert set(seen.label[seen.is_object]) == set(labels)
 
 
+@pytest.mark.slow
 def test_the_inverse_link_calibrates_a_trained_detector(trained, data):
     seen = anchor_outcomes(trained, data)
     share = np.average(seen.is_object, weights=seen.sample_weight)
@@ -83,8 +95,8 @@ def test_the_inverse_link_calibrates_a_trained_detector(trained, data):
     assert np.average(seen.probability(calibrated=False), weights=seen.sample_weight) > 10 * share
 
 
-def test_tables_and_plots_take_the_outcomes(trained, data):
-    seen = anchor_outcomes(trained, data, max_background=2000, random_state=0)
+def test_tables_and_plots_take_the_outcomes(detector, data):
+    seen = anchor_outcomes(detector, data, max_background=2000, random_state=0)
     arguments = seen.is_object, seen.probability()
     table = calibration_table(*arguments, sample_weight=seen.sample_weight, n_bins=4)
     assert table["rows"].sum() == pytest.approx(seen.sample_weight.sum())
@@ -92,9 +104,9 @@ def test_tables_and_plots_take_the_outcomes(trained, data):
     assert len(display.table) > 1
 
 
-def test_a_sample_of_the_background_stands_for_all(trained, data):
-    every = anchor_outcomes(trained, data)
-    part = anchor_outcomes(trained, data, max_background=3000, random_state=0)
+def test_a_sample_of_the_background_stands_for_all(detector, data):
+    every = anchor_outcomes(detector, data)
+    part = anchor_outcomes(detector, data, max_background=3000, random_state=0)
     assert (~part.is_object).sum() == 3000 and (~every.is_object).sum() > 20_000
     np.testing.assert_allclose(
         np.sort(part.margin[part.is_object]), np.sort(every.margin[every.is_object]), rtol=1e-4
@@ -108,29 +120,29 @@ def test_a_sample_of_the_background_stands_for_all(trained, data):
     assert np.bincount(part.label[~part.is_object]) == pytest.approx([1000] * 3, abs=120)
 
 
-def test_the_same_rows_are_drawn_at_any_batch_size(trained, data):
+def test_the_same_rows_are_drawn_at_any_batch_size(detector, data):
     rows = [
-        anchor_outcomes(trained, data, max_background=500, random_state=3, batch_size=size)
+        anchor_outcomes(detector, data, max_background=500, random_state=3, batch_size=size)
         for size in (1, 24)
     ]
     np.testing.assert_allclose(rows[0].margin, rows[1].margin, rtol=1e-3, atol=1e-4)
     np.testing.assert_array_equal(rows[0].label, rows[1].label)
-    other = anchor_outcomes(trained, data, max_background=500, random_state=4)
+    other = anchor_outcomes(detector, data, max_background=500, random_state=4)
     assert not np.array_equal(rows[0].margin, other.margin)
 
 
-def test_the_model_is_left_as_it_was_and_others_are_refused(trained, data):
-    head = trained.head.classification_head
-    trained.train()
+def test_the_model_is_left_as_it_was_and_others_are_refused(detector, data):
+    head = detector.head.classification_head
+    detector.train()
     head.calibrated = False
-    plain = anchor_outcomes(trained, data)
+    plain = anchor_outcomes(detector, data)
     head.calibrated = True
-    np.testing.assert_array_equal(plain.margin, anchor_outcomes(trained, data).margin)
-    assert all(module.training for module in trained.modules())
+    np.testing.assert_array_equal(plain.margin, anchor_outcomes(detector, data).margin)
+    assert all(module.training for module in detector.modules())
     with pytest.raises(ValueError, match="FocalClassificationHead"):
-        anchor_outcomes(RetinaNet(trained.backbone, 3), data)
+        anchor_outcomes(RetinaNet(detector.backbone, 3), data)
     with pytest.raises(ValueError, match="max_background"):
-        anchor_outcomes(trained, data, max_background=0)
+        anchor_outcomes(detector, data, max_background=0)
     with pytest.raises(ValueError, match="knows 2 classes"):
         anchor_outcomes(focal_retinanet(2), data)
 
@@ -208,19 +220,19 @@ def test_hits_are_those_of_coco(data):
         assert classes[name]["ap50"] == pytest.approx(np.mean(best))
 
 
-def test_boxes_of_a_detector_have_outcomes(trained, data):
-    trained.score_thresh = 0.0
+def test_boxes_of_a_detector_have_outcomes(detector, data):
+    detector.score_thresh = 0.0
     try:
-        found = detect(trained, data)
+        found = detect(detector, data)
     finally:
-        trained.score_thresh = 0.05
+        detector.score_thresh = 0.05
     outcomes = box_outcomes(found, data)
     n_objects = sum(len(record.boxes) for record in data.records)
     assert len(outcomes.is_hit) == sum(map(len, found))
     assert 0 < outcomes.is_hit.sum() <= n_objects
     table = calibration_table(outcomes.is_hit, outcomes.score, n_bins=3)
     assert table["rows"].sum() == len(outcomes.is_hit)
-    background = anchor_outcomes(trained, only_background(data))
+    background = anchor_outcomes(detector, only_background(data))
     assert not background.is_object.any() and len(box_outcomes(*nothing(data)).is_hit) == 0
 
 

@@ -7,9 +7,13 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
+
+pytest.importorskip("torchvision")
+
+import numpy as np
 import torch
+from PIL import Image
 
 from focaltab.datasets import make_defects
 from focaltab.detection import (
@@ -51,6 +55,43 @@ def assert_same_weights(a, b):
         torch.testing.assert_close(one, other, rtol=0, atol=0, msg=name)
 
 
+def squares(path, n_images, seed):
+    """Images of one bright square each, which few steps are enough to learn."""
+    rng = np.random.default_rng(seed)
+    (path / "images").mkdir(parents=True)
+    content = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "square"}]}
+    for k in range(n_images):
+        side = int(rng.integers(20, 29))
+        x, y = rng.integers(0, 64 - side, 2).tolist()
+        pixels = rng.normal(60.0, 8.0, (64, 64))
+        pixels[y : y + side, x : x + side] += 120.0
+        image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).convert("RGB")
+        image.save(path / "images" / f"{k}.png")
+        content["images"].append({"id": k, "file_name": f"{k}.png", "width": 64, "height": 64})
+        content["annotations"].append(
+            {"id": k, "image_id": k, "category_id": 1, "bbox": [x, y, side, side]}
+            | {"area": side**2, "iscrowd": 0}
+        )
+    (path / "annotations.json").write_text(json.dumps(content))
+    return CocoDataset(path)
+
+
+def test_a_detector_learns_to_find_squares(tmp_path):
+    train, new = squares(tmp_path / "train", 16, 0), squares(tmp_path / "new", 16, 1)
+    model = focal_retinanet(
+        1, min_size=64, max_size=64, anchor_sizes=ANCHORS, channels=64, random_state=0
+    )
+    options = {"max_epochs": 12, "learning_rate": 2e-3, "augmentation": "none"}
+    trainer = trained(train, model, new, {"validate_every": 12}, **options)
+    # Boxes of a detector that has learned nothing score below 0.01.
+    assert trainer.history_[-1]["ap50"] >= 0.2
+    assert trainer.history_[-1]["classification"] < 0.3 * trainer.history_[0]["classification"]
+    model.score_thresh = 0.001
+    again = evaluate_detections(detect(model, new), new)
+    assert again["ap50"] == pytest.approx(trainer.history_[-1]["ap50"])
+
+
+@pytest.mark.slow
 def test_a_detector_learns_to_find_defects(tmp_path):
     for name, n_images, seed in (("train", 160, 0), ("new", 60, 1)):
         make_defects(n_images, size=64, random_state=seed).write_coco(tmp_path / name)
@@ -66,7 +107,14 @@ def test_a_detector_learns_to_find_defects(tmp_path):
     assert again["ap50"] == pytest.approx(trainer.history_[-1]["ap50"])
 
 
-@pytest.mark.parametrize("options", [{}, {"ema_decay": 0.9}, {"optimizer": "sgd"}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"ema_decay": 0.9},
+        *(pytest.param(o, marks=pytest.mark.slow) for o in ({}, {"optimizer": "sgd"})),
+    ],
+    ids=str,
+)
 def test_the_same_seed_repeats_a_run(defects, options):
     options = {**options, "augmentation": "strong"}
     torch.manual_seed(1)
@@ -80,7 +128,9 @@ def test_the_same_seed_repeats_a_run(defects, options):
     assert first.history_[0]["classification"] != other.history_[0]["classification"]
 
 
-@pytest.mark.parametrize("options", [{}, {"ema_decay": 0.9}], ids=str)
+@pytest.mark.parametrize(
+    "options", [pytest.param({}, marks=pytest.mark.slow), {"ema_decay": 0.9}], ids=str
+)
 def test_a_resumed_run_ends_as_an_unbroken_one(defects, tmp_path, options):
     whole = trained(defects, fit={"checkpoint": tmp_path / "whole.pt"}, **options)
 
@@ -112,6 +162,7 @@ def test_a_resumed_run_ends_as_an_unbroken_one(defects, tmp_path, options):
     ]
 
 
+@pytest.mark.slow
 def test_a_killed_command_resumes_to_the_same_detector(tmp_path):
     make_defects(16, size=64, random_state=0).write_coco(tmp_path / "data")
 
@@ -146,6 +197,7 @@ def test_a_killed_command_resumes_to_the_same_detector(tmp_path):
     ).read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objects", ["in most images", "in one image"])
 def test_two_processes_train_as_one_with_twice_the_batch(tmp_path, objects):
     make_defects(8, size=64, random_state=0).write_coco(tmp_path / "data")
@@ -210,6 +262,7 @@ def test_what_is_saved_predicts_the_same(defects, tmp_path):
         load_detector(tmp_path / "detector")
 
 
+@pytest.mark.slow
 def test_mixed_precision_learns_on_a_cpu(tmp_path):
     make_defects(8, size=96, random_state=0).write_coco(tmp_path / "x")
     data = CocoDataset(tmp_path / "x")
@@ -227,10 +280,9 @@ def test_mixed_precision_learns_on_a_cpu(tmp_path):
         trained(data, mixed_precision=True)
 
 
+@pytest.mark.slow
 def test_images_of_many_sizes_and_without_boxes(tmp_path):
     make_defects(6, size=64, random_state=0).write_coco(tmp_path / "x")
-    from PIL import Image
-
     path = tmp_path / "x" / "annotations.json"
     content = json.loads(path.read_text())
     bare = content["images"][0]
@@ -244,11 +296,13 @@ def test_images_of_many_sizes_and_without_boxes(tmp_path):
     assert all(h["classification"] > 0.0 for h in trainer.history_)
 
 
+@pytest.mark.slow
 def test_the_number_of_reading_processes_changes_nothing(defects):
     losses = [
         trained(defects, num_workers=n, max_epochs=1).history_[0]["classification"] for n in (0, 2)
     ]
-    assert losses[0] == losses[1]
+    # Images are augmented by one thread in a process of their own, by several in this one.
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
 def test_an_image_that_is_gone_is_told_by_reading_processes_too(tmp_path):
@@ -261,6 +315,7 @@ def test_an_image_that_is_gone_is_told_by_reading_processes_too(tmp_path):
         assert len(str(told.value).splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_settings_of_numpy_can_be_resumed(defects, tmp_path):
     options = {"learning_rate": np.float64(1e-4), "random_state": np.int64(3)}
     fit = {"checkpoint": tmp_path / "run.pt"}
@@ -292,6 +347,7 @@ def test_weights_of_other_classes(tmp_path):
         focal_retinanet(3, backbone="resnet50", weights=tmp_path / "weights.pt")
 
 
+@pytest.mark.slow
 def test_torchvisions_own_weights_load():
     from torchvision.models.detection import retinanet_resnet50_fpn
 

@@ -1,7 +1,10 @@
 """YOLO's text labels as a COCO folder."""
 
-import numpy as np
 import pytest
+
+pytest.importorskip("torchvision")
+
+import numpy as np
 from PIL import Image
 
 from focaltab.datasets import make_defects

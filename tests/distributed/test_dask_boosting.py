@@ -2,11 +2,14 @@ import pickle
 import subprocess
 import sys
 
+import pytest
+
+pytest.importorskip("dask")
+
 import dask.array as da
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
-import pytest
 import xgboost.dask
 from distributed import Client
 from lightgbm import DaskLGBMClassifier, LGBMClassifier
@@ -53,7 +56,9 @@ def best_round(model):
 @pytest.mark.parametrize(
     "options",
     [
-        {"focal_alpha": "balanced", "class_weight": "balanced"},
+        pytest.param(
+            {"focal_alpha": "balanced", "class_weight": "balanced"}, marks=pytest.mark.slow
+        ),
         {"focal_alpha": ClassBalanced(0.999), "link": "focal", "focal_gamma": (1.0, 3.0)},
         {"pos_label": "fine", "scale_pos_weight": 0.5, "focal_alpha": 0.3},
     ],
@@ -80,6 +85,7 @@ def test_the_model_is_the_local_one(client, library, options):
     assert labels.tolist() == model.classes_[found.argmax(axis=1)].tolist()
 
 
+@pytest.mark.slow
 @both
 def test_continuous_features_differ_no_more_than_the_librarys_own_do(client, library):
     distributed, local, parameters = PAIRS[library]
@@ -158,6 +164,7 @@ def test_categories_are_split_as_such_and_must_be_known(client, library):
         distributed(client=client).fit(dX.assign(kind=dX["kind"].astype(str)), dy)
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize("n_evaluation", [1, 3])
 def test_early_stopping_goes_by_average_precision_of_all_workers(client, library, n_evaluation):
@@ -183,6 +190,7 @@ def test_early_stopping_goes_by_average_precision_of_all_workers(client, library
     assert figure == pytest.approx(max(history["average_precision"]), abs=1e-4)
 
 
+@pytest.mark.slow
 @both
 def test_evaluation_rows_may_lie_where_no_training_row_does(client, library):
     distributed, _, parameters = PAIRS[library]
@@ -197,6 +205,7 @@ def test_evaluation_rows_may_lie_where_no_training_row_does(client, library):
     assert figure == pytest.approx(max(history["average_precision"]), abs=1e-4)
 
 
+@pytest.mark.slow
 @both
 def test_without_eval_set_a_part_of_all_partitions_is_held_out(client, library):
     distributed, _, parameters = PAIRS[library]
@@ -245,6 +254,7 @@ def test_predictions_are_lazy_and_follow_partitions(client, library):
     assert client.compute(proba).result().shape == (1000, 2)
 
 
+@pytest.mark.slow
 @both
 def test_empty_partitions_change_nothing(client, library):
     distributed, _, parameters = PAIRS[library]
@@ -292,6 +302,7 @@ def replaced(column, row, value):
     return column
 
 
+@pytest.mark.slow
 @both
 def test_columns_of_several_small_files(client, library, tmp_path):
     """Dask reads few columns of small files in fewer partitions than it says there are."""

@@ -1,14 +1,14 @@
 import json
 
+import pytest
+
+pytest.importorskip("dask")
+
 import numpy as np
 import pandas as pd
-import pytest
-from typer.testing import CliRunner
+from command_line import invoke
 
-from focaltab.cli import app
 from focaltab.workflow import load_model
-
-runner = CliRunner()
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def folder(tmp_path_factory):
 def test_train_on_a_cluster_writes_an_ordinary_folder(client, folder, tmp_path, model, ending):
     options = ["--target", "label", "--model", model, "--n-estimators", "10"]
     options += ["--dask", client.scheduler.address, "--out", str(tmp_path / "model")]
-    done = runner.invoke(app, ["train", str(folder / f"part-*.{ending}"), *options])
+    done = invoke("train", folder / f"part-*.{ending}", *options)
     assert done.exit_code == 0, done.output
     assert "Positive label: fraud" in done.output
     table = pd.read_pickle(folder / "table.pickle")
@@ -68,7 +68,7 @@ def test_train_on_a_cluster_writes_an_ordinary_folder(client, folder, tmp_path, 
 def test_what_a_cluster_cannot_train_is_refused(client, folder, tmp_path, options, message):
     arguments = ["train", str(folder / "part-*.parquet"), "--target", "label"]
     arguments += ["--dask", client.scheduler.address, "--out", str(tmp_path / "model"), *options]
-    done = runner.invoke(app, arguments)
+    done = invoke(*arguments)
     assert done.exit_code != 0
     assert message in " ".join(done.output.split())
     assert not (tmp_path / "model").exists()
@@ -82,6 +82,6 @@ def test_files_that_are_not_there_are_named(client, tmp_path):
     ):
         arguments = ["train", str(tmp_path / name), "--target", "label"]
         arguments += ["--dask", client.scheduler.address, "--out", str(tmp_path / "model")]
-        done = runner.invoke(app, arguments)
+        done = invoke(*arguments)
         assert done.exit_code != 0
         assert message in done.output

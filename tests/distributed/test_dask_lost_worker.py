@@ -3,9 +3,12 @@ import signal
 import threading
 import time
 
+import pytest
+
+pytest.importorskip("dask")
+
 import dask.array as da
 import numpy as np
-import pytest
 from distributed import Client, LocalCluster
 from sklearn.base import clone
 
@@ -42,6 +45,7 @@ def client():
         yield client
 
 
+@pytest.mark.slow
 # XGBoost's tracker, in a thread of the scheduler, loses its connections too.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

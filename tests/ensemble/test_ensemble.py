@@ -75,8 +75,9 @@ def test_mixed_table_with_text_labels_beats_the_prior_and_repeats():
     assert p[:, 1].mean() == pytest.approx(positive.mean(), rel=0.3)
     again = clone(model).fit(X, y).predict_proba(test)
     np.testing.assert_array_equal(p, again)
-    np.testing.assert_array_equal(
-        clone(model).set_params(n_jobs=2).fit(X, y).predict_proba(test), p
+    # In other processes BLAS has other numbers of threads.
+    np.testing.assert_allclose(
+        clone(model).set_params(n_jobs=2).fit(X, y).predict_proba(test), p, rtol=1e-6
     )
 
 

@@ -6,8 +6,11 @@ import importlib.util
 import re
 from pathlib import Path
 
-import nbformat
 import pytest
+
+pytest.importorskip("nbformat")
+
+import nbformat
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"

@@ -8,6 +8,7 @@ from math import factorial
 import numpy as np
 import pandas as pd
 import pytest
+from optional import FocalMLPClassifier
 from scipy.special import expit, logit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
@@ -15,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from focaltab import FocalEnsembleClassifier, FocalLGBMClassifier, FocalMLPClassifier, explain
+from focaltab import FocalEnsembleClassifier, FocalLGBMClassifier, explain
 from focaltab.monitoring import Reference
 from focaltab.pipeline import make_pipeline
 
@@ -232,6 +233,7 @@ def test_what_sampling_needs_is_said(payments):
         explain(model, X[:3], background=X[:9], max_evals="many")
 
 
+@pytest.mark.slow
 def test_without_shap_the_extra_is_named():
     code = (
         "import sys; sys.modules['shap'] = None\n"

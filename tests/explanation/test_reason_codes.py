@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-import shap
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
@@ -148,6 +147,7 @@ def test_threshold_must_be_a_probability(payments):
 
 
 def test_shap_takes_the_values(payments):
+    shap = pytest.importorskip("shap")
     X, model = payments
     explanation = explain(model, X[:50])
     for_shap = explanation.to_shap()

@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 from export_rows import N_ROWS, awkward, frame, session_of, target
 
-from focaltab.export import onnx_inputs, to_onnx
-
 
 @pytest.fixture
 def agrees(record_property):
@@ -13,6 +11,8 @@ def agrees(record_property):
 
     The largest difference is in the report of ``pytest --junit-xml``.
     """
+
+    from focaltab.export import onnx_inputs, to_onnx
 
     def compare(model, X, *, python_X=None, **options):
         session = session_of(to_onnx(model, **options))

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pandas as pd
-from onnxruntime import InferenceSession
 
 N_ROWS = 10_000
 
 
 def session_of(built):
+    from onnxruntime import InferenceSession
+
     return InferenceSession(built.SerializeToString(), providers=["CPUExecutionProvider"])
 
 

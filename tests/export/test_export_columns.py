@@ -1,8 +1,12 @@
 """Tables of known kinds, for those who have a schema of their own."""
 
+import pytest
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("skl2onnx")
+
 import numpy as np
 import pandas as pd
-import pytest
 from export_rows import session_of
 
 from focaltab import FocalLGBMClassifier, FocalMLPClassifier, FocalXGBClassifier

@@ -1,9 +1,13 @@
 """The focal link as nodes of a graph, against the loss core."""
 
-import numpy as np
 import pytest
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("skl2onnx")
+
+import numpy as np
 from export_rows import session_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from focaltab.export import _link
@@ -25,7 +29,6 @@ def run(build, margins, width, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@settings(max_examples=30, deadline=None)
 @given(gamma0=gammas, gamma1=gammas, alpha=st.floats(0.01, 0.99))
 def test_two_classes(dtype, gamma0, gamma1, alpha):
     loss = FocalLoss(gamma=(gamma1, gamma0), alpha=alpha)
@@ -42,7 +45,6 @@ def test_two_classes(dtype, gamma0, gamma1, alpha):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@settings(max_examples=20, deadline=None)
 @given(
     gamma=gammas,
     alpha=st.lists(st.floats(0.05, 20.0), min_size=3, max_size=5),

@@ -1,8 +1,12 @@
 """`FocalMLPClassifier` as ONNX."""
 
+import pytest
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("skl2onnx")
+
 import numpy as np
 import pandas as pd
-import pytest
 
 from focaltab import FocalMLPClassifier
 

@@ -1,8 +1,12 @@
 """Preprocessing, resampling, decisions and ensembles in one graph with the model."""
 
+import pytest
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("skl2onnx")
+
 import numpy as np
 import pandas as pd
-import pytest
 from export_rows import N_ROWS, awkward, session_of
 from imblearn.over_sampling import SMOTE
 from sklearn.compose import ColumnTransformer

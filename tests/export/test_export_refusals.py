@@ -3,10 +3,14 @@
 import subprocess
 import sys
 
+import pytest
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("skl2onnx")
+
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
-import pytest
 import xgboost as xgb
 from export_rows import session_of
 from scipy import sparse
@@ -149,6 +153,7 @@ def test_without_the_extra(small, monkeypatch):
         to_onnx(model)
 
 
+@pytest.mark.slow
 def test_onnx_is_imported_when_it_is_needed():
     code = (
         "import sys, focaltab; print('focaltab.export' in sys.modules); import focaltab.export; "

@@ -1,14 +1,17 @@
 """What ``focaltab train`` leaves, as ONNX: from a raw table's columns to probabilities."""
 
+import pytest
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("skl2onnx")
+
 import numpy as np
 import onnx
 import onnxruntime
 import pandas as pd
-import pytest
-from typer.testing import CliRunner
+from command_line import invoke
 
 import focaltab
-from focaltab.cli import app
 from focaltab.export import onnx_inputs
 
 
@@ -52,7 +55,7 @@ def test_a_folder_of_train_says_the_same_in_onnx(model, tmp_path):
 
 
 def run(*arguments):
-    done = CliRunner().invoke(app, [*map(str, arguments)])
+    done = invoke(*arguments)
     assert done.exit_code == 0, done.output
     return done
 
@@ -63,6 +66,6 @@ def test_bad_input(tmp_path):
         (["nowhere", "--out", tmp_path / "m.onnx"], "is no saved model"),
         (["nowhere", "--out", tmp_path / "there.onnx"], "exists already"),
     ]:
-        done = CliRunner().invoke(app, ["export", *map(str, arguments)])
+        done = invoke("export", *arguments)
         assert done.exit_code == 2 and message in done.stderr
     assert (tmp_path / "there.onnx").read_text() == "kept"

@@ -1,9 +1,13 @@
 """Boosters as ONNX: the same probabilities, also where a float32 would take the other branch."""
 
+import pytest
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("skl2onnx")
+
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
-import pytest
 import xgboost as xgb
 from export_rows import session_of, with_strangers
 

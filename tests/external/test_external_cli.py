@@ -7,15 +7,10 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
+from command_line import invoke
 
-from focaltab.cli import app
 from focaltab.datasets import simulate_fraud
 from focaltab.workflow import UserError, load_model
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [*map(str, arguments)])
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +32,23 @@ def folder(tmp_path_factory):
 OPTIONS = ["--target", "is_fraud", "--n-estimators", 20, "--random-state", 1]
 
 
-@pytest.mark.parametrize("split", [["--drop", "time"], ["--time-column", "time"]], ids=str)
-@pytest.mark.parametrize("model", ["xgb", "lgbm"])
+@pytest.mark.parametrize(
+    ("model", "split"),
+    [
+        ("xgb", ["--drop", "time"]),
+        ("lgbm", ["--time-column", "time"]),
+        pytest.param("xgb", ["--time-column", "time"], marks=pytest.mark.slow),
+        pytest.param("lgbm", ["--drop", "time"], marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
 def test_the_folder_is_that_of_training_in_memory(folder, model, split, tmp_path):
     options = [*OPTIONS, "--model", model, *split]
     parts = sorted(folder.glob("part-*.parquet"))
-    done = run("train", *parts, *options, "--external-memory", "--out", tmp_path / "files")
+    done = invoke("train", *parts, *options, "--external-memory", "--out", tmp_path / "files")
     assert done.exit_code == 0, done.output
     assert "average precision" in done.output
-    done = run("train", folder / "whole.parquet", *options, "--out", tmp_path / "memory")
+    done = invoke("train", folder / "whole.parquet", *options, "--out", tmp_path / "memory")
     assert done.exit_code == 0, done.output
     names = [sorted(path.name for path in (tmp_path / k).iterdir()) for k in ("files", "memory")]
     assert names[0] == names[1]
@@ -68,7 +71,7 @@ def test_a_pattern_and_text_that_hardly_repeats(folder, tmp_path):
         part.to_parquet(tmp_path / path.name)
     pattern = f"{tmp_path}/*.parquet"
     options = [*OPTIONS, "--drop", "time", "--external-memory", "--out", tmp_path / "m"]
-    done = run("train", pattern, *options)
+    done = invoke("train", pattern, *options)
     assert done.exit_code == 0, done.output
     schema = json.loads((tmp_path / "m" / "schema.json").read_text())
     assert "code" in schema["left_out"] and "code" not in schema["kinds"]
@@ -92,12 +95,13 @@ def test_bad_input_is_one_line(folder, case, tmp_path):
     files, options, message = BAD[case]
     parts = sorted(map(str, folder.glob("part-*.parquet")))
     arguments = ["train", *(file.format(*parts) for file in files), *OPTIONS, *options]
-    done = run(*arguments, "--out", tmp_path / "m")
+    done = invoke(*arguments, "--out", tmp_path / "m")
     assert done.exit_code == 2
     assert message in done.output and len(done.output.strip().splitlines()) == 1
     assert not (tmp_path / "m").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of files as Linux has them")
 def test_a_full_disk_leaves_no_folder_and_no_cache(folder, tmp_path):
     import os
@@ -118,7 +122,7 @@ def test_a_full_disk_leaves_no_folder_and_no_cache(folder, tmp_path):
 
 
 def test_help_says_what_differs():
-    done = CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "200"})
+    done = invoke("train", "--help", COLUMNS="200")
     assert "--external-memory" in done.output and "larger than memory" in done.output
 
 

@@ -333,6 +333,7 @@ FULL_DISK = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of files as Linux has them")
 @pytest.mark.parametrize("size", [60_000, 160_000], ids=["none of it", "not all of it"])
 def test_a_full_disk_is_one_clear_error(size, tmp_path):
@@ -393,6 +394,7 @@ def large(tmp_path_factory):
     return folder, table.y, table.to_frame()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="a limit of memory as Linux has it")
 @pytest.mark.parametrize(("library", "times"), [("xgb", 3.0), ("lgbm", 2.5)])
 def test_training_in_a_part_of_the_tables_memory(library, times, large, tmp_path):

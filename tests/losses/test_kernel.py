@@ -6,9 +6,9 @@ import sys
 
 import numpy as np
 import pytest
-import torch
 
-from focaltab.losses import FocalLoss, TorchFocalLoss
+import focaltab.losses
+from focaltab.losses import FocalLoss
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -36,9 +36,10 @@ def test_logistic_weights_far_out_are_their_limits(dtype):
 @pytest.mark.parametrize("gamma", [2.0, 4.0, 7.0, 10.0, (2.0, 4.0)], ids=str)
 def test_gradients_of_rows_far_on_the_wrong_side(gamma, dtype, rtol):
     """They are ``G dz/df``, from the focal margin and the slope of its log-odds."""
+    torch = pytest.importorskip("torch")
     focal, canonical = FocalLoss(gamma, 0.25), FocalLoss(gamma, 0.25, link="logit")
     z = torch.linspace(-30.0, 30.0, 3001, dtype=torch.float64, requires_grad=True)
-    f = TorchFocalLoss(focal).log_odds(z)
+    f = focaltab.losses.TorchFocalLoss(focal).log_odds(z)
     (slope,) = torch.autograd.grad(f.sum(), z)
     z, f, slope = z.detach().numpy(), f.detach().numpy(), slope.numpy()
     for y, wrong in ((0, f > 0), (1, f < 0)):

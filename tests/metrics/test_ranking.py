@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 
@@ -44,7 +44,6 @@ rows = st.lists(
 ).filter(lambda r: any(y and w for y, _, w in r) and any(not y and w for y, _, w in r))
 
 
-@settings(max_examples=200, deadline=None)
 @given(rows)
 def test_average_precision_is_scikit_learns(data):
     y, score, weight = map(np.array, zip(*data, strict=True))
@@ -54,7 +53,6 @@ def test_average_precision_is_scikit_learns(data):
     )
 
 
-@settings(max_examples=100, deadline=None)
 @given(rows)
 def test_weights_are_repeated_rows(data):
     y, score, weight = map(np.array, zip(*data, strict=True))

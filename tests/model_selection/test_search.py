@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import sklearn
 from lightgbm import LGBMClassifier
+from optional import FocalMLPClassifier
 from scipy import sparse, stats
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
@@ -27,7 +28,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from focaltab import FocalLGBMClassifier, FocalMLPClassifier, FocalXGBClassifier
+from focaltab import FocalLGBMClassifier, FocalXGBClassifier
 from focaltab.metrics import get_scorer
 from focaltab.model_selection import (
     CostThresholdClassifier,
@@ -88,6 +89,7 @@ def test_scores_are_those_of_the_candidates_on_the_same_folds(rows):
     assert np.array_equal(search.predict(X), search.best_estimator_.predict(X))
 
 
+@pytest.mark.slow
 def test_it_repeats_exactly_also_with_two_workers(rows):
     def scores(**options):
         search = FocalSearchCV(lgbm(), TINY, n_trials=8, cv=3, refit=False, **options).fit(*rows)
@@ -343,6 +345,7 @@ def run(*arguments, script=SCRIPT):
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_killed_search_ends_as_an_unbroken_one(tmp_path, n_jobs):
     unbroken = run("-", 0, n_jobs)
@@ -390,6 +393,7 @@ def test_a_journal_of_another_search_is_refused_and_one_can_be_extended(rows, tm
         assert strange.read_text() == text
 
 
+@pytest.mark.slow
 def test_without_optuna_halving_proposes():
     script = """
     import sys
@@ -552,6 +556,7 @@ def test_a_scorer_that_calls_itself_is_stored(rows, tmp_path):
         assert 0.5 < search.fit(*rows).best_score_ <= 1.0
 
 
+@pytest.mark.slow
 def test_a_scorer_is_the_same_in_a_process_with_other_hashes():
     script = """
     from focaltab._inputs import described

@@ -337,6 +337,7 @@ def test_an_uncalibrated_reference_is_told():
     assert "not calibrated" in report.verdict
 
 
+@pytest.mark.slow
 def test_many_rows_of_the_same_kind_move_no_threshold():
     """Where the classes overlap much, a small error of the old prevalence goes a long way."""
     rng = np.random.default_rng(0)

@@ -137,6 +137,7 @@ def test_it_is_small(reference):
         assert len(json.dumps(column.to_dict())) < 4000
 
 
+@pytest.mark.slow
 def test_it_is_the_same_in_another_process():
     code = (
         "import json, sys; sys.path.insert(0, sys.argv[1]);"

@@ -3,9 +3,12 @@
 import copy
 import pickle
 
+import pytest
+
+pytest.importorskip("torch")
+
 import numpy as np
 import pandas as pd
-import pytest
 import torch
 from scipy.special import expit
 from sklearn.base import clone
@@ -41,10 +44,12 @@ def rare():
 @pytest.mark.parametrize(
     "parameters",
     [
-        {},
+        pytest.param({}, marks=pytest.mark.slow),
         {"link": "focal", "label_smoothing": 0.05},
-        {"n_members": 3},
-        {"numeric_embedding": "piecewise_linear", "dropout": 0.0},
+        pytest.param({"n_members": 3}, marks=pytest.mark.slow),
+        pytest.param(
+            {"numeric_embedding": "piecewise_linear", "dropout": 0.0}, marks=pytest.mark.slow
+        ),
         {"activation": "gelu", "optimizer": "sgd", "sampler": "balanced"},
     ],
     ids=str,

@@ -6,10 +6,13 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
+pytest.importorskip("torch")
+
 import joblib
 import numpy as np
 import pandas as pd
-import pytest
 import torch
 from scipy import sparse
 from scipy.special import expit
@@ -53,11 +56,11 @@ def rare():
     [
         {"focal_gamma": 2.0, "focal_alpha": 0.25},
         {"focal_gamma": 2.0, "focal_alpha": 0.75, "link": "focal"},
-        {"focal_gamma": (1.0, 3.0), "sampler": "balanced"},
+        pytest.param({"focal_gamma": (1.0, 3.0), "sampler": "balanced"}, marks=pytest.mark.slow),
         {"focal_gamma": 1.0, "sampler": "balanced", "link": "focal"},
         {"label_smoothing": 0.1},
         {"n_members": 4},
-        {"numeric_embedding": "piecewise_linear"},
+        pytest.param({"numeric_embedding": "piecewise_linear"}, marks=pytest.mark.slow),
         {"numeric_embedding": "periodic"},
         {"focal_gamma": 0.0, "optimizer": "sgd", "learning_rate_init": 0.05},
         {"activation": "gelu", "learning_rate": "adaptive", "max_iter": 15},
@@ -299,7 +302,7 @@ def test_works_inside_scikit_learn(rare):
     pipeline = make_pipeline(StandardScaler(), clone(model))
     assert (cross_val_score(pipeline, X, y, scoring="average_precision", cv=2) > 0.15).all()
     search = GridSearchCV(
-        clone(model), {"focal_gamma": [0.0, 2.0]}, scoring="average_precision", cv=2, n_jobs=2
+        clone(model), {"focal_gamma": [0.0, 2.0]}, scoring="average_precision", cv=2
     ).fit(X, y)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     calibrated = CalibratedClassifierCV(clone(model), cv=2).fit(X, y)

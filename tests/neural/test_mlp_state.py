@@ -3,9 +3,12 @@
 import copy
 import pickle
 
+import pytest
+
+pytest.importorskip("torch")
+
 import numpy as np
 import pandas as pd
-import pytest
 from scipy.special import expit
 from sklearn.metrics import average_precision_score
 

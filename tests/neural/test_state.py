@@ -3,9 +3,12 @@
 import io
 import json
 
+import pytest
+
+pytest.importorskip("torch")
+
 import numpy as np
 import pandas as pd
-import pytest
 import torch
 
 from focaltab import FocalMLPClassifier

@@ -9,11 +9,12 @@ import shutil
 import numpy as np
 import pytest
 import skops.io
+from optional import FocalMLPClassifier
 from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
 
 import focaltab
-from focaltab import FocalLGBMClassifier, FocalMLPClassifier, FocalXGBClassifier
+from focaltab import FocalLGBMClassifier, FocalXGBClassifier
 from focaltab.persistence import read_manifest
 
 N_DAMAGED = 2000

@@ -13,6 +13,7 @@ import pytest
 import xgboost as xgb
 from imblearn.over_sampling import SMOTE
 from lightgbm import LGBMClassifier
+from optional import FocalMLPClassifier
 from scipy.special import expit
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -29,7 +30,6 @@ from focaltab import (
     ClassBalanced,
     FocalEnsembleClassifier,
     FocalLGBMClassifier,
-    FocalMLPClassifier,
     FocalSearchCV,
     FocalXGBClassifier,
 )
@@ -223,6 +223,7 @@ def test_the_native_files_are_right_without_focaltab(numbers, y, tmp_path):
     np.testing.assert_allclose(expit(raw), model.predict_proba(numbers)[:, 1], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_another_process_has_the_same_probabilities(frame, y, tmp_path):
     model = clone(TABLE_MODELS["threshold by cost"]).fit(frame, y)
     focaltab.save(model, tmp_path / "m")

@@ -12,6 +12,7 @@ import sklearn
 from imblearn.ensemble import BalancedRandomForestClassifier, EasyEnsembleClassifier
 from imblearn.over_sampling import SMOTE, SMOTENC
 from lightgbm import LGBMClassifier
+from optional import FocalMLPClassifier
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -32,7 +33,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from xgboost import XGBClassifier
 
-from focaltab import FocalLGBMClassifier, FocalMLPClassifier, FocalXGBClassifier
+from focaltab import FocalLGBMClassifier, FocalXGBClassifier
 from focaltab.metrics import expected_cost
 from focaltab.model_selection import AlertBudgetClassifier, FocalSearchCV
 from focaltab.persistence import load, save
@@ -55,8 +56,14 @@ MODELS = {
 }
 
 
-@parametrize_with_checks([TableFeatures(), TableFeatures("scaled")])
+@parametrize_with_checks([TableFeatures("scaled")])
 def test_scikit_learn(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([TableFeatures()])
+def test_scikit_learn_for_trees(estimator, check):
     check(estimator)
 
 
@@ -435,6 +442,7 @@ def test_one_positive_only(payments):
     assert np.isfinite(model.predict_proba(X)).all()
 
 
+@pytest.mark.slow
 def test_import_loads_no_framework():
     code = (
         "import sys, focaltab.pipeline; "
@@ -464,6 +472,7 @@ def test_a_pipeline_of_ones_own_is_given_plain_numbers(payments):
     assert not model[0].transform(X).isna().any().any()
 
 
+@pytest.mark.slow
 def test_a_threshold_made_before_imbalanced_learn_is_imported_fits_after_it():
     script = """
 from focaltab.pipeline import make_pipeline
@@ -547,8 +556,11 @@ WRAPPED = [
 @pytest.mark.parametrize(
     "estimator, threshold",
     [
-        *[(model, threshold) for model in WRAPPED for threshold in (0.3, "f1")],
-        (WRAPPED[0], get_scorer("f1")),
+        *[(model, 0.3) for model in WRAPPED],
+        *[pytest.param(model, "f1", marks=pytest.mark.slow) for model in WRAPPED[2:]],
+        (WRAPPED[0], "f1"),
+        pytest.param(WRAPPED[1], "f1", marks=pytest.mark.slow),
+        pytest.param(WRAPPED[0], get_scorer("f1"), marks=pytest.mark.slow),
         (WRAPPED[1], make_scorer(plain_metric)),
     ],
     ids=lambda value: type(value).__name__ if hasattr(value, "fit") else str(value),

@@ -34,13 +34,17 @@ def failing(estimator):
 
 
 @parametrize_with_checks(
-    [
-        ResampledClassifier(LogisticRegression(), random_state=0),
-        ResampledClassifier(GaussianNB(), "over", random_state=0),
-    ],
-    expected_failed_checks=failing,
+    [ResampledClassifier(LogisticRegression(), random_state=0)], expected_failed_checks=failing
 )
 def test_scikit_learn(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(
+    [ResampledClassifier(GaussianNB(), "over", random_state=0)], expected_failed_checks=failing
+)
+def test_scikit_learn_with_over_sampling(estimator, check):
     check(estimator)
 
 

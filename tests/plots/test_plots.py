@@ -82,6 +82,7 @@ def test_prevalence_line_is_at_the_weighted_prevalence():
     np.testing.assert_allclose(line.get_ydata(), np.average(y, weights=weight))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighted", [False, True])
 def test_band_is_that_of_resampled_rows(weighted):
     y, score = rare(800, decimals=2)
@@ -536,10 +537,12 @@ def run(code):
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_import_loads_no_matplotlib():
     assert run("import sys, focaltab.plots; print('matplotlib' in sys.modules)") == "False"
 
 
+@pytest.mark.slow
 def test_without_matplotlib_drawing_says_what_to_install():
     code = """
 import sys

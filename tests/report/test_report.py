@@ -8,23 +8,21 @@ import subprocess
 import sys
 from html import unescape
 
+import pytest
+
+pytest.importorskip("matplotlib")
+
 import numpy as np
 import pandas as pd
-import pytest
+from command_line import invoke
 from matplotlib import pyplot
-from typer.testing import CliRunner
 
-from focaltab.cli import app
 from focaltab.metrics import average_precision, precision_at_k, recall_at_k
 from focaltab.plots import CostDisplay
 from focaltab.report import write_report
 from focaltab.workflow import UserError
 
 TARGET = "is <b>bad</b> & worse"
-
-
-def invoke(*arguments):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 @pytest.fixture(scope="module")
@@ -197,6 +195,7 @@ def test_only_an_ending_of_html_is_written(folder, tmp_path):
     assert invoke("report", folder, "--out", tmp_path / "x.HTM").exit_code == 0
 
 
+@pytest.mark.slow
 def test_without_matplotlib_it_says_how_to_get_plots(folder, tmp_path):
     code = (
         "import sys; sys.modules['matplotlib'] = None; from focaltab.report import write_report; "

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
+
+pytest.importorskip("torch")
+
 import numpy as np
 import pandas as pd
-import pytest
 from scipy.special import expit
 from sklearn.base import clone
 from sklearn.metrics import log_loss
 
-torch = pytest.importorskip("torch")
-
-from focaltab import FocalMLPClassifier  # noqa: E402
-from focaltab.neural._state import from_arrays, to_arrays  # noqa: E402
-from focaltab.sampling import HardNegativeSampling  # noqa: E402
+from focaltab import FocalMLPClassifier
+from focaltab.neural._state import from_arrays, to_arrays
+from focaltab.sampling import HardNegativeSampling
 
 MLP = FocalMLPClassifier((32,), max_iter=20, dropout=0.0, random_state=0, device="cpu")
 
@@ -30,8 +31,8 @@ def data():
     return rare()
 
 
-@pytest.mark.parametrize("early_stopping", [True, False])
-@pytest.mark.parametrize("gamma", [0.0, 2.0])
+@pytest.mark.parametrize("early_stopping", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("gamma", [pytest.param(0.0, marks=pytest.mark.slow), 2.0])
 def test_few_rows_give_a_network_as_good_and_as_calibrated_as_all(data, early_stopping, gamma):
     X, y, _ = data
     X_new, y_new, p_new = rare(seed=1)

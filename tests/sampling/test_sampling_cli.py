@@ -3,9 +3,8 @@
 import json
 
 import pytest
-from typer.testing import CliRunner
+from command_line import invoke
 
-from focaltab.cli import app
 from focaltab.datasets import simulate_fraud
 
 
@@ -18,11 +17,13 @@ def payments(tmp_path_factory):
 
 def train(*arguments):
     drop = ["--drop", "customer_id", "--drop", "terminal_id", "--time-column", "time"]
-    return CliRunner().invoke(app, ["train", *map(str, arguments), "--target", "is_fraud", *drop])
+    return invoke("train", *arguments, "--target", "is_fraud", *drop)
 
 
-@pytest.mark.parametrize("model", ["xgb", "lgbm", "mlp"])
+@pytest.mark.parametrize("model", ["xgb", "lgbm", pytest.param("mlp", marks=pytest.mark.slow)])
 def test_hard_negatives_are_trained_on_and_counted(payments, tmp_path, model):
+    if model == "mlp":
+        pytest.importorskip("torch")
     rounds = ["--max-epochs", 5] if model == "mlp" else ["--n-estimators", 30]
     out = tmp_path / "model"
     done = train(
@@ -34,9 +35,7 @@ def test_hard_negatives_are_trained_on_and_counted(payments, tmp_path, model):
     assert f"Trained on {sampled['kept']:,} of {sampled['of']:,} rows" in done.output
     assert json.loads((out / "schema.json").read_text())["config"]["sampling"] == "hard_negative"
     assert "--sampling hard_negative" in (out / "report.html").read_text()
-    scored = CliRunner().invoke(
-        app, ["predict", str(out), str(payments), "--out", str(tmp_path / "scores.csv")]
-    )
+    scored = invoke("predict", out, payments, "--out", tmp_path / "scores.csv")
     assert scored.exit_code == 0, scored.output
 
 

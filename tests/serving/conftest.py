@@ -1,7 +1,6 @@
 """Saved models to serve, each made once."""
 
 import pytest
-from served_models import Saved, fitted, table
 
 import focaltab
 from focaltab.workflow import TrainConfig, save_model, train
@@ -10,6 +9,8 @@ from focaltab.workflow import TrainConfig, save_model, train
 @pytest.fixture(scope="session")
 def saved(tmp_path_factory):
     made = {}
+
+    from served_models import Saved, fitted, table
 
     def get(name):
         if name not in made:

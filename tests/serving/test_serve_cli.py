@@ -10,10 +10,13 @@ import sys
 import threading
 import time
 
-import httpx
-from typer.testing import CliRunner
+import pytest
 
-from focaltab.cli import app
+pytest.importorskip("fastapi")
+pytest.importorskip("httpx")
+
+import httpx
+from command_line import invoke
 
 KEY = "schlüssel"
 
@@ -124,6 +127,7 @@ def check_long_bodies(url):
         assert plain.recv(100).startswith(b"HTTP/1.1 422 ")
 
 
+@pytest.mark.slow
 def test_workers_serve_the_same_model_behind_an_open_door(saved):
     given = saved("numbers lgbm")
     options = ["--port", 0, "--workers", 2, "--host", "0.0.0.0"]
@@ -137,7 +141,7 @@ def test_workers_serve_the_same_model_behind_an_open_door(saved):
 
 
 def refused(*arguments, **environment):
-    done = CliRunner().invoke(app, ["serve", *map(str, arguments)], env=environment)
+    done = invoke("serve", *arguments, **environment)
     assert done.exit_code == 2 and done.stdout == ""
     assert done.stderr.startswith("Error: ") and done.stderr.count("\n") == 1
     return done.stderr

@@ -3,8 +3,12 @@
 import asyncio
 import json
 
-import httpx
 import pytest
+
+pytest.importorskip("fastapi")
+pytest.importorskip("httpx")
+
+import httpx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -333,9 +337,7 @@ WHOLE = st.fixed_dictionaries({name: VALUES for name in NAMES[:7]})
 BODIES = VALUES | ROWS | WHOLE | st.lists(ROWS | WHOLE | VALUES, max_size=4)
 
 
-@settings(
-    max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
+@settings(suppress_health_check=list(HealthCheck))
 @given(body=BODIES)
 def test_no_json_is_answered_by_a_fault(client, body):
     answer = sent(client, json.dumps(body))
@@ -347,9 +349,7 @@ def test_no_json_is_answered_by_a_fault(client, body):
         told(answer, answer.status_code)
 
 
-@settings(
-    max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
+@settings(suppress_health_check=list(HealthCheck))
 @given(body=st.binary(max_size=60))
 def test_no_bytes_are_answered_by_a_fault(client, body):
     assert sent(client, body).status_code in (400, 422)

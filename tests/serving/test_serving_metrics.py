@@ -2,9 +2,13 @@
 
 import re
 
+import pytest
+
+pytest.importorskip("fastapi")
+pytest.importorskip("httpx")
+
 import numpy as np
 import pandas as pd
-import pytest
 from served_models import as_json
 
 from focaltab.calibration import estimate_prevalence

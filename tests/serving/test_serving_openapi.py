@@ -1,6 +1,11 @@
 """The description of the service is true: what it allows is taken, what is answered fits it."""
 
 import pytest
+
+pytest.importorskip("fastapi")
+pytest.importorskip("httpx")
+pytest.importorskip("schemathesis")
+
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import given as for_examples
@@ -27,6 +32,7 @@ FEW = settings(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["trained", "classes lgbm", "array xgb"])
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 def test_answers_are_as_described(saved, name, mode):

@@ -7,9 +7,13 @@ multiplied: BLAS adds up in another order for another shape.
 import asyncio
 import re
 
+import pytest
+
+pytest.importorskip("fastapi")
+pytest.importorskip("httpx")
+
 import numpy as np
 import pandas as pd
-import pytest
 from lightgbm import LGBMClassifier
 from served_models import MODELS, XGB, Client, as_json, table
 from sklearn.compose import ColumnTransformer
@@ -98,8 +102,15 @@ def test_requests_at_once_get_the_scores_of_lone_calls(name, merged, saved):
             return await asyncio.gather(*asked, several)
 
     *answers, several = asyncio.run(all_at_once())
-    assert [stated(a.json())[0] for a in answers[:n_lone]] == alone
-    assert stated(several.json()) == own(given.model, positive, given.X[n_lone:])
+    # Of several classes: NumPy's exponentials may depend on the length of an array.
+    last_bits = 1e-12 if name.startswith("classes") else 0.0
+    assert [stated(a.json())[0] for a in answers[:n_lone]] == [
+        pytest.approx(one, rel=last_bits, abs=0.0) for one in alone
+    ]
+    assert stated(several.json()) == [
+        pytest.approx(one, rel=last_bits, abs=0.0)
+        for one in own(given.model, positive, given.X[n_lone:])
+    ]
     assert [a.status_code for a in answers[n_lone:]] == [422, 422]
     figures = client.get("/metrics").text
     n_calls = float(re.search(r"^focaltab_batch_rows_count (\S+)$", figures, re.M)[1])

@@ -5,17 +5,16 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import invoke
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import make_pipeline as plain_pipeline
 from sklearn.preprocessing import OneHotEncoder
-from typer.testing import CliRunner
 
 import focaltab
 from focaltab import FocalLGBMClassifier, FocalXGBClassifier
-from focaltab.cli import app
 from focaltab.pipeline import make_pipeline
 from focaltab.workflow._monitor import monitor
 
@@ -54,10 +53,6 @@ def folder(tmp_path_factory):
     payments(4000, 4, mean=200.0, city="Nice").to_csv(folder / "other.csv", index=False)
     payments(12_000, 5, share=0.25).to_csv(folder / "more.csv", index=False)
     return folder
-
-
-def invoke(*arguments):
-    return CliRunner().invoke(app, [*map(str, arguments)])
 
 
 @pytest.mark.parametrize("model", ["trained", "saved"])

@@ -39,6 +39,8 @@ def table(n=2000, seed=0):
 
 
 def config(**options):
+    if options.get("model") == "mlp":
+        pytest.importorskip("torch")
     rounds = "max_epochs" if options.get("model") == "mlp" else "n_estimators"
     return TrainConfig(**({"target": "label", rounds: 30} | options))
 
