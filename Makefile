@@ -1,6 +1,8 @@
 PYTHON ?= python3
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
+# Each test run starts many processes: what they import is compiled once.
+export PYTHONDONTWRITEBYTECODE =
 # A core for each worker; tests that share fitted models stay on one (tests/conftest.py).
 PYTEST = -m pytest -n 2 --dist loadgroup
 QUICK = -m "not slow and not browser" -p no:randomly

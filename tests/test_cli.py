@@ -31,7 +31,7 @@ def folder(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("model", ["xgb", "lgbm", "mlp"])
+@pytest.mark.parametrize("model", ["xgb", "lgbm", pytest.param("mlp", marks=pytest.mark.slow)])
 def test_train_then_predict(folder, model):
     if model == "mlp":
         pytest.importorskip("torch")
@@ -68,6 +68,7 @@ def test_train_then_predict(folder, model):
     np.testing.assert_allclose(scores[held_out["row"]], held_out["probability"], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_each_bar_shows_the_time_of_its_own_fit(tmp_path, monkeypatch):
     def slow_between_fits(table, config, progress):
         for name in ("focal", "cross_entropy"):
@@ -100,6 +101,7 @@ def test_a_fit_whose_first_round_is_its_best_is_warned_of(tmp_path, here):
         assert "is the first: none of the later ones" in output
 
 
+@pytest.mark.slow
 def test_a_network_without_torch_says_how_to_get_it(folder, tmp_path, monkeypatch):
     pytest.importorskip("torch")
     save = ["--target", "is_fraud", "--model", "mlp", "--max-epochs", 1, "--out", tmp_path / "m"]
@@ -131,7 +133,10 @@ def test_demo(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("labels", [["no", "yes"], [True, False], [1, 2]])
+@pytest.mark.parametrize(
+    "labels",
+    [["no", "yes"], *(pytest.param(k, marks=pytest.mark.slow) for k in ([True, False], [1, 2]))],
+)
 def test_labels_of_any_type_say_which_is_positive(tmp_path, here, labels):
     rng = np.random.default_rng(0)
     positive = rng.random(600) < 0.2

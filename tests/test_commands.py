@@ -13,6 +13,10 @@ TRAIN = ["--target", "is_fraud", "--drop", "customer_id", "--n-estimators", 5]
 FEW = ["--model", "lgbm", "--loss", "focal", "--cv", 3, "--repeats", 1]
 
 
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("commands")
@@ -26,18 +30,18 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize(
     ("command", "written", "said"),
     [
-        (["simulate", "fraud", "--rows", 9000, "--out", "s.csv"], "s.csv", "s.csv"),
         (["train", "pay.parquet", *TRAIN, "--out", "m"], "m/metrics.json", "average precision"),
         (["predict", "model", "pay.parquet", "--out", "p.csv"], "p.csv", "p.csv"),
-        (["report", "model", "--out", "page.html"], "page.html", "page.html"),
-        (
+        slow(["simulate", "fraud", "--rows", 9000, "--out", "s.csv"], "s.csv", "s.csv"),
+        slow(["report", "model", "--out", "page.html"], "page.html", "page.html"),
+        slow(
             ["compare", "pay.parquet", "--target", "is_fraud", *FEW, "--out", "c"],
             "c/folds.csv",
             "cross_entropy",
         ),
-        (["monitor", "model", "pay.parquet", "--out", "drift.json"], "drift.json", "amount"),
-        (["export", "model", "--out", "model.onnx"], "model.onnx", "model.onnx"),
-        (["demo", "--rows", 20_000], None, "Done in"),
+        slow(["monitor", "model", "pay.parquet", "--out", "drift.json"], "drift.json", "amount"),
+        slow(["export", "model", "--out", "model.onnx"], "model.onnx", "model.onnx"),
+        slow(["demo", "--rows", 20_000], None, "Done in"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

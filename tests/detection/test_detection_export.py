@@ -68,6 +68,7 @@ def test_onnxruntime_finds_the_same(model, exported):
     assert max(counts) == 4 and min(counts) == 0
 
 
+@pytest.mark.slow
 def test_the_file_is_one_and_says_what_it_takes(exported):
     assert [path.name for path in exported.parent.iterdir()] == ["model.onnx"]
     graph = onnx.load(exported).graph

@@ -332,6 +332,7 @@ def test_trains_on_a_gpu(defects):
     assert trainer.history_[-1]["classification"] > 0.0
 
 
+@pytest.mark.slow
 def test_weights_of_other_classes(tmp_path):
     model = tiny()
     torch.save(model.state_dict(), tmp_path / "weights.pt")

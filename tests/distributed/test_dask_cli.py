@@ -33,7 +33,9 @@ def folder(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize(("model", "ending"), [("xgb", "parquet"), ("lgbm", "csv")])
+@pytest.mark.parametrize(
+    ("model", "ending"), [("xgb", "parquet"), pytest.param("lgbm", "csv", marks=pytest.mark.slow)]
+)
 def test_train_on_a_cluster_writes_an_ordinary_folder(client, folder, tmp_path, model, ending):
     options = ["--target", "label", "--model", model, "--n-estimators", "10"]
     options += ["--dask", client.scheduler.address, "--out", str(tmp_path / "model")]

@@ -33,7 +33,9 @@ def table(n, seed):
     return data
 
 
-@pytest.mark.parametrize("model", ["xgb", "lgbm", "mlp"])
+@pytest.mark.parametrize(
+    "model", ["xgb", *(pytest.param(k, marks=pytest.mark.slow) for k in ("lgbm", "mlp"))]
+)
 def test_a_folder_of_train_says_the_same_in_onnx(model, tmp_path):
     table(3000, 0).to_parquet(tmp_path / "rows.parquet")
     most = ["--max-epochs", 3] if model == "mlp" else ["--n-estimators", 20]
@@ -46,7 +48,8 @@ def test_a_folder_of_train_says_the_same_in_onnx(model, tmp_path):
     probabilities, labels = session.run(None, onnx_inputs(session, rows))
     expected = focaltab.load(tmp_path / "m")
     np.testing.assert_allclose(probabilities, expected.predict_proba(rows), atol=1e-5)
-    assert (labels == expected.predict(rows)).mean() > 0.9999
+    sure = np.abs(probabilities[:, 1] - 0.5) > 1e-4  # elsewhere the last digits decide
+    assert (labels == expected.predict(rows))[sure].all() and sure.mean() > 0.99
     assert onnx.load(tmp_path / "m.onnx").metadata_props
     # Categories are known however a number is written.
     floats = rows.assign(shelf=rows["shelf"].replace({"7": "7.0", "12": "12.0"}))

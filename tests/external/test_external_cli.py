@@ -35,7 +35,7 @@ OPTIONS = ["--target", "is_fraud", "--n-estimators", 20, "--random-state", 1]
 @pytest.mark.parametrize(
     ("model", "split"),
     [
-        ("xgb", ["--drop", "time"]),
+        pytest.param("xgb", ["--drop", "time"], marks=pytest.mark.slow),
         ("lgbm", ["--time-column", "time"]),
         pytest.param("xgb", ["--time-column", "time"], marks=pytest.mark.slow),
         pytest.param("lgbm", ["--drop", "time"], marks=pytest.mark.slow),
@@ -65,6 +65,7 @@ def test_the_folder_is_that_of_training_in_memory(folder, model, split, tmp_path
     np.testing.assert_allclose(*scores, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_pattern_and_text_that_hardly_repeats(folder, tmp_path):
     for k, path in enumerate(sorted(folder.glob("part-*.parquet"))):
         part = pd.read_parquet(path).assign(code=lambda t, k=k: [f"{k}-{j}" for j in range(len(t))])

@@ -323,6 +323,7 @@ def test_few_rows_of_a_class_are_warned_of(rare, grouped, n, warns):
             assert caught[0].filename == __file__
 
 
+@pytest.mark.slow
 def test_enough_rows_give_no_false_differences():
     """Models that score at random differ in about a twentieth of cases, not in a sixth."""
     false = 0

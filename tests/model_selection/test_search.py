@@ -455,6 +455,7 @@ def test_an_inner_positive_label_is_found_behind_an_outer_none(rows):
         FocalSearchCV(CostThresholdClassifier(inner, pos_label="fine"), space, cv=3).fit(X, labels)
 
 
+@pytest.mark.slow
 def test_a_search_of_a_model_without_probabilities_travels(rows):
     X, y = rows
     search = FocalSearchCV(LinearSVC(), {"C": [0.1, 1.0]}, n_trials=2, cv=2, random_state=0)

@@ -50,7 +50,10 @@ def rare():
         pytest.param(
             {"numeric_embedding": "piecewise_linear", "dropout": 0.0}, marks=pytest.mark.slow
         ),
-        {"activation": "gelu", "optimizer": "sgd", "sampler": "balanced"},
+        pytest.param(
+            {"activation": "gelu", "optimizer": "sgd", "sampler": "balanced"},
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=str,
 )

@@ -57,13 +57,18 @@ def rare():
         {"focal_gamma": 2.0, "focal_alpha": 0.25},
         {"focal_gamma": 2.0, "focal_alpha": 0.75, "link": "focal"},
         pytest.param({"focal_gamma": (1.0, 3.0), "sampler": "balanced"}, marks=pytest.mark.slow),
-        {"focal_gamma": 1.0, "sampler": "balanced", "link": "focal"},
+        pytest.param(
+            {"focal_gamma": 1.0, "sampler": "balanced", "link": "focal"}, marks=pytest.mark.slow
+        ),
         {"label_smoothing": 0.1},
         {"n_members": 4},
         pytest.param({"numeric_embedding": "piecewise_linear"}, marks=pytest.mark.slow),
-        {"numeric_embedding": "periodic"},
+        pytest.param({"numeric_embedding": "periodic"}, marks=pytest.mark.slow),
         {"focal_gamma": 0.0, "optimizer": "sgd", "learning_rate_init": 0.05},
-        {"activation": "gelu", "learning_rate": "adaptive", "max_iter": 15},
+        pytest.param(
+            {"activation": "gelu", "learning_rate": "adaptive", "max_iter": 15},
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=str,
 )

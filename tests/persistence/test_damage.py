@@ -44,6 +44,7 @@ def folder(model, rows, tmp_path):
     return tmp_path / "m"
 
 
+@pytest.mark.slow
 def test_bytes_that_flip_and_files_that_end_early(folder, model, rows):
     rng = np.random.default_rng(0)
     whole = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}

@@ -327,7 +327,7 @@ class Witness(ClassifierMixin, BaseEstimator):
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
 
-@pytest.mark.parametrize("routing", [False, True])
+@pytest.mark.parametrize("routing", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "threshold, resampler",
     [
@@ -561,7 +561,7 @@ WRAPPED = [
         (WRAPPED[0], "f1"),
         pytest.param(WRAPPED[1], "f1", marks=pytest.mark.slow),
         pytest.param(WRAPPED[0], get_scorer("f1"), marks=pytest.mark.slow),
-        (WRAPPED[1], make_scorer(plain_metric)),
+        pytest.param(WRAPPED[1], make_scorer(plain_metric), marks=pytest.mark.slow),
     ],
     ids=lambda value: type(value).__name__ if hasattr(value, "fit") else str(value),
 )

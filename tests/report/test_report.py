@@ -118,6 +118,7 @@ def test_a_folder_without_the_highest_rows_own_values_still_has_a_report(folder,
     assert len(head) == 4 and len(shown) == 20 and all(len(cells) == 4 for cells in shown)
 
 
+@pytest.mark.slow
 def test_a_wide_table_is_cut_and_says_so(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "wide")
     top = pd.read_csv(folder / "top_rows.csv")

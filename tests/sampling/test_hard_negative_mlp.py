@@ -31,8 +31,9 @@ def data():
     return rare()
 
 
-@pytest.mark.parametrize("early_stopping", [True, pytest.param(False, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("gamma", [pytest.param(0.0, marks=pytest.mark.slow), 2.0])
+@pytest.mark.slow
+@pytest.mark.parametrize("early_stopping", [True, False])
+@pytest.mark.parametrize("gamma", [0.0, 2.0])
 def test_few_rows_give_a_network_as_good_and_as_calibrated_as_all(data, early_stopping, gamma):
     X, y, _ = data
     X_new, y_new, p_new = rare(seed=1)

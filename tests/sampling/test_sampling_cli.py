@@ -39,6 +39,7 @@ def test_hard_negatives_are_trained_on_and_counted(payments, tmp_path, model):
     assert scored.exit_code == 0, scored.output
 
 
+@pytest.mark.slow
 def test_it_goes_with_files_larger_than_memory(payments, tmp_path):
     out = tmp_path / "model"
     options = ["--model", "lgbm", "--n-estimators", 30, "--sampling", "hard_negative"]

@@ -58,6 +58,7 @@ class Server:
             self.process.communicate()
 
 
+@pytest.mark.slow
 def test_a_server_from_start_to_end(saved):
     given = saved("trained")
     rows = given.rows(20)

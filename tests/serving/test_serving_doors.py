@@ -244,6 +244,7 @@ def test_more_rows_waiting_than_the_server_may_hold(saved, row):
     assert {a.status_code for a in asyncio.run(all_at_once(2))} == {200}
 
 
+@pytest.mark.slow
 def test_ten_thousand_requests_and_ten_thousand_rows(saved):
     given = saved("numbers lgbm")
     client = given.client()
