@@ -5,7 +5,7 @@ PIP_INSTALL = -m pip install --quiet --disable-pip-version-check -c constraints.
 export PYTHONDONTWRITEBYTECODE =
 # A core for each worker; tests that share fitted models stay on one (tests/conftest.py).
 PYTEST = -m pytest -n 2 --dist loadgroup
-QUICK = -m "not slow and not browser" -p no:randomly
+QUICK = -m "not (slow or browser or cluster)" -p no:randomly
 
 .PHONY: demo test test-all test-core mutation lint docs site examples gallery bench clean
 

@@ -31,6 +31,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "new_browser" in item.fixturenames:
             item.add_marker("browser")
+        if item.path.parent.name == "distributed":
+            item.add_marker("cluster")
         if "check" in item.fixturenames or item.get_closest_marker("xdist_group"):
             continue
         folder = item.path.parent.name

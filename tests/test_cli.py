@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 import warnings
 
 import numpy as np
@@ -68,13 +67,15 @@ def test_train_then_predict(folder, model):
     np.testing.assert_allclose(scores[held_out["row"]], held_out["probability"], atol=1e-6)
 
 
-@pytest.mark.slow
 def test_each_bar_shows_the_time_of_its_own_fit(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("focaltab.cli._console.err.get_time", lambda: clock[0])
+
     def slow_between_fits(table, config, progress):
         for name in ("focal", "cross_entropy"):
             for told in ((0, 9), (4, 9), (4, 4)):
                 progress(name, *told)
-            time.sleep(1.1)
+            clock[0] += 5.0
         raise UserError("no more")
 
     monkeypatch.setattr("focaltab.workflow.train", slow_between_fits)
@@ -343,6 +344,7 @@ def test_the_printed_table_has_the_interval_and_no_skill(folder):
     assert f"{focal['prevalence']:.5f}" in done.stdout.split("Held-out figures")[1]
 
 
+@pytest.mark.slow
 def test_a_file_of_another_locale_is_read_and_predicted_alike(tmp_path, here):
     data = table(label=np.where(np.arange(200) % 4, "None", "fraud"))
     data.to_csv(tmp_path / "dots.csv", index=False)

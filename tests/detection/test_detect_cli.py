@@ -1,4 +1,4 @@
-"""The commands for images; training as a user runs it, in a process of its own."""
+"""The commands for images."""
 
 import json
 import subprocess
@@ -23,10 +23,18 @@ def folder(tmp_path_factory):
     done = invoke("simulate", "defects", "--out", path / "data", "--images", 10, "--size", 64)
     assert done.exit_code == 0, done.stderr
     train = ("detect", "train", "--data", path / "data", "--out", path / "model", *SMALL)
+    done = invoke(*train)
+    assert done.exit_code == 0, done.stderr
+    return path
+
+
+@pytest.mark.slow
+def test_train_in_a_process_of_its_own(folder):
+    train = ("detect", "train", "--data", folder / "data", "--out", folder / "own", *SMALL)
     command = [sys.executable, "-m", "focaltab", *map(str, train)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    return path
+    assert (folder / "own" / "weights.pt").is_file()
 
 
 def test_train_leaves_a_detector_and_its_figures(folder):

@@ -107,14 +107,8 @@ def test_a_detector_learns_to_find_defects(tmp_path):
     assert again["ap50"] == pytest.approx(trainer.history_[-1]["ap50"])
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"ema_decay": 0.9},
-        *(pytest.param(o, marks=pytest.mark.slow) for o in ({}, {"optimizer": "sgd"})),
-    ],
-    ids=str,
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{}, {"ema_decay": 0.9}, {"optimizer": "sgd"}], ids=str)
 def test_the_same_seed_repeats_a_run(defects, options):
     options = {**options, "augmentation": "strong"}
     torch.manual_seed(1)
@@ -176,7 +170,7 @@ def test_a_killed_command_resumes_to_the_same_detector(tmp_path):
     subprocess.run(command("whole"), check=True, capture_output=True)
     process = subprocess.Popen(command("killed"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     checkpoint = tmp_path / "killed" / "checkpoint.pt"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
@@ -225,7 +219,7 @@ def test_two_processes_train_as_one_with_twice_the_batch(tmp_path, objects):
         *(str(script), data, str(tmp_path / "two.pt"), "2"),
     ]
     for command in (alone, together):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, done.stderr
     one, two = (torch.load(tmp_path / name, weights_only=True) for name in ("one.pt", "two.pt"))
     start = tiny(norm="frozen").state_dict()

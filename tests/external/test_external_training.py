@@ -73,7 +73,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("weighted", [pytest.param(False, marks=pytest.mark.slow), True])
 @pytest.mark.parametrize(("library", "parameters"), CASES, ids=str)
 def test_the_model_is_that_of_the_table_in_memory(library, parameters, weighted, table, frame):
     if library == "xgb":

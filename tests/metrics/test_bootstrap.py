@@ -67,6 +67,7 @@ def test_distribution_is_that_of_a_loop_over_rows():
         np.testing.assert_allclose(np.quantile(values, [0.025, 0.5, 0.975]), expected, atol=0.015)
 
 
+@pytest.mark.slow
 def test_paired_distribution_is_that_of_a_loop_over_rows():
     y, score = tied()
     other = np.round(score + np.random.default_rng(3).normal(0, 0.5, y.size), 1)

@@ -361,7 +361,10 @@ def test_a_budget_is_found_on_the_rows_that_folds_in_time_test():
         ]
     )
     assert model.n_periods_ == len(scores) // 50 < 30
-    assert model.threshold_ == np.sort(scores)[-5 * model.n_periods_]
+    # Scored among other rows, a row's score may end in another digit.
+    above, at, below = np.sort(scores)[-5 * model.n_periods_ + np.array([1, 0, -1])]
+    assert model.threshold_ == pytest.approx(at, rel=1e-9)
+    assert above > at * (1 + 1e-6) and below < at * (1 - 1e-6)
     order = np.argsort(y == "legit", kind="stable")
     with pytest.raises(ValueError, match="fold 1 has no row of the negative class 'legit'"):
         AlertBudgetClassifier(LogisticRegression(), k=5, cv=KFold(20), pos_label="fraud").fit(

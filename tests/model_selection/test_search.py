@@ -314,21 +314,24 @@ def test_an_unknown_parameter_is_named(rows):
 
 SCRIPT = """
 import sys, time
+from pathlib import Path
 import numpy as np
 from focaltab import FocalLGBMClassifier
 from focaltab.model_selection import FocalSearchCV
-from focaltab.model_selection import _search_journal as journal
-path, pause, n_jobs = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
+path, n_to_halt_at, n_jobs = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 
-class Slow(FocalLGBMClassifier):
+class Halting(FocalLGBMClassifier):
     def fit(self, X, y, **params):
-        time.sleep(pause)
+        while n_to_halt_at and Path(path).exists() and (
+            Path(path).read_bytes().count(b'"candidate"') >= n_to_halt_at
+        ):
+            time.sleep(0.1)  # until it is killed
         return super().fit(X, y, **params)
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(300, 3)); y = (X[:, 0] + rng.normal(size=300) > 1.5).astype(int)
 search = FocalSearchCV(
-    Slow(n_estimators=5, n_jobs=1, verbosity=-1),
+    Halting(n_estimators=5, n_jobs=1, verbosity=-1),
     {"focal_gamma": [0.5, 1.0, 2.0], "num_leaves": [3, 5, 7], "learning_rate": [0.05, 0.1, 0.3]},
     n_trials=15, cv=2, random_state=0, n_jobs=n_jobs, storage=None if path == "-" else path,
 ).fit(X, y)
@@ -350,8 +353,8 @@ def run(*arguments, script=SCRIPT):
 def test_a_killed_search_ends_as_an_unbroken_one(tmp_path, n_jobs):
     unbroken = run("-", 0, n_jobs)
     path = tmp_path / "search.journal"
-    killed = run(path, 0.1, n_jobs)
-    deadline = time.monotonic() + 60
+    killed = run(path, 5, n_jobs)
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline and (
         not path.exists() or path.read_bytes().count(b'"candidate"') < 5
     ):

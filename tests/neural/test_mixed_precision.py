@@ -41,19 +41,15 @@ def rare():
     return X, (rng.random(4000) < expit(1.5 * X[:, 0] + X[:, 1] - 3.5)).astype(int)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "parameters",
     [
-        pytest.param({}, marks=pytest.mark.slow),
+        {},
         {"link": "focal", "label_smoothing": 0.05},
-        pytest.param({"n_members": 3}, marks=pytest.mark.slow),
-        pytest.param(
-            {"numeric_embedding": "piecewise_linear", "dropout": 0.0}, marks=pytest.mark.slow
-        ),
-        pytest.param(
-            {"activation": "gelu", "optimizer": "sgd", "sampler": "balanced"},
-            marks=pytest.mark.slow,
-        ),
+        {"n_members": 3},
+        {"numeric_embedding": "piecewise_linear", "dropout": 0.0},
+        {"activation": "gelu", "optimizer": "sgd", "sampler": "balanced"},
     ],
     ids=str,
 )

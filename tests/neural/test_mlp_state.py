@@ -128,6 +128,7 @@ def test_partial_fit_takes_class_weights_and_the_scale_of_weights(rare):
         again.partial_fit(X[:2], [7, 0])
 
 
+@pytest.mark.slow
 def test_smoothed_labels_keep_small_probabilities_in_order(rare):
     X, _ = rare
     rng = np.random.default_rng(1)
@@ -167,6 +168,7 @@ def test_regularisation_does_what_its_parameters_say(rare):
     np.testing.assert_array_equal(model.predict_proba(X), model.predict_proba(X))
 
 
+@pytest.mark.slow
 def test_a_tolerance_ends_training_and_an_adaptive_rate_goes_on(rare):
     X, y = rare
     options = {"max_iter": 40, "n_iter_no_change": 2, "tol": 0.05, "learning_rate": "constant"}

@@ -333,7 +333,7 @@ class Witness(ClassifierMixin, BaseEstimator):
     [
         (None, None),
         (0.2, None),
-        ("f1", "under"),
+        pytest.param("f1", "under", marks=pytest.mark.slow),
         ({"fn_cost": 9.0}, None),
         (None, "under"),
         ({"fn_cost": 9.0}, "under"),
@@ -505,7 +505,10 @@ def innermost_of(model):
 
 @pytest.mark.parametrize(
     "threshold",
-    ["balanced_accuracy", get_scorer("f1"), get_scorer("accuracy")],
+    [
+        "balanced_accuracy",
+        *(pytest.param(get_scorer(k), marks=pytest.mark.slow) for k in ("f1", "accuracy")),
+    ],
 )
 def test_a_tuned_threshold_is_of_the_positive_label_whichever_comes_first(threshold, tmp_path):
     rng = np.random.default_rng(0)

@@ -82,7 +82,7 @@ def test_few_rows_give_a_model_as_good_and_as_calibrated_as_all(model, data, new
 
 
 @BOTH
-@pytest.mark.parametrize("gamma", [0.0, 2.0])
+@pytest.mark.parametrize("gamma", [pytest.param(0.0, marks=pytest.mark.slow), 2.0])
 def test_a_pilot_that_is_wrong_costs_no_calibration(model, gamma):
     """What is exact is the offset: whatever decides on acceptance, log-odds stay the true ones."""
     rng = np.random.default_rng(3)
@@ -163,7 +163,13 @@ def test_early_stopping_on_own_and_given_rows(model, data, new_data):
     assert own.sampling_.n_rows == pytest.approx(0.9 * len(y), abs=2)
 
 
-@pytest.mark.parametrize("pilot", [DecisionTreeClassifier(), XGB, LogisticRegression()])
+@pytest.mark.parametrize(
+    "pilot",
+    [
+        DecisionTreeClassifier(),
+        *(pytest.param(k, marks=pytest.mark.slow) for k in (XGB, LogisticRegression())),
+    ],
+)
 @BOTH
 def test_a_pilot_that_memorises_its_rows_costs_no_calibration(model, pilot, data, new_data):
     X, y, _ = data

@@ -20,7 +20,9 @@ def train(*arguments):
     return invoke("train", *arguments, "--target", "is_fraud", *drop)
 
 
-@pytest.mark.parametrize("model", ["xgb", "lgbm", pytest.param("mlp", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "model", ["xgb", *(pytest.param(k, marks=pytest.mark.slow) for k in ("lgbm", "mlp"))]
+)
 def test_hard_negatives_are_trained_on_and_counted(payments, tmp_path, model):
     if model == "mlp":
         pytest.importorskip("torch")

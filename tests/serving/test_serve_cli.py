@@ -40,7 +40,7 @@ class Server:
         return self
 
     def wait_until_ready(self):
-        for _ in range(600):
+        for _ in range(6000):
             try:
                 return httpx.get(f"{self.url}/health").raise_for_status()
             except httpx.TransportError:
@@ -49,7 +49,7 @@ class Server:
 
     def end(self):
         self.process.terminate()
-        out, err = self.process.communicate(timeout=30)
+        out, err = self.process.communicate(timeout=300)
         return self.process.returncode, self.said + out, err
 
     def __exit__(self, *_):
@@ -66,7 +66,7 @@ def test_a_server_from_start_to_end(saved):
     headers = {"X-API-Key": KEY.encode()}
     with (
         Server(*options, "--max-body-mb", 4, THE_KEY=KEY) as server,
-        httpx.Client(base_url=server.url, headers=headers, timeout=60) as client,
+        httpx.Client(base_url=server.url, headers=headers, timeout=600) as client,
     ):
         health = server.wait_until_ready().json()
         assert health["model"].endswith("TableClassifier") and health["status"] == "ready"
@@ -103,7 +103,7 @@ def asked_until_the_end(server, client, rows):
         time.sleep(0.01)  # until the first of them is in work
     server.process.send_signal(signal.SIGTERM)
     for thread in threads:
-        thread.join(60)
+        thread.join(600)
     return statuses
 
 
@@ -114,16 +114,16 @@ def check_long_bodies(url):
         "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
         f"X-API-Key: {KEY}\r\n"
     ).encode()
-    with socket.create_connection((host, int(port)), timeout=10) as plain:
+    with socket.create_connection((host, int(port)), timeout=100) as plain:
         plain.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n")
         chunk = b"8000\r\n" + b" " * 0x8000 + b"\r\n"
         for _ in range(123):  # no end of the body is ever sent
             plain.sendall(chunk)
         assert plain.recv(100).startswith(b"HTTP/1.1 413 ")
-    with socket.create_connection((host, int(port)), timeout=10) as plain:
+    with socket.create_connection((host, int(port)), timeout=100) as plain:
         plain.sendall(head + b"Content-Length: 999999999999\r\n\r\n[")
         assert plain.recv(100).startswith(b"HTTP/1.1 413 ")
-    with socket.create_connection((host, int(port)), timeout=10) as plain:
+    with socket.create_connection((host, int(port)), timeout=100) as plain:
         plain.sendall(head + b"Content-Length: 2\r\n\r\n[] and more that is no request\r\n\r\n")
         assert plain.recv(100).startswith(b"HTTP/1.1 422 ")
 
@@ -134,7 +134,7 @@ def test_workers_serve_the_same_model_behind_an_open_door(saved):
     options = ["--port", 0, "--workers", 2, "--host", "0.0.0.0"]
     with Server(given.path, *options, OMP_NUM_THREADS="1") as server:
         server.wait_until_ready()
-        answer = httpx.post(f"{server.url}/predict", json=given.rows(3), timeout=60).json()
+        answer = httpx.post(f"{server.url}/predict", json=given.rows(3), timeout=600).json()
         expected = given.model.predict_proba(given.X[:3])[:, 1].tolist()
         assert [p["probability"] for p in answer["predictions"]] == expected
         _, _, err = server.end()

@@ -55,7 +55,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("model", ["trained", "saved"])
+@pytest.mark.parametrize("model", ["trained", pytest.param("saved", marks=pytest.mark.slow)])
 def test_the_same_kind_of_rows_is_stable(folder, model):
     done = invoke("monitor", folder / model, folder / "same.csv", "--fail-on-drift")
     assert done.exit_code == 0, done.output
