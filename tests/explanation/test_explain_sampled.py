@@ -61,6 +61,7 @@ def brute_force(log_odds, x, background):
 
 
 def test_values_are_shapleys():
+    pytest.importorskip("shap")
     rng = np.random.default_rng(0)
     X, background = rng.normal(size=(4, 3)), rng.normal(size=(20, 3))
     model = Formula(interacting).fit(X, [0, 1, 0, 1])
@@ -76,6 +77,7 @@ def wide(X):
 
 
 def test_sampled_values_sum_exactly_and_come_close_to_shapleys():
+    pytest.importorskip("shap")
     rng = np.random.default_rng(0)
     X, background = rng.normal(size=(3, 9)), rng.normal(size=(15, 9))
     model = Formula(wide).fit(X, [0, 1, 0])
@@ -92,6 +94,7 @@ def test_sampled_values_sum_exactly_and_come_close_to_shapleys():
 
 
 def test_symmetric_columns_get_equal_values():
+    pytest.importorskip("shap")
     rng = np.random.default_rng(0)
     background = rng.normal(size=(25, 1)) * np.ones((1, 3))
     model = Formula(lambda X: X.prod(axis=1)).fit(background, rng.integers(0, 2, 25))
@@ -100,6 +103,7 @@ def test_symmetric_columns_get_equal_values():
 
 
 def test_a_row_like_every_background_row_has_no_reasons():
+    pytest.importorskip("shap")
     background = np.ones((5, 3))
     model = Formula(interacting).fit(background, [0, 1, 0, 1, 0])
     explanation = explain(
@@ -110,6 +114,7 @@ def test_a_row_like_every_background_row_has_no_reasons():
 
 
 def test_seeds_repeat_and_leave_global_random_numbers_alone():
+    pytest.importorskip("shap")
     rng = np.random.default_rng(0)
     X, background = rng.normal(size=(2, 9)), rng.normal(size=(300, 9))
     model = Formula(wide).fit(X, [0, 1])
@@ -163,6 +168,7 @@ MIXED = {
 
 @pytest.mark.parametrize("name", MIXED)
 def test_mixed_tables(payments, name):
+    pytest.importorskip("shap")
     X, y = payments
     model = MIXED[name].fit(X, y)
     few = X.iloc[[3, 14, 15]]
@@ -177,6 +183,7 @@ def test_mixed_tables(payments, name):
 
 
 def test_categories_in_another_order_are_the_same_values(payments):
+    pytest.importorskip("shap")
     X, y = payments
     model = make_pipeline(FOREST).fit(X, y)
     turned = X.assign(card=X["card"].cat.reorder_categories(["gold", "blue"]))
@@ -185,6 +192,7 @@ def test_categories_in_another_order_are_the_same_values(payments):
 
 
 def test_several_classes_sum_to_log_probabilities():
+    pytest.importorskip("shap")
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 3))
     y = np.digitize(X[:, 0], [-0.5, 0.5])
@@ -197,6 +205,7 @@ def test_several_classes_sum_to_log_probabilities():
 
 
 def test_a_linear_model_has_its_textbook_values():
+    pytest.importorskip("shap")
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 5))
     model = LogisticRegression().fit(X, X[:, 0] + rng.normal(size=300) > 1)
@@ -206,6 +215,7 @@ def test_a_linear_model_has_its_textbook_values():
 
 
 def test_a_booster_behind_unknown_columns_is_sampled():
+    pytest.importorskip("shap")
     rng = np.random.default_rng(0)
     X = rng.normal(size=(400, 3))
     steps = [("sum", FunctionTransformer(lambda X: X[:, :2] + X[:, 1:])), ("model", None)]
@@ -219,6 +229,7 @@ def test_a_booster_behind_unknown_columns_is_sampled():
 
 
 def test_what_sampling_needs_is_said(payments):
+    pytest.importorskip("shap")
     X, y = payments
     model = make_pipeline(FOREST).fit(X, y)
     with pytest.raises(ValueError, match=r"RandomForestClassifier is no booster.*as background"):

@@ -417,6 +417,7 @@ _INNER = FocalXGBClassifier(n_estimators=5, pos_label="bad")
     ],
 )
 def test_the_positive_label_wherever_it_is_named(model, tmp_path):
+    pytest.importorskip("shap")
     X, y = _rare_first(0)
     model = clone(model).fit(X, y)
     focaltab.save(model, tmp_path / "m", X=X, y=y)

@@ -1,6 +1,9 @@
+import pytest
+
+pytest.importorskip("matplotlib")
+
 import numpy as np
 import pandas as pd
-import pytest
 
 from focaltab.monitoring import Reference, compare_rows
 from focaltab.plots import DriftDisplay

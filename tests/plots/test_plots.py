@@ -1,9 +1,12 @@
 import subprocess
 import sys
 
+import pytest
+
+pytest.importorskip("matplotlib")
+
 import numpy as np
 import pandas as pd
-import pytest
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import average_precision_score, precision_recall_curve
