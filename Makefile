@@ -15,11 +15,12 @@ demo: .venv/.core
 test: .venv/.dev
 	.venv/bin/python $(PYTEST) $(QUICK)
 
-# Every test, in random order, with more examples and as on a processor with AVX2 alone; then the
-# quick ones as on a processor without it.
-test-all: .venv/.dev docs site examples
-	.venv/bin/python tests/as_processor.py avx2 $(PYTEST) --hypothesis-profile=thorough
-	.venv/bin/python tests/as_processor.py sse $(PYTEST) $(QUICK)
+# Everything: after the quick tests the others, and those of numbers once more with more examples,
+# in random order and as on a processor with AVX2 alone; then those of numbers as on one without it.
+test-all: test docs site examples
+	.venv/bin/python tests/as_processor.py avx2 $(PYTEST) --hypothesis-profile=thorough \
+		-m "slow or browser or cluster or numbers"
+	.venv/bin/python tests/as_processor.py sse $(PYTEST) -m "numbers and not slow"
 
 # The tests of what needs the core dependencies alone, where nothing else is installed.
 test-core: .venv-core/.done

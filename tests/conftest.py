@@ -13,6 +13,12 @@ from hypothesis import settings
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_THREAD_LIMIT", "1")
 
+# Folders whose tests compare floats of which a processor's units decide the last digits.
+NUMBERS = (
+    *("boosting", "calibration", "ensemble", "losses", "metrics", "model_selection", "neural"),
+    *("pipeline", "sampling"),
+)
+
 # Chosen by `--hypothesis-profile`; the examples of either are the same on every run.
 settings.register_profile("quick", max_examples=30, deadline=None, derandomize=True)
 settings.register_profile("thorough", max_examples=150, deadline=None, derandomize=True)
@@ -33,6 +39,8 @@ def pytest_collection_modifyitems(items):
             item.add_marker("browser")
         if item.path.parent.name == "distributed":
             item.add_marker("cluster")
+        if item.path.parent.name in NUMBERS:
+            item.add_marker("numbers")
         if "check" in item.fixturenames or item.get_closest_marker("xdist_group"):
             continue
         folder = item.path.parent.name

@@ -264,6 +264,17 @@ def test_xgboost_save_model_keeps_loss_and_labels(link, gamma, rare, tmp_path):
     np.testing.assert_array_equal(again.predict(X), model.predict(X))
 
 
+def test_xgboost_save_model_keeps_the_weights_of_three_classes(rare, tmp_path):
+    X, _, _ = rare
+    y = (X[:, 0] > 1).astype(int) + (X[:, 1] > 1.5)
+    model = make("xgb", n_estimators=3, link="focal", focal_alpha="balanced").fit(X, y)
+    model.save_model(tmp_path / "model.json")
+    again = FocalXGBClassifier()
+    again.load_model(tmp_path / "model.json")
+    np.testing.assert_allclose(again.loss_.class_weights, model.loss_.class_weights)
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+
+
 def test_a_plain_xgboost_file_loads_as_log_odds(rare, tmp_path):
     X, y, _ = rare
     plain = xgb.XGBClassifier(n_estimators=5).fit(X, y)
@@ -423,8 +434,11 @@ def test_constant_features_leave_the_prevalence(library, link):
 def test_a_label_unseen_in_training_is_named(library, rare):
     X, y, _ = rare
     model = make(library, early_stopping_rounds=2, n_estimators=5)
-    with pytest.raises(ValueError, match="7 in row 0"):
-        model.fit(X, y, eval_set=[(X[:5], [7, 0, 0, 1, 0])])
+    for row in (0, 3):
+        labels = np.array([0, 1, 0, 0, 1])
+        labels[row] = 7
+        with pytest.raises(ValueError, match=f"7 in row {row}"):
+            model.fit(X, y, eval_set=[(X[:5], labels)])
 
 
 @pytest.mark.parametrize("names", ["abcd", ["Zürich", "Rome", "Ålesund", "東京"]])

@@ -1,5 +1,7 @@
 """Calibration tables, changed prevalences and undone resampling on known probabilities."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.special import expit, logit
@@ -82,6 +84,16 @@ def test_unknown_prevalence_is_found(new):
     )
 
 
+def test_a_prevalence_that_is_found_does_not_warn():
+    x, _, _ = two_normals(1000, 0.05, 1)
+    stated = expit(logit(0.02) + 2.0 * x - 2.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = estimate_prevalence(stated, 0.02)
+        few = estimate_prevalence(stated, 0.02, max_iter=2000, tol=1e-12)
+    assert found == pytest.approx(few, rel=1e-3)
+
+
 def test_too_few_steps_warn():
     x, _, _ = two_normals(1000, 0.5, 1)
     with pytest.warns(ConvergenceWarning, match="max_iter"):
@@ -116,6 +128,9 @@ def test_resampling_is_undone(rates):
         (lambda: undo_resampling([0.1], negative_rate=0.0), "negative_rate"),
         (lambda: undo_resampling([0.1], positive_rate=np.inf), "positive_rate"),
         (lambda: estimate_prevalence([0.1], 0.1, sample_weight=[-1.0]), "sample_weight"),
+        (lambda: estimate_prevalence([0.1] * 2, 0.1, sample_weight=[-1.0, 3.0]), "sample_weight"),
+        (lambda: estimate_prevalence([0.1] * 2, 0.1, sample_weight=[0.0, 0.0]), "sample_weight"),
+        (lambda: estimate_prevalence([0.1], 0.1, sample_weight=[1.0, 1.0]), "sample_weight"),
     ],
 )
 def test_bad_input(call, message):
