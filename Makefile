@@ -1,11 +1,11 @@
 PYTHON ?= python3
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-# Each test run starts many processes: what they import is compiled once.
+# Empty, so that bytecode is kept even where the shell forbids it: runs start many processes.
 export PYTHONDONTWRITEBYTECODE =
 # A core for each worker; tests that share fitted models stay on one (tests/conftest.py).
 PYTEST = -m pytest -n 2 --dist loadgroup
-QUICK = -m "not (slow or browser or cluster)" -p no:randomly
+QUICK = -m "not (slow or browser or cluster)"
 
 .PHONY: demo test test-all test-core mutation lint docs site examples gallery bench clean
 

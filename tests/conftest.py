@@ -12,12 +12,23 @@ from hypothesis import settings
 # OpenMP reads this when it is loaded, which no import above does.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_THREAD_LIMIT", "1")
+# Plots are drawn into files, on a machine with a screen too.
+os.environ.setdefault("MPLBACKEND", "Agg")
 
 # Folders whose tests compare floats of which a processor's units decide the last digits.
-NUMBERS = (
-    *("boosting", "calibration", "ensemble", "losses", "metrics", "model_selection", "neural"),
-    *("pipeline", "sampling"),
-)
+NUMBERS = {
+    "boosting",
+    "calibration",
+    "ensemble",
+    "export",
+    "losses",
+    "metrics",
+    "model_selection",
+    "neural",
+    "pipeline",
+    "sampling",
+    "serving",
+}
 
 # Chosen by `--hypothesis-profile`; the examples of either are the same on every run.
 settings.register_profile("quick", max_examples=30, deadline=None, derandomize=True)
@@ -35,17 +46,17 @@ def pytest_collection_modifyitems(items):
     scikit-learn's checks share nothing; they fill what other tests leave of a worker's time.
     """
     for item in items:
-        if "new_browser" in item.fixturenames:
-            item.add_marker("browser")
-        if item.path.parent.name == "distributed":
-            item.add_marker("cluster")
-        if item.path.parent.name in NUMBERS:
-            item.add_marker("numbers")
-        if "check" in item.fixturenames or item.get_closest_marker("xdist_group"):
-            continue
+        fixtures = getattr(item, "fixturenames", ())
         folder = item.path.parent.name
-        group = folder if folder in ONE_WORKER else f"{folder}/{item.path.stem}"
-        item.add_marker(pytest.mark.xdist_group(group))
+        if "new_browser" in fixtures:
+            item.add_marker("browser")
+        if folder == "distributed" and "client" in fixtures:
+            item.add_marker("cluster")
+        if folder in NUMBERS:
+            item.add_marker("numbers")
+        if "check" not in fixtures:
+            group = folder if folder in ONE_WORKER else f"{folder}/{item.path.stem}"
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

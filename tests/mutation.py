@@ -8,6 +8,7 @@ function; ``[tool.mutmut]`` in ``pyproject.toml`` says which files and which tes
 import argparse
 import json
 import random
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -17,9 +18,9 @@ ROOT = Path(__file__).parents[1]
 MUTANTS = ROOT / "mutants"
 # One small file, whose mutants show that all is set up before a sample is drawn.
 FIRST = "focaltab.calibration._table.*__mutmut_1"
-# mutmut's exit codes of a mutant: pytest found a failure, was ended by a limit of time, or had
-# nothing to run. Anything else is a process that died, which a user would notice too.
-SURVIVED, NO_TESTS, TIMEOUTS = 0, (5, 33), (24, 36, 152, 255, -24, -9)
+# mutmut's exit codes: pytest found a failure or the process died of a signal; the tests took too
+# long; there is no test of the function. Any other, as of a run that was ended, decides nothing.
+SURVIVED, KILLED, NO_TESTS, TIMEOUTS = (0,), (1, 3, -6, -11), (5, 33), (24, 36, 152, -24, -9)
 
 
 def mutmut(*names: str, workers: int) -> None:
@@ -36,11 +37,15 @@ def exit_codes() -> dict[str, int | None]:
 
 
 def status(code: int | None) -> str:
-    if code == SURVIVED:
-        return "survived"
-    if code in NO_TESTS:
-        return "no tests"
-    return "timeout" if code in TIMEOUTS else "killed"
+    for name, codes in (
+        ("killed", KILLED),
+        ("timeout", TIMEOUTS),
+        ("survived", SURVIVED),
+        ("no tests", NO_TESTS),
+    ):
+        if code in codes:
+            return name
+    return "undecided"
 
 
 def report(sample: list[str]) -> None:
@@ -50,18 +55,16 @@ def report(sample: list[str]) -> None:
     for name in sample:
         by_folder.setdefault(name.split(".")[1], Counter())[status(codes[name])] += 1
     total = sum(by_folder.values(), Counter())
-    print(
-        f"\n{'folder':14}{'mutants':>9}{'killed':>8}{'timeout':>9}{'survived':>10}{'no tests':>10}"
-    )
+    columns = ("killed", "timeout", "survived", "no tests", "undecided")
+    print(f"\n{'folder':14}{'mutants':>10}" + "".join(f"{name:>10}" for name in columns))
     for folder, counts in [*sorted(by_folder.items()), ("all", total)]:
-        figures = [counts[key] for key in ("killed", "timeout", "survived", "no tests")]
-        print(
-            f"{folder:14}{counts.total():9}{figures[0]:8}{figures[1]:9}{figures[2]:10}{figures[3]:10}"
-        )
+        figures = "".join(f"{counts[name]:10}" for name in columns)
+        print(f"{folder:14}{counts.total():10}{figures}")
+    n = total.total() - total["undecided"]
     found = total["killed"] + total["timeout"]
-    print(f"Found: {found} of {total.total()}, {found / total.total():.1%}\n")
+    print(f"Killed {total['killed'] / n:.1%} of {n}, with timeouts {found / n:.1%}\n")
     for name in sample:
-        if status(codes[name]) in ("survived", "no tests"):
+        if status(codes[name]) not in ("killed", "timeout"):
             print(f"{status(codes[name])}: {name}")
     print("\n`mutmut show NAME` prints the change of one.")
 
@@ -73,6 +76,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
     parser.add_argument("--list", action="store_true", help="print the sample, and end")
     options = parser.parse_args()
+    # Which test calls which function is found anew: tests may have changed.
+    shutil.rmtree(MUTANTS, ignore_errors=True)
     mutmut(FIRST, workers=options.workers)
     names = sorted(exit_codes())
     sample = sorted(random.Random(options.seed).sample(names, min(options.n, len(names))))

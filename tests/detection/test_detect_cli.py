@@ -7,6 +7,7 @@ import sys
 import pytest
 
 pytest.importorskip("torchvision")
+pytest.importorskip("pycocotools")
 
 import numpy as np
 from command_line import invoke

@@ -5,6 +5,7 @@ import json
 import pytest
 
 pytest.importorskip("torchvision")
+pytest.importorskip("pycocotools")
 
 import numpy as np
 from PIL import Image

@@ -10,6 +10,7 @@ import time
 import pytest
 
 pytest.importorskip("torchvision")
+pytest.importorskip("pycocotools")
 
 import numpy as np
 import torch

@@ -4,6 +4,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("skl2onnx")
+pytest.importorskip("torch")
 
 import numpy as np
 import pandas as pd

@@ -46,6 +46,16 @@ def test_focal_gradient_equals_autograd(gamma, alpha):
 
 
 @pytest.mark.parametrize("link", ["focal", "logit"])
+def test_rows_of_other_sizes_change_nothing(link):
+    z = np.array([[0.0, 1.0, 2.0, -1.0], [3000.0, 2999.0, 2998.0, 0.0], [-3e3, -3e3, -2e3, -3e3]])
+    y = np.array([1, 1, 2])
+    loss = FocalLoss(2.0, n_classes=N_CLASSES, link=link)
+    alone = [loss.loss(y[[k]], z[[k]])[0] for k in range(3)]
+    np.testing.assert_allclose(loss.loss(y, z), alone, rtol=1e-12)
+    assert np.isfinite(alone).all() and alone[0] > 0
+
+
+@pytest.mark.parametrize("link", ["focal", "logit"])
 @pytest.mark.parametrize("gamma", GAMMAS)
 def test_gradient_and_expected_hessian_equal_differences(gamma, link):
     y, _, rng = sample(300)

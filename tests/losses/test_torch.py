@@ -9,7 +9,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import logit
-from torchvision.ops import sigmoid_focal_loss
 
 from focaltab.losses import ClassBalanced, FocalLoss, TorchFocalLoss
 
@@ -106,6 +105,7 @@ def test_several_classes_equal_the_numpy_core(gamma, link):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
 def test_equals_torchvision(reduction, dtype):
+    sigmoid_focal_loss = pytest.importorskip("torchvision").ops.sigmoid_focal_loss
     rng = np.random.default_rng(0)
     # More than a block of elements, in two dimensions.
     raw = torch.tensor(rng.normal(-2.0, 3.0, (50_000, 3))).to(dtype)

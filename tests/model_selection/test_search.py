@@ -355,8 +355,10 @@ def test_a_killed_search_ends_as_an_unbroken_one(tmp_path, n_jobs):
     path = tmp_path / "search.journal"
     killed = run(path, 5, n_jobs)
     deadline = time.monotonic() + 600
-    while time.monotonic() < deadline and (
-        not path.exists() or path.read_bytes().count(b'"candidate"') < 5
+    while (
+        killed.poll() is None
+        and time.monotonic() < deadline
+        and (not path.exists() or path.read_bytes().count(b'"candidate"') < 5)
     ):
         time.sleep(0.02)
     killed.send_signal(signal.SIGKILL)

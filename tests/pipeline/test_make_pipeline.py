@@ -506,8 +506,11 @@ def innermost_of(model):
 @pytest.mark.parametrize(
     "threshold",
     [
-        "balanced_accuracy",
-        *(pytest.param(get_scorer(k), marks=pytest.mark.slow) for k in ("f1", "accuracy")),
+        get_scorer("f1"),
+        *(
+            pytest.param(k, marks=pytest.mark.slow)
+            for k in ("balanced_accuracy", get_scorer("accuracy"))
+        ),
     ],
 )
 def test_a_tuned_threshold_is_of_the_positive_label_whichever_comes_first(threshold, tmp_path):

@@ -14,6 +14,7 @@ import pytest
 
 pytest.importorskip("fastapi")
 pytest.importorskip("httpx")
+pytest.importorskip("torch")
 
 import httpx
 from command_line import invoke
@@ -99,8 +100,13 @@ def asked_until_the_end(server, client, rows):
     threads = [threading.Thread(target=ask) for _ in range(3)]
     for thread in threads:
         thread.start()
-    while re.search(r"^focaltab_batch_rows_sum 8020", client.get("/metrics").text, re.M) is None:
-        time.sleep(0.01)  # until the first of them is in work
+    deadline = time.monotonic() + 600
+    n_rows = 0.0
+    while n_rows < 24_020 and time.monotonic() < deadline:  # until the last of them is in work
+        time.sleep(0.01)
+        n_rows = float(
+            re.search(r"^focaltab_batch_rows_sum (\S+)", client.get("/metrics").text, re.M)[1]
+        )
     server.process.send_signal(signal.SIGTERM)
     for thread in threads:
         thread.join(600)

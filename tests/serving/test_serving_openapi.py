@@ -4,6 +4,7 @@ import pytest
 
 pytest.importorskip("fastapi")
 pytest.importorskip("httpx")
+pytest.importorskip("torch")
 pytest.importorskip("schemathesis")
 
 import schemathesis

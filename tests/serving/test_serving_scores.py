@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("fastapi")
 pytest.importorskip("httpx")
+pytest.importorskip("torch")
 
 import numpy as np
 import pandas as pd
