@@ -3,6 +3,8 @@ PIP_INSTALL = -m pip install --quiet --disable-pip-version-check -c constraints.
 
 # Empty, so that bytecode is kept even where the shell forbids it: runs start many processes.
 export PYTHONDONTWRITEBYTECODE =
+# As tests/conftest.py sets it, for what runs without it.
+ONE_THREAD = OMP_NUM_THREADS=1 OMP_THREAD_LIMIT=1
 # A core for each worker; tests that share fitted models stay on one (tests/conftest.py).
 PYTEST = -m pytest -n 2 --dist loadgroup
 QUICK = -m "not (slow or browser or cluster)"
@@ -37,7 +39,7 @@ lint: .venv/.dev
 
 # Every example in the documentation is run.
 docs: .venv/.dev
-	OMP_NUM_THREADS=1 OMP_THREAD_LIMIT=1 .venv/bin/python -m pytest -q -n 2 -p no:randomly --doctest-modules focaltab --doctest-glob='*.md' docs README.md
+	$(ONE_THREAD) .venv/bin/python -m pytest -q -n 2 -p no:randomly --doctest-modules focaltab --doctest-glob='*.md' docs README.md
 
 # The documentation as a site, in site/; whatever is not right on it is an error.
 site: .venv/.dev
@@ -45,7 +47,7 @@ site: .venv/.dev
 
 # Every notebook runs from the top; the tests see to it that it is what its script makes.
 examples: .venv/.dev
-	OMP_NUM_THREADS=1 OMP_THREAD_LIMIT=1 .venv/bin/python -m pytest -q -n 2 -p no:randomly --nbmake --nbmake-timeout=600 examples
+	$(ONE_THREAD) .venv/bin/python -m pytest -q -n 2 -p no:randomly --nbmake --nbmake-timeout=600 examples
 
 # The notebooks, anew from their scripts, with outputs.
 gallery: .venv/.dev
