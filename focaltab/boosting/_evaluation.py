@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from focaltab._inputs import mean_average_precision
+from focaltab.data import mean_average_precision
 from focaltab.losses import FocalLoss
 
 METRIC_NAME = "average_precision"

@@ -18,26 +18,26 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.class_weight import compute_sample_weight
 
-from focaltab._inputs.lazy import LazyTable, check_same_columns, is_lazy
+from focaltab.data import LazyTable, TrainingSet, is_lazy
 
 
-def check_external(X: Any, eval_set: list[tuple[Any, Any]] | None, init_model: Any) -> None:
+def check_external(data: TrainingSet, init_model: Any) -> None:
     """Refuse what LightGBM cannot do with tables in files.
 
     Raises
     ------
     ValueError
-        For a model to continue, tables only in `eval_set`, or tables of other columns.
+        For a model to continue, or tables only in the evaluation sets.
     """
-    if is_lazy(X) and init_model is not None:
-        raise ValueError(
-            "init_model: LightGBM cannot continue a model on a table in files. Train anew, or "
-            "on table.to_frame() if it fits into memory."
-        )
-    for k, (features, _) in enumerate(eval_set or ()):
-        if is_lazy(features) and is_lazy(X):
-            check_same_columns(features, X, f"eval_set {k}")
-        elif is_lazy(features):
+    if is_lazy(data.rows.X):
+        if init_model is not None:
+            raise ValueError(
+                "init_model: LightGBM cannot continue a model on a table in files. Train anew, or "
+                "on table.to_frame() if it fits into memory."
+            )
+        return
+    for k, rows in enumerate(data.evaluation):
+        if is_lazy(rows.X):
             raise ValueError(
                 f"eval_set {k} is a table in files, but X is not: LightGBM takes its bins from X. "
                 "Give both as tables in files, or table.to_frame()."
@@ -75,7 +75,7 @@ def fit_from_table(
     dtypes = X.dtypes
     known = {str(name): dtype.categories for name, dtype in dtypes.items() if _is_category(dtype)}
     train_set = _TableDataset(
-        _Rows(X, known),
+        _Rows(X),
         codes,
         weight=sample_weight,
         init_score=init_score,
@@ -96,7 +96,7 @@ def fit_from_table(
             weight = factor if weight is None else np.multiply(weight, factor)
         valid_sets.append(
             _TableDataset(
-                _Rows(features, known) if is_lazy(features) else features,
+                _Rows(features) if is_lazy(features) else features,
                 labels,
                 reference=train_set,
                 weight=weight,
@@ -141,10 +141,9 @@ class _Rows(Sequence):  # type: ignore[misc]
     Both are served from one batch at a time, so that each is one pass over the files.
     """
 
-    def __init__(self, table: LazyTable, known: dict[str, pd.Index]) -> None:
+    def __init__(self, table: LazyTable) -> None:
         self.batch_size = table.batch_rows
         self._table = table
-        self._known = known
         self._batches: Iterator[tuple[Any, pd.DataFrame]]
         self._first: int  # row of the batch in memory, which are _values
         self._values: NDArray[np.float64]
@@ -178,14 +177,13 @@ class _Rows(Sequence):  # type: ignore[misc]
 
     def _as_array(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         values = np.empty(frame.shape)
-        for k, name in enumerate(frame.columns):
-            column = frame[name]
-            if name not in self._known:
+        for k, dtype in enumerate(frame.dtypes):
+            column = frame.iloc[:, k]
+            if _is_category(dtype):
+                codes = column.cat.codes.to_numpy()
+                values[:, k] = np.where(codes < 0, np.nan, codes)
+            else:
                 values[:, k] = column.to_numpy()
-                continue
-            # Those that the model does not know are missing to it, as in a frame in memory.
-            codes = column.cat.set_categories(self._known[name]).cat.codes.to_numpy()
-            values[:, k] = np.where(codes < 0, np.nan, codes)
         return values
 
 
@@ -195,6 +193,8 @@ def _positions(X: LazyTable, known: dict[str, pd.Index], given: Any) -> list[int
 
 
 def _of_set(collection: Any, k: int) -> Any:
+    if isinstance(collection, dict):
+        return collection.get(k)
     return None if collection is None else collection[k]
 
 

@@ -17,26 +17,21 @@ import numpy as np
 import pandas as pd
 from xgboost import DataIter, DMatrix, ExtMemQuantileDMatrix
 
-from focaltab._inputs.categories import categories_of, check_same_kinds
-from focaltab._inputs.lazy import LazyTable, check_same_columns, is_lazy, known_categories
-from focaltab.boosting._category_lists import columns_to_continue
+from focaltab.data import LazyTable, TrainingSet, is_lazy
 
 _MAX_BIN = 256  # XGBoost's own default
 
 
-def check_external(estimator: Any, X: Any, eval_set: list[tuple[Any, Any]] | None) -> None:
-    """Refuse parameters under which XGBoost cannot train from batches, and strange columns.
+def check_external(estimator: Any, data: TrainingSet) -> None:
+    """Refuse parameters under which XGBoost cannot train from batches.
 
     Raises
     ------
     ValueError
-        Names the parameter, or the evaluation set and its column.
+        Names the parameter.
     """
-    tables = [(k, table) for k, (table, _) in enumerate(eval_set or ()) if is_lazy(table)]
-    if not is_lazy(X) and not tables:
+    if not any(is_lazy(rows.X) for rows in (data.rows, *data.evaluation)):
         return
-    for k, table in tables:
-        check_same_columns(table, X, f"eval_set {k}")
     for name, possible in (
         ("tree_method", (None, "auto", "hist")),
         ("booster", (None, "gbtree", "dart")),
@@ -50,17 +45,9 @@ def check_external(estimator: Any, X: Any, eval_set: list[tuple[Any, Any]] | Non
 
 
 class ExternalMatrices:
-    """XGBoost's matrices of one fit's tables, and the folders that their caches are in.
+    """XGBoost's matrices of one fit's tables, and the folders that their caches are in."""
 
-    Parameters
-    ----------
-    previous : Booster, fitted estimator, path or None
-        The model to continue, whose categories count.
-    """
-
-    def __init__(self, previous: Any) -> None:
-        self._training: dict[str, pd.Index] = {}
-        self._previous = previous
+    def __init__(self) -> None:
         self._matrices: list[DMatrix] = []
         self._folders: list[str] = []
 
@@ -85,14 +72,12 @@ class ExternalMatrices:
         ------
         OSError
             If the cache does not fit on the disk.
-        ValueError
-            For categories that are not those of the training table.
         """
         folder = tempfile.mkdtemp(prefix="focaltab-", dir=table.cache_dir)
         self._folders.append(folder)
         room = _Room(folder, table, max_bin or _MAX_BIN)
         room.check_all()
-        batches = _Batches(table, per_row, self._categories(table, ref), room)
+        batches = _Batches(table, per_row, room)
         try:
             matrix = ExtMemQuantileDMatrix(
                 batches,
@@ -118,19 +103,6 @@ class ExternalMatrices:
         for folder in self._folders:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _categories(self, table: LazyTable, ref: DMatrix | None) -> dict[str, pd.Index]:
-        """The categories that a table's own must be brought to.
-
-        Those of the training table for one that is judged, those of a model that goes on for the
-        training table.
-        """
-        if ref is not None:
-            return self._training
-        known, plain = columns_to_continue(self._previous, table)
-        check_same_kinds(table, known, plain)
-        self._training = {**categories_of(table), **known}
-        return known
-
 
 class _InterruptedError(Exception):
     """The user's interrupt, in a form that XGBoost passes on."""
@@ -143,13 +115,11 @@ class _Batches(DataIter):  # type: ignore[misc]
         self,
         table: LazyTable,
         per_row: dict[str, Any],
-        categories: dict[str, pd.Index],
         room: _Room,
     ) -> None:
         super().__init__(cache_prefix=os.path.join(room.folder, "cache"))
         self._table = table
         self._per_row = {k: np.asarray(v) for k, v in per_row.items() if v is not None}
-        self._known = categories
         self._room = room
 
     def reset(self) -> None:
@@ -165,7 +135,7 @@ class _Batches(DataIter):  # type: ignore[misc]
             return False
         self._room.check_page(len(frame))
         input_data(
-            data=known_categories(frame, self._known),
+            data=frame,
             **{name: values[rows] for name, values in self._per_row.items()},
         )
         return True

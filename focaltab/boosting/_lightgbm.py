@@ -8,26 +8,40 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 from lightgbm import Booster, LGBMClassifier
 from lightgbm.basic import LightGBMError, _ConfigAliases
 from numpy.typing import NDArray
 
-from focaltab import _inputs
 from focaltab._saving import part_writer
 from focaltab.boosting._evaluation import as_list
 from focaltab.boosting._external_lightgbm import check_external, fit_from_table
-from focaltab.boosting._lightgbm_continuation import as_continued
+from focaltab.boosting._lightgbm_continuation import (
+    by_numbers,
+    list_categories,
+    model_to_continue,
+)
 from focaltab.boosting._lightgbm_evaluation import (
     LightGBMAveragePrecision,
-    as_the_library_takes_them,
     by_class_number,
+    evaluation_arguments,
     evaluation_sets,
     on_probabilities,
 )
 from focaltab.boosting._objective import lightgbm_objective, own_threads
+from focaltab.boosting._parameters import check_spelling, warn_of_namesakes
 from focaltab.boosting._pilot import PILOT
 from focaltab.boosting._saved import lightgbm_restored, lightgbm_state
+from focaltab.data import (
+    LIGHTGBM,
+    TrainingSet,
+    as_table,
+    by_batch,
+    check_continuation,
+    is_lazy,
+    read_table,
+    warn_of_common_positive,
+    whole_or_unchanged,
+)
 from focaltab.losses import FocalLoss
 from focaltab.losses._focal import Alpha, LinkName
 from focaltab.sampling import SamplingResult
@@ -230,102 +244,95 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         """
         self._check_parameters(eval_metric)
         sampling = check_sampling(self.sampling, self.link, init_model)
-        classes, codes = _inputs.encode_target(y, self.pos_label)
-        _inputs.check_rows(X, codes)
-        _inputs.check_booster_features(X)
-        X = as_continued(X, init_model)
-        _inputs.check_text_or_numbers(_inputs.categories_of(X))
-        factor = self._other_params.get("scale_pos_weight")
-        weight = _inputs.training_weight(sample_weight, self.class_weight, factor, y, codes)
+        X = as_table(X)
+        previous, previous_columns = model_to_continue(init_model, X)
+        data = TrainingSet.read(
+            self,
+            X,
+            y,
+            LIGHTGBM,
+            sample_weight=sample_weight,
+            margin=init_score,
+            scale_pos_weight=self._other_params.get("scale_pos_weight"),
+            continued=previous_columns,
+            takes_new_categories=True,
+        )
+        stops = (self._given("early_stopping_round") or 0) > 0
         eval_set = evaluation_sets(eval_set, eval_X, eval_y)
-        own_evaluation = eval_set is None
-        stops = self._given("early_stopping_round") is not None
+        if eval_set is not None:
+            data = data.with_evaluation(
+                eval_set,
+                LIGHTGBM,
+                weights=eval_sample_weight,
+                margins=eval_init_score,
+                needs_positives=stops and eval_metric is None,
+            )
+        elif eval_sample_weight is not None or eval_init_score is not None:
+            raise ValueError("weights or scores of evaluation rows need an eval_set.")
+        elif stops:
+            data = data.with_rows_held_out(self.validation_fraction, self.random_state)
         # An offset for the margins takes part in the fit alone, an intercept in the model too.
         own_intercept = init_score is None and init_model is None
-        if eval_set is not None:
-            eval_set = _inputs.encode_evaluation_sets(
-                eval_set, classes, eval_sample_weight, needs_positives=stops and eval_metric is None
-            )
-        elif stops:
-            train, held_out = _inputs.validation_rows(
-                codes, self.validation_fraction, self.random_state
-            )
-            eval_set = [(_inputs.take_rows(X, held_out), codes[held_out])]
-            if weight is not None:
-                eval_sample_weight = [weight[held_out]]
-                weight = weight[train]
-            if init_score is not None:
-                eval_init_score = [_inputs.take_rows(init_score, held_out)]
-                init_score = _inputs.take_rows(init_score, train)
-            X, codes = _inputs.take_rows(X, train), codes[train]
         sampled = None
         if sampling is not None:
-            sampled = sample(
-                sampling, self._pilot, classes, X, codes, weight, init_score, self.random_state
-            )
-            X, codes, weight = sampled.X, sampled.codes, sampled.weight
-            init_score = sampled.offset_margin()
-            judged_by_callable = any(map(callable, as_list(eval_metric)))
-            if own_evaluation and eval_set is not None and not judged_by_callable:
-                eval_set, eval_sample_weight, eval_init_score = sampled.thinned(
-                    eval_set, eval_sample_weight, eval_init_score
-                )
-            elif eval_set is not None:
-                # LightGBM has them in memory either way, once the rows to train on are.
-                eval_set = [(_inputs.in_memory(rows), labels) for rows, labels in eval_set]
-        library_fit = partial(fit_from_table, self) if _inputs.is_lazy(X) else super().fit
-        loss, prevalence = _inputs.prepare_loss(self, classes, codes, weight)
+            sampled = sample(sampling, self._pilot, data, self.random_state)
+            by_callable = any(map(callable, as_list(eval_metric)))
+            data = sampled.training_set(thins_held_out=not by_callable).in_memory()
+        loss, prevalence = data.loss(self)
         if sampled is not None:
             prevalence = sampled.prevalence
+        check_continuation(init_model, loss, data.classes)
+        warn_of_common_positive(data.classes, prevalence, self.pos_label)
         intercept = np.atleast_1d(loss.intercept(prevalence))
         if own_intercept:
-            if sampled is None:
-                init_score = _constant_score(intercept, codes.size)
-            if eval_set is not None and eval_init_score is None:
-                eval_init_score = [_constant_score(intercept, len(y_)) for _, y_ in eval_set]
-        _inputs.check_continuation(init_model, loss, classes)
-        _inputs.warn_of_common_positive(classes, prevalence, self.pos_label)
-        if eval_metric is None and self._given("metric") is None and eval_set is not None:
+            data = data.starting_from(intercept)
+        if eval_metric is None and self._given("metric") is None and data.evaluation:
             eval_metric = LightGBMAveragePrecision(loss)
-        check_external(X, eval_set, init_model)
-        by_class = fit_params.pop("eval_class_weight", None)
-        with _inputs.whole_or_unchanged(self), self._as_focal_training(loss):
-            try:
-                library_fit(
-                    X,
-                    codes,
-                    sample_weight=weight,
-                    init_score=init_score,
-                    **as_the_library_takes_them(eval_set),
-                    eval_sample_weight=eval_sample_weight,
-                    eval_class_weight=by_class_number(by_class, classes),
-                    eval_init_score=eval_init_score,
-                    eval_metric=on_probabilities(eval_metric, loss),
-                    init_model=init_model,
-                    **fit_params,
-                )
-            except LightGBMError as error:
-                # LightGBM cannot start a custom objective when no feature can be split; its own
-                # objectives then keep the intercept alone, and so does this one.
-                if "num_features()) > (0)" not in str(error) or not own_intercept:
-                    raise
-                self._fit_objective = "multiclass" if loss.is_multiclass else "binary"
-                library_fit(X, codes, sample_weight=weight)
-                _clear_first_trees(self.booster_)
+        check_external(data, init_model)
+        data = data.encoded(unseen="missing")
+        by_class = by_class_number(fit_params.pop("eval_class_weight", None), data.classes)
+        rows = data.rows
+        library_fit = partial(fit_from_table, self) if is_lazy(rows.X) else super().fit
+        with whole_or_unchanged(self):
+            with self._as_focal_training(loss):
+                try:
+                    library_fit(
+                        rows.X,
+                        rows.codes,
+                        sample_weight=rows.weight,
+                        init_score=rows.margin,
+                        eval_class_weight=by_class,
+                        eval_metric=on_probabilities(eval_metric, loss),
+                        init_model=by_numbers(previous, data.columns),
+                        **evaluation_arguments(data.evaluation),
+                        **fit_params,
+                    )
+                except LightGBMError as error:
+                    # LightGBM cannot start a custom objective when no feature can be split; its
+                    # own objectives then keep the intercept alone, and so does this one.
+                    if "num_features()) > (0)" not in str(error) or not own_intercept:
+                        raise
+                    self._fit_objective = "multiclass" if loss.is_multiclass else "binary"
+                    library_fit(rows.X, rows.codes, sample_weight=rows.weight)
+                    _clear_first_trees(self.booster_)
+            if own_intercept:
+                _add_to_first_trees(self.booster_, intercept)
+            self._keep(data, loss, prevalence, None if sampled is None else sampled.result)
+        return self
+
+    def _keep(
+        self, data: TrainingSet, loss: FocalLoss, prevalence: Any, sampling: SamplingResult | None
+    ) -> None:
+        """What predictions need beside the booster."""
+        list_categories(self.booster_, data.columns)
         # The library learned class numbers; its own predict is to give labels.
-        self._le.fit(classes.labels)
-        self._classes = classes.labels
-        self._label_order = classes
-        self._columns = _column_names(X)
-        self._category_columns = (
-            list(_inputs.categories_of(X)) if isinstance(X, pd.DataFrame) else None
-        )
-        if own_intercept:
-            _add_to_first_trees(self.booster_, intercept)
+        self._le.fit(data.classes.labels)
+        self._classes = data.classes.labels
+        self._label_order = data.classes
+        self._columns = data.columns
         self.loss_ = loss
         self.prevalence_ = prevalence
-        self.sampling_: SamplingResult | None = None if sampled is None else sampled.result
-        return self
+        self.sampling_: SamplingResult | None = sampling
 
     def _pilot(self) -> FocalLGBMClassifier:
         """A small model of the same library, for columns of the same kinds."""
@@ -380,6 +387,17 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
                 f"objective={objective!r}: this estimator's objective is focal loss. Use "
                 "lightgbm.LGBMClassifier for another one."
             )
+        further = self._other_params
+        if "gamma" in further:
+            raise ValueError("LightGBM has no parameter 'gamma': is 'focal_gamma' meant?")
+        check_spelling(
+            further,
+            self.get_params(deep=False),
+            lambda name, meant: name in _ConfigAliases.get(meant),
+        )
+        warn_of_namesakes(
+            {"alpha": further.get("alpha")}, {"focal_alpha": self.focal_alpha is None}
+        )
         if self._given("boosting") in ("rf", "random_forest"):
             raise ValueError("boosting_type='rf' takes no custom objective in LightGBM.")
         if self._given("linear_tree"):
@@ -393,15 +411,6 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
                     "scores under a custom objective. Use 'average_precision', 'auc' or a "
                     "callable."
                 )
-
-    def _check_categories(self, X: Any) -> None:
-        """Refuse a frame whose categories LightGBM would take for those of other columns."""
-        names = self.__dict__.get("_category_columns")
-        if names is None or not isinstance(X, pd.DataFrame):
-            return
-        _inputs.check_same_kinds(X, names, _inputs.plain_columns(X, names))
-        known = zip(names, self.booster_.pandas_categorical or [], strict=False)
-        _inputs.check_same_sorts(X, {name: own for name, own in known if name in X})
 
     def _process_params(self, stage: str) -> dict[str, Any]:
         params: dict[str, Any] = super()._process_params(stage)
@@ -448,57 +457,31 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
             Columns in the order of `classes_`; what LightGBM returns for ``raw_score``,
             ``pred_leaf`` or ``pred_contrib``.
         """
-        if _inputs.is_lazy(X) and self.__sklearn_is_fitted__():
-            streamed = partial(
-                self.predict_proba,
-                raw_score=raw_score,
-                start_iteration=start_iteration,
-                num_iteration=num_iteration,
-                pred_leaf=pred_leaf,
-                pred_contrib=pred_contrib,
-                validate_features=validate_features,
-                **kwargs,
-            )
-            return _inputs.by_batch(streamed, X)
-        other = pred_leaf or pred_contrib
         if self.__sklearn_is_fitted__():
-            _inputs.check_booster_features(X)
-            _check_column_order(X, self._columns)
-            self._check_categories(X)
-        result = super().predict_proba(
-            X,
-            raw_score=not other,
-            start_iteration=start_iteration,
-            num_iteration=num_iteration,
-            pred_leaf=pred_leaf,
-            pred_contrib=pred_contrib,
-            validate_features=validate_features,
+            X = read_table(X, LIGHTGBM)
+            self._columns.check(X, type(self).__name__)
+            # In their order of training, which is the list that LightGBM compares them with.
+            X = self._columns.encoded(X, unseen="missing", as_names=True)
+        other = pred_leaf or pred_contrib
+        options = {
+            "raw_score": not other,
+            "start_iteration": start_iteration,
+            "num_iteration": num_iteration,
+            "pred_leaf": pred_leaf,
+            "pred_contrib": pred_contrib,
+            "validate_features": validate_features,
             **kwargs,
-        )
-        if other or raw_score:
-            return np.asarray(result) if isinstance(result, np.ndarray) else result
-        return self._label_order.columns_in_order(self.loss_.predict_proba(result))
+        }
+        library_proba = super().predict_proba
 
+        def result_of(rows: Any) -> Any:
+            result = library_proba(rows, **options)
+            if other or raw_score:
+                return result
+            return self._label_order.columns_in_order(self.loss_.predict_proba(result))
 
-def _column_names(X: Any) -> list[str] | None:
-    named = isinstance(X, pd.DataFrame) or _inputs.is_lazy(X)
-    return list(map(str, X.columns)) if named else None
-
-
-def _check_column_order(X: Any, known: list[str] | None) -> None:
-    """Refuse a frame in another order of columns: LightGBM would score it by position."""
-    names = _column_names(X)
-    if known is None or names is None or names == known or len(names) != len(known):
-        return
-    place = next(k for k, (a, b) in enumerate(zip(names, known, strict=True)) if a != b)
-    raise ValueError(
-        f"The feature names should match those that were passed during fit, in the same order: "
-        f"column {place} is {names[place]!r}, but was {known[place]!r}. Use X[model.feature_name_]."
-    )
-
-
-def _constant_score(intercept: NDArray[np.float64], n_rows: int) -> NDArray[np.float64]:
-    return np.full(n_rows, intercept[0]) if intercept.size == 1 else np.tile(intercept, (n_rows, 1))
+        # Of a table in files one batch is in memory at a time.
+        return by_batch(result_of, X) if is_lazy(X) else result_of(X)
 
 
 def _add_to_first_trees(booster: Booster, intercept: NDArray[np.float64]) -> None:

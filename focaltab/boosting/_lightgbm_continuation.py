@@ -1,4 +1,4 @@
-"""A frame as the LightGBM model knows it that training goes on from.
+"""A LightGBM model that training goes on from, and what it knows of its columns.
 
 LightGBM hands the codes of the frame's own categories to the old trees, by position: in another
 order of categories or columns they would be read as others, without a word.
@@ -7,56 +7,72 @@ order of categories or columns they would be read as others, without a word.
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 import pandas as pd
 from lightgbm import Booster
 
-from focaltab import _inputs
+from focaltab.data import InputColumns, categories_of
 
 
-def as_continued(X: Any, previous: Any) -> Any:
-    """The frame with categories in the order of the model to continue; new ones stand last.
+def columns_of(model: Any, X: Any) -> InputColumns:
+    """Names and categories of the columns of a LightGBM model.
 
     Parameters
     ----------
-    X : array-like or DataFrame
-        What is no frame has neither names nor categories, and comes back as it is.
-    previous : Booster, fitted estimator, path of a model file, or None
+    model : Booster or fitted estimator
+    X : table in a plain form
+        Of the same columns: a file lists categories without saying of which columns they are.
 
     Raises
     ------
     ValueError
-        Names the column that the model does not know, or knows in another place or as another kind.
+        Where it cannot be known whose the categories are.
     """
-    if previous is None or not isinstance(X, pd.DataFrame):
-        return X
-    booster = _booster(previous)
+    known = getattr(model, "_columns", None)
+    if known is not None:
+        return known
+    booster = getattr(model, "booster_", model)
     names = booster.feature_name()
-    if names != [f"Column_{k}" for k in range(len(names))]:
-        # LightGBM writes names without blanks.
-        _inputs.check_same_names([str(name).replace(" ", "_") for name in X.columns], names)
-    known = booster.pandas_categorical or []
-    columns = getattr(previous, "_category_columns", None)
-    if columns is None:
-        columns = list(_inputs.categories_of(X))
-        if len(columns) != len(known):
-            raise ValueError(
-                f"The model to continue was trained on {len(known)} columns of categories, but X "
-                f"has {len(columns)}."
-            )
-    _inputs.check_same_kinds(X, columns, _inputs.plain_columns(X, columns))
-    lists = dict(zip(columns, known, strict=True))
-    _inputs.check_same_sorts(X, lists)
-    X = X.copy(deep=False)
-    for name, values in lists.items():
-        column = X[name].cat
-        new = column.categories.difference(pd.Index(values), sort=False)
-        X[name] = column.set_categories([*values, *new])
-    return X
+    if names == [f"Column_{k}" for k in range(len(names))]:
+        names = None
+    lists = booster.pandas_categorical or []
+    given = re.search(
+        r"\[categorical_feature: ([\d,]*)\]", booster.model_to_string(num_iteration=1)
+    )
+    positions = [int(k) for k in given[1].split(",")] if given and given[1] else []
+    own = list(categories_of(X))
+    if len(positions) != len(lists):
+        positions = own
+    if len(positions) != len(lists):
+        raise ValueError(
+            f"The model to continue was trained on {len(lists)} columns of categories, but X has "
+            f"{len(own)}."
+        )
+    categories = {k: pd.Index(values) for k, values in zip(positions, lists, strict=True)}
+    return InputColumns(booster.num_feature(), names, categories)
 
 
-def _booster(previous: Any) -> Booster:
-    if isinstance(previous, str | os.PathLike):
-        return Booster(model_file=previous)
-    return getattr(previous, "booster_", previous)
+def model_to_continue(model: Any, X: Any) -> tuple[Booster | None, InputColumns | None]:
+    """The model that training goes on from as a booster, and its columns."""
+    if model is None:
+        return None, None
+    if isinstance(model, str | os.PathLike):
+        model = Booster(model_file=model)
+    return getattr(model, "booster_", model), columns_of(model, X)
+
+
+def by_numbers(booster: Booster | None, columns: InputColumns) -> Booster | None:
+    """A copy that knows its categories as whole numbers, as the rows to go on with have them."""
+    if booster is None or not columns.categories:
+        return booster
+    plain = Booster(model_str=booster.model_to_string(num_iteration=-1))
+    plain.best_iteration = booster.best_iteration
+    plain.pandas_categorical = [list(range(len(known))) for known in columns.categories.values()]
+    return plain
+
+
+def list_categories(booster: Booster, columns: InputColumns) -> None:
+    """Have a booster's file list its categories, by which LightGBM itself reads a frame."""
+    booster.pandas_categorical = [known.tolist() for known in columns.categories.values()]

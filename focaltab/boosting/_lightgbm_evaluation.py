@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from lightgbm import LGBMClassifier
 
-from focaltab._inputs import Classes
 from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision
+from focaltab.data import Classes, Rows, evaluation_pairs
 from focaltab.losses import FocalLoss
 
 
@@ -41,7 +41,7 @@ def evaluation_sets(eval_set: Any, eval_X: Any, eval_y: Any) -> list[tuple[Any, 
     if eval_X is None:
         if eval_set is None:
             return None
-        return [eval_set] if isinstance(eval_set, tuple) else list(eval_set)
+        return evaluation_pairs(eval_set)
     if eval_set is not None:
         raise ValueError("give either eval_set, or eval_X and eval_y, but not both.")
     if not isinstance(eval_X, tuple):
@@ -51,12 +51,18 @@ def evaluation_sets(eval_set: Any, eval_X: Any, eval_y: Any) -> list[tuple[Any, 
     return list(zip(eval_X, eval_y, strict=True))
 
 
-def as_the_library_takes_them(eval_set: list[tuple[Any, Any]] | None) -> dict[str, Any]:
+def evaluation_arguments(evaluation: tuple[Rows, ...]) -> dict[str, Any]:
+    """Evaluation sets as LightGBM's ``fit`` takes them."""
+    if not evaluation:
+        return {}
+    weights = {k: rows.weight for k, rows in enumerate(evaluation) if rows.weight is not None}
+    margins = {k: rows.margin for k, rows in enumerate(evaluation) if rows.margin is not None}
+    arguments = {"eval_sample_weight": weights or None, "eval_init_score": margins or None}
     # LightGBM 4.7 deprecated eval_set in favour of a pair of arguments that 4.6 does not know.
-    if eval_set is None or "eval_X" not in signature(LGBMClassifier.fit).parameters:
-        return {"eval_set": eval_set}
-    X, codes = zip(*eval_set, strict=True)
-    return {"eval_X": X, "eval_y": codes}
+    if "eval_X" not in signature(LGBMClassifier.fit).parameters:
+        return {"eval_set": [(rows.X, rows.codes) for rows in evaluation], **arguments}
+    X, codes = zip(*((rows.X, rows.codes) for rows in evaluation), strict=True)
+    return {"eval_X": X, "eval_y": codes, **arguments}
 
 
 def by_class_number(eval_class_weight: Any, classes: Classes) -> Any:

@@ -9,13 +9,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from focaltab._saving import PartWriter, part_reader
-from focaltab.boosting._native_file import as_categories, plain
 
 # What only `fit` uses, and what may be code, which a saved model must not hold.
 _FOR_FIT_ALONE = ("callbacks", "eval_metric")
 _PART = "booster_part"
 _BOOSTER = "_Booster"
-_CATEGORIES = "_categories"
 
 
 def xgboost_state(estimator: Any, state: dict[str, Any], writer: PartWriter) -> dict[str, Any]:
@@ -55,11 +53,14 @@ def xgboost_restored(state: dict[str, Any]) -> dict[str, Any]:
         # Here, not above: users of one library do without the other's 20 MB.
         from xgboost import Booster
 
+        from focaltab.boosting._xgboost_columns import by_numbers, columns_of
+
         content = bytearray(part_reader().content(part))
         booster = Booster({"nthread": state.get("n_jobs")}, model_file=content)
+        state.setdefault("_columns", columns_of(booster))
+        booster = by_numbers(booster)
         booster.set_attr(focaltab=None, scikit_learn=None)
         state[_BOOSTER] = booster
-        state[_CATEGORIES] = as_categories(state.get(_CATEGORIES, {}))
     return state
 
 
@@ -93,8 +94,6 @@ def _state(
                 stacklevel=2,
             )
             state[name] = None
-    if state.get(_CATEGORIES):
-        state[_CATEGORIES] = {name: plain(known) for name, known in state[_CATEGORIES].items()}
     if state.get(_BOOSTER) is not None:
         del state[_BOOSTER]
         state[_PART] = writer.add(stem, suffix, content())

@@ -9,23 +9,40 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 from xgboost import XGBClassifier
-from xgboost.callback import EarlyStopping
 
-from focaltab import _inputs
 from focaltab._saving import part_writer
-from focaltab.boosting._category_lists import columns_to_continue
-from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision, as_list, on_probabilities
+from focaltab.boosting._early_stopping import early_stopping, with_direction
+from focaltab.boosting._evaluation import AveragePrecision, as_list, on_probabilities
 from focaltab.boosting._external_xgboost import ExternalMatrices, check_external
-from focaltab.boosting._native_file import alpha_of, categories_from_json, from_json, to_json
+from focaltab.boosting._native_file import alpha_of, from_json, to_json
 from focaltab.boosting._objective import own_threads, xgboost_objective
+from focaltab.boosting._parameters import check_spelling, warn_of_namesakes
 from focaltab.boosting._pilot import PILOT
 from focaltab.boosting._reweighting import FocalReweighting
-from focaltab.boosting._rounds import first_rounds
 from focaltab.boosting._saved import xgboost_restored, xgboost_state
+from focaltab.boosting._xgboost_columns import (
+    LOSS,
+    by_numbers,
+    columns_of,
+    describe_columns,
+    first_rounds,
+    model_to_continue,
+)
+from focaltab.data import (
+    XGBOOST,
+    Classes,
+    Rows,
+    TrainingSet,
+    by_batch,
+    check_continuation,
+    is_lazy,
+    read_table,
+    warn_of_common_positive,
+    whole_or_unchanged,
+)
 from focaltab.losses import FocalLoss
 from focaltab.losses._focal import Alpha, LinkName
 from focaltab.sampling import SamplingResult
@@ -187,83 +204,71 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         OSError
             If the cache of a `ParquetTable` does not fit on its disk.
         """
-        classes, codes = _inputs.encode_target(y, self.pos_label)
-        self._check_parameters(classes)
-        if isinstance(xgb_model, os.PathLike):
-            xgb_model = os.fspath(xgb_model)  # XGBoost takes no other path together with a frame
+        self._check_parameters()
         sampling = check_sampling(self.sampling, self.link, xgb_model)
-        _inputs.check_rows(X, codes)
-        _inputs.check_booster_features(X)
-        weight = _inputs.training_weight(
-            sample_weight, self.class_weight, self.scale_pos_weight, y, codes
+        previous, previous_columns = model_to_continue(xgb_model)
+        data = TrainingSet.read(
+            self,
+            X,
+            y,
+            XGBOOST,
+            sample_weight=sample_weight,
+            margin=base_margin,
+            scale_pos_weight=self.scale_pos_weight,
+            continued=previous_columns,
         )
-        own_evaluation = eval_set is None
+        self._check_metrics(data.classes)
         if eval_set is not None:
-            eval_set = _inputs.encode_evaluation_sets(
-                [eval_set] if isinstance(eval_set, tuple) else list(eval_set),
-                classes,
-                sample_weight_eval_set,
-                needs_positives=self.early_stopping_rounds is not None and not self.eval_metric,
+            data = data.with_evaluation(
+                eval_set,
+                XGBOOST,
+                weights=sample_weight_eval_set,
+                margins=base_margin_eval_set,
+                needs_positives=bool(self.early_stopping_rounds) and not self.eval_metric,
             )
-        elif self.early_stopping_rounds is not None:
-            train, held_out = _inputs.validation_rows(
-                codes, self.validation_fraction, self.random_state
-            )
-            eval_set = [(_inputs.take_rows(X, held_out), codes[held_out])]
-            if weight is not None:
-                sample_weight_eval_set = [weight[held_out]]
-                weight = weight[train]
-            if base_margin is not None:
-                base_margin_eval_set = [_inputs.take_rows(base_margin, held_out)]
-                base_margin = _inputs.take_rows(base_margin, train)
-            X, codes = _inputs.take_rows(X, train), codes[train]
+        elif sample_weight_eval_set is not None or base_margin_eval_set is not None:
+            raise ValueError("weights or margins of evaluation rows need an eval_set.")
+        elif self.early_stopping_rounds:
+            data = data.with_rows_held_out(self.validation_fraction, self.random_state)
         sampled = None
         if sampling is not None:
-            sampled = sample(
-                sampling, self._pilot, classes, X, codes, weight, base_margin, self.random_state
-            )
-            X, codes, weight = sampled.X, sampled.codes, sampled.weight
-            base_margin = sampled.offset_margin(self.base_score)
-            if own_evaluation and eval_set is not None and not self._has_own_metric():
-                eval_set, sample_weight_eval_set, base_margin_eval_set = sampled.thinned(
-                    eval_set, sample_weight_eval_set, base_margin_eval_set
-                )
-        # A model that is continued knows its own order of them.
-        if isinstance(X, pd.DataFrame):
-            X = _inputs.in_training_order(X, *columns_to_continue(xgb_model, X))
-        categories = _inputs.categories_of(X)
-        _inputs.check_text_or_whole(categories)
-        if eval_set is not None:
-            plain = _inputs.plain_columns(X, categories)
-            eval_set = [(_inputs.in_training_order(A, categories, plain), b) for A, b in eval_set]
-        loss, prevalence = _inputs.prepare_loss(self, classes, codes, weight)
+            sampled = sample(sampling, self._pilot, data, self.random_state)
+            # A callable of the user's may take no weights.
+            by_callable = any(map(callable, as_list(self.eval_metric)))
+            data = sampled.training_set(base_score=self.base_score, thins_held_out=not by_callable)
+        loss, prevalence = data.loss(self)
         if sampled is not None:
             prevalence = sampled.prevalence
-        _inputs.check_continuation(xgb_model, loss, classes)
-        _inputs.warn_of_common_positive(classes, prevalence, self.pos_label)
-        check_external(self, X, eval_set)
-        with _inputs.whole_or_unchanged(self):
-            self._label_order = None  # the library checks its own class numbers while it fits
-            with self._as_focal_training(loss, prevalence, xgb_model):
+        check_continuation(xgb_model, loss, data.classes)
+        warn_of_common_positive(data.classes, prevalence, self.pos_label)
+        data = data.encoded()
+        check_external(self, data)
+        with whole_or_unchanged(self):
+            with self._as_focal_training(loss, prevalence, previous):
                 super().fit(
-                    X,
-                    codes,
-                    sample_weight=weight,
-                    base_margin=base_margin,
-                    eval_set=eval_set,
+                    data.rows.X,
+                    data.rows.codes,
+                    sample_weight=data.rows.weight,
+                    base_margin=data.rows.margin,
                     verbose=verbose,
-                    xgb_model=xgb_model,
-                    sample_weight_eval_set=sample_weight_eval_set,
-                    base_margin_eval_set=base_margin_eval_set,
+                    xgb_model=previous,
                     feature_weights=feature_weights,
+                    **_evaluation_arguments(data.evaluation),
                 )
-        self._keep_best_rounds()
-        self._label_order = classes
-        self._categories = categories
+            self._keep_best_rounds()
+            self._keep(data, loss, prevalence, None if sampled is None else sampled.result)
+        return self
+
+    def _keep(
+        self, data: TrainingSet, loss: FocalLoss, prevalence: Any, sampling: SamplingResult | None
+    ) -> None:
+        """What predictions need beside the booster."""
+        describe_columns(self.get_booster(), data.columns)
+        self._label_order = data.classes
+        self._columns = data.columns
         self.loss_ = loss
         self.prevalence_ = prevalence
-        self.sampling_: SamplingResult | None = None if sampled is None else sampled.result
-        return self
+        self.sampling_: SamplingResult | None = sampling
 
     def set_params(self, **params: Any) -> FocalXGBClassifier:
         """Set parameters, also those of `sampling` as ``sampling__acceptance_factor``.
@@ -283,20 +288,16 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(xgboost_restored(state))
 
-    def _has_own_metric(self) -> bool:
-        """Whether evaluation sets are judged by a callable, which may take no weights."""
-        return any(map(callable, as_list(self.eval_metric)))
-
     def apply(self, X: Any, iteration_range: tuple[int, int] | None = None) -> NDArray[Any]:
         """Leaf of each row in each tree, as in ``xgboost.XGBClassifier.apply``."""
-        return np.asarray(super().apply(self._as_in_training(X), iteration_range=iteration_range))
+        return np.asarray(super().apply(self._read(X), iteration_range=iteration_range))
 
-    def _as_in_training(self, X: Any) -> Any:
-        """Rows with the categories of training in the order that they had there."""
-        booster = self.get_booster()
-        types = zip(booster.feature_names or [], booster.feature_types or [], strict=False)
-        plain = {name for name, kind in types if kind != "c"}
-        return _inputs.in_training_order(X, self.__dict__.get("_categories", {}), plain)
+    def _read(self, X: Any, *, by_name: bool = True) -> Any:
+        """Rows as the booster takes them."""
+        self.get_booster()  # scikit-learn's NotFittedError, before anything else can fail
+        table = read_table(X, XGBOOST)
+        self._columns.check(table, type(self).__name__, by_name=by_name)
+        return self._columns.encoded(table)
 
     def _pilot(self) -> FocalXGBClassifier:
         """A small model of the same library, for columns of the same kinds."""
@@ -308,12 +309,21 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         tags.classifier_tags.multi_label = False  # focal loss is defined for one label per row
         return tags
 
-    def _check_parameters(self, classes: _inputs.Classes) -> None:
+    def _check_parameters(self) -> None:
         if self.objective not in (None, "binary:logistic", "multi:softprob"):
             raise ValueError(
                 f"objective={self.objective!r}: this estimator's objective is focal loss. Use "
                 "xgboost.XGBClassifier for another one."
             )
+        further = getattr(self, "kwargs", None) or {}
+        check_spelling(further, self.get_params(deep=False), lambda name, meant: False)
+        warn_of_namesakes(
+            {"gamma": self.gamma, "alpha": further.get("alpha")},
+            {"focal_gamma": self.focal_gamma == 2.0, "focal_alpha": self.focal_alpha is None},
+        )
+
+    def _check_metrics(self, classes: Classes) -> None:
+        """Refuse metrics of XGBoost's that would misread the focal margin."""
         if self.link != "focal" or self.eval_metric is None:
             return
         for metric in as_list(self.eval_metric):
@@ -334,14 +344,14 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             self._Booster.set_attr(**best)
 
     @contextmanager
-    def _as_focal_training(
-        self, loss: FocalLoss, prevalence: Any, xgb_model: Any
-    ) -> Iterator[None]:
+    def _as_focal_training(self, loss: FocalLoss, prevalence: Any, previous: Any) -> Iterator[None]:
         """Show XGBoost's own ``fit`` the objective, intercept and metric; then restore."""
         shown: dict[str, Any] = {
-            "_fit_base_score": self._base_score(loss, prevalence) if xgb_model is None else None,
-            "_fit_external": ExternalMatrices(xgb_model),
-            "callbacks": list(self.callbacks or []),
+            "_fit_base_score": self._base_score(loss, prevalence) if previous is None else None,
+            "_fit_external": ExternalMatrices(),
+            # The library checks its own class numbers while it fits.
+            "_label_order": None,
+            "callbacks": [with_direction(c, self.eval_metric) for c in self.callbacks or []],
         }
         if self._can_reweight(loss):
             shown["_fit_reweighting"] = FocalReweighting(loss)
@@ -353,14 +363,10 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             shown["eval_metric"] = on_probabilities(self.eval_metric, loss)
         if self.eval_metric is None:
             shown["eval_metric"] = AveragePrecision(loss)
-            if self.early_stopping_rounds is not None:
-                stop = EarlyStopping(
-                    rounds=self.early_stopping_rounds,
-                    metric_name=METRIC_NAME,
-                    maximize=True,
-                )
-                shown["early_stopping_rounds"] = None
-                shown["callbacks"].append(stop)
+        stop = early_stopping(self.early_stopping_rounds, self.eval_metric)
+        if stop is not None:
+            shown["early_stopping_rounds"] = None
+            shown["callbacks"].append(stop)
         if self.tree_method == "exact":
             shown["enable_categorical"] = False  # which it would refuse, whatever the columns
         hidden = {name: getattr(self, name, None) for name in shown}
@@ -388,7 +394,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         )
 
     def _create_dmatrix(self, ref: Any, **kwargs: Any) -> Any:
-        if _inputs.is_lazy(kwargs["data"]):
+        if is_lazy(kwargs["data"]):
             data = self._fit_external.make(
                 kwargs.pop("data"), ref=ref, nthread=self.n_jobs, max_bin=self.max_bin, **kwargs
             )
@@ -399,12 +405,24 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         return data
 
     def _base_score(self, loss: FocalLoss, prevalence: Any) -> Any:
-        """Intercept as XGBoost wants it: a probability for two classes, margins for more."""
-        prior = prevalence if self.base_score is None else self.base_score
-        if loss.is_multiclass and np.ndim(prior) == 0:
-            prior = np.full(loss.n_classes, 1.0 / loss.n_classes)  # the same for every class
-        intercept = loss.intercept(prior)
-        return [float(z) for z in intercept] if loss.is_multiclass else float(expit(intercept))
+        """Intercept as XGBoost wants it: a probability for two classes, margins for more.
+
+        The user's is meant as XGBoost means it.
+        """
+        if self.base_score is None:
+            intercept = loss.intercept(prevalence)
+            return [float(z) for z in intercept] if loss.is_multiclass else float(expit(intercept))
+        given = np.asarray(self.base_score, dtype=np.float64).ravel()
+        if loss.is_multiclass:
+            if given.size not in (1, loss.n_classes) or not np.isfinite(given).all():
+                raise ValueError(
+                    f"base_score={self.base_score!r} must be one finite margin for each of "
+                    f"{loss.n_classes} classes."
+                )
+            return np.broadcast_to(given, loss.n_classes).tolist()
+        if given.size != 1:
+            raise ValueError(f"base_score={self.base_score!r} must be one probability.")
+        return float(expit(loss.intercept(given.item())))
 
     def _wrapper_params(self) -> set[str]:
         return set(super()._wrapper_params()) | _OWN_PARAMETERS
@@ -426,6 +444,8 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
                 # XGBoost would report the log loss of the margin's sigmoid.
                 params["disable_default_eval_metric"] = True
         return params
+
+    _label_order: Classes | None
 
     @property
     def classes_(self) -> NDArray[Any]:
@@ -454,23 +474,15 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         ndarray of shape (n_samples, n_classes), float32
             Columns in the order of `classes_`.
         """
-        self.get_booster()  # scikit-learn's NotFittedError, before anything else can fail
-        if _inputs.is_lazy(X):
-            options: dict[str, Any] = {
-                "validate_features": validate_features,
-                "iteration_range": iteration_range,
-            }
-            streamed = partial(self.predict_proba, **options)
-            return _inputs.by_batch(streamed, X, base_margin=base_margin)
-        _inputs.check_booster_features(X)
-        margins = super().predict(
-            self._as_in_training(X),
-            output_margin=True,
-            validate_features=validate_features,
-            base_margin=base_margin,
-            iteration_range=iteration_range,
+        margins = partial(
+            self._margins, validate_features=validate_features, iteration_range=iteration_range
         )
-        by_number = self.loss_.predict_proba(margins)
+        # Of a table in files one batch is in memory at a time.
+        by_number = by_batch(
+            lambda rows, base_margin: self.loss_.predict_proba(margins(rows, base_margin)),
+            self._read(X, by_name=validate_features),
+            base_margin=base_margin,
+        )
         return (
             by_number
             if self._label_order is None
@@ -490,25 +502,20 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
 
         Parameters and errors as in ``xgboost.XGBClassifier.predict``.
         """
-        if output_margin and _inputs.is_lazy(X):
-            options: dict[str, Any] = {
-                "validate_features": validate_features,
-                "iteration_range": iteration_range,
-            }
-            streamed = partial(self.predict, output_margin=True, **options)
-            return _inputs.by_batch(streamed, X, base_margin=base_margin)
         if output_margin:
-            return np.asarray(
-                super().predict(
-                    self._as_in_training(X),
-                    output_margin=True,
-                    validate_features=validate_features,
-                    base_margin=base_margin,
-                    iteration_range=iteration_range,
-                )
+            margins = partial(
+                self._margins, validate_features=validate_features, iteration_range=iteration_range
             )
+            rows = self._read(X, by_name=validate_features)
+            return by_batch(margins, rows, base_margin=base_margin)
         proba = self.predict_proba(X, validate_features, base_margin, iteration_range)
         return np.asarray(self.classes_[proba.argmax(axis=1)])
+
+    def _margins(self, rows: Any, base_margin: Any, **options: Any) -> NDArray[Any]:
+        """Margins of rows as the booster takes them."""
+        return np.asarray(
+            super().predict(rows, output_margin=True, base_margin=base_margin, **options)
+        )
 
     def save_model(self, fname: str | os.PathLike[str]) -> None:
         """Save XGBoost's native model file, with the loss and the labels as an attribute of it.
@@ -519,13 +526,12 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             Ending in ``.json`` or ``.ubj``.
         """
         booster = self.get_booster()
-        classes = self._label_order or _inputs.Classes(self.classes_)
-        categories = self.__dict__.get("_categories", {})
-        booster.set_attr(focaltab=to_json(self.loss_, classes, self.prevalence_, categories))
+        classes = self._label_order or Classes(self.classes_)
+        booster.set_attr(**{LOSS: to_json(self.loss_, classes, self.prevalence_)})
         try:
             super().save_model(fname)
         finally:
-            booster.set_attr(focaltab=None)
+            booster.set_attr(**{LOSS: None})
 
     def load_model(self, fname: str | os.PathLike[str] | bytearray) -> None:
         """Load a model that `save_model` wrote, with its loss and its labels.
@@ -541,8 +547,10 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         """
         super().load_model(fname)
         booster = self.get_booster()
-        text = booster.attr("focaltab")
-        booster.set_attr(focaltab=None)
+        text = booster.attr(LOSS)
+        self._columns = columns_of(booster)
+        self._Booster = by_numbers(booster)
+        self._Booster.set_attr(**{LOSS: None})
         if text is None:
             self.loss_, self._label_order = FocalLoss(link="logit", n_classes=self.n_classes_), None
             self.prevalence_ = None
@@ -554,5 +562,23 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             self.focal_gamma = self.loss_.gamma
             self.focal_alpha = alpha_of(self.loss_)
         self.link = self.loss_.link_name
-        self._categories = {} if text is None else categories_from_json(text)
+        # XGBoost makes a parameter of the intercept, which a refit would then start from.
+        self.base_score = None
         self.sampling_ = None
+
+
+def _evaluation_arguments(evaluation: tuple[Rows, ...]) -> dict[str, Any]:
+    """Evaluation sets as XGBoost's ``fit`` takes them."""
+    if not evaluation:
+        return {}
+    weights = [rows.weight for rows in evaluation]
+    margins = [rows.margin for rows in evaluation]
+    return {
+        "eval_set": [(rows.X, rows.codes) for rows in evaluation],
+        "sample_weight_eval_set": _none_or_all(weights),
+        "base_margin_eval_set": _none_or_all(margins),
+    }
+
+
+def _none_or_all(values: list[Any]) -> list[Any] | None:
+    return None if all(value is None for value in values) else values

@@ -9,8 +9,8 @@ from typing import Any
 
 from sklearn.base import clone
 
-from focaltab._inputs import described
 from focaltab._optional import require
+from focaltab.data import described
 from focaltab.losses import ClassBalanced
 from focaltab.model_selection._positive import agreed_pos_label, pos_label_of
 

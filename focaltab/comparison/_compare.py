@@ -16,7 +16,6 @@ from scipy import sparse
 from sklearn.utils import indexable
 from sklearn.utils.parallel import Parallel, delayed
 
-from focaltab import _inputs
 from focaltab._progress import progress_bar
 from focaltab.comparison import _verdict as judge
 from focaltab.comparison._candidates import FOREST, Candidate, candidates, label_told
@@ -27,6 +26,7 @@ from focaltab.comparison._fit import (
     metric_names,
 )
 from focaltab.comparison._results import StoredResults, fingerprint
+from focaltab.data import Classes, refuse_lazy, warn_of_common_positive
 from focaltab.losses._validation import check_weight
 from focaltab.model_selection._folds import Folds, checked_folds, positive_rows
 
@@ -177,12 +177,12 @@ def compare_losses(
     if isinstance(random_state, bool) or not isinstance(random_state, Integral):
         raise ValueError(f"random_state must be a whole number, got {random_state!r}.")
     chosen = candidates(models, losses, int(random_state))
-    _inputs.refuse_lazy(X, "compare_losses")
+    refuse_lazy(X, "compare_losses")
     X, y, groups = indexable(X, y, groups)
     pos_label = label_told(models, pos_label)
     positive, labels = positive_rows(y, pos_label)
-    classes = _inputs.Classes(np.asarray(labels))
-    _inputs.warn_of_common_positive(classes, float(positive.mean()), pos_label)
+    classes = Classes(np.asarray(labels))
+    warn_of_common_positive(classes, float(positive.mean()), pos_label)
     if not (hasattr(X, "iloc") or sparse.issparse(X)):
         X = np.asarray(X)
     weight = None if sample_weight is None else check_weight(sample_weight, positive.size)

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import log_loss
 
-from focaltab import _inputs
 from focaltab._errors import first_line
 from focaltab.comparison._candidates import Candidate
+from focaltab.data import take_rows
 from focaltab.metrics import average_precision, brier_skill_score, calibration_error, recall_at_k
 
 # Whether more of a figure is better.
@@ -96,9 +96,9 @@ def _figures(
     options = {} if weight is None else {"sample_weight": weight[train]}
     with _one_thread():
         start = time.perf_counter()
-        model.fit(_inputs.take_rows(rows.X, train), rows.y[train], **options)
+        model.fit(take_rows(rows.X, train), rows.y[train], **options)
         took = time.perf_counter() - start
-        stated = model.predict_proba(_inputs.take_rows(rows.X, test))[:, 1]
+        stated = model.predict_proba(take_rows(rows.X, test))[:, 1]
     p, y = np.asarray(stated, dtype=np.float64), rows.y[test]
     w = None if weight is None else weight[test]
     total = float(y.size if w is None else w.sum())

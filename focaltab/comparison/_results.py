@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from focaltab import _inputs
 from focaltab.comparison._candidates import Candidate
 from focaltab.comparison._fit import Outcome, Rows
+from focaltab.data import fingerprint_of
 
 _HEAD = "focaltab_comparison"
 
@@ -99,7 +99,7 @@ def fingerprint(
     rows: Rows, folds: list[tuple[NDArray[np.intp], NDArray[np.intp]]], budgets: Any, seed: int
 ) -> str:
     """Digest of the data, the folds and what is measured on them."""
-    return _inputs.fingerprint_of(
+    return fingerprint_of(
         rows.X, rows.y, rows.weight, folds, [float(budget) for budget in budgets], int(seed)
     )
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from focaltab import _inputs
+from focaltab.data import check_hold_out
 
 
 def rows_to_hold_out(
@@ -34,7 +34,7 @@ def rows_to_hold_out(
         If `fraction` is outside (0, 1), or a class has a single row.
     """
     per_class = counts.sum(axis=0)
-    _inputs.check_hold_out(per_class, fraction)
+    check_hold_out(per_class, fraction)
     if isinstance(random_state, np.random.Generator):
         rng = random_state
     else:

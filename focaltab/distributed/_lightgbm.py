@@ -12,9 +12,10 @@ from lightgbm.basic import _LIB, LightGBMError, _ConfigAliases
 from lightgbm.compat import _LGBMLabelEncoder
 from numpy.typing import NDArray
 
-from focaltab import _inputs
 from focaltab.boosting import FocalLGBMClassifier, lightgbm_objective
 from focaltab.boosting._lightgbm import _OWN_PARAMETERS, _add_to_first_trees
+from focaltab.boosting._lightgbm_continuation import list_categories
+from focaltab.data import LIGHTGBM, whole_or_unchanged
 from focaltab.distributed._average_precision import EvaluateAveragePrecision
 from focaltab.distributed._client import copy_unfitted, current_client
 from focaltab.distributed._predictions import lazy_labels, lazy_probabilities
@@ -163,6 +164,7 @@ class DaskFocalLGBMClassifier(FocalLGBMClassifier):
             X,
             y,
             sample_weight,
+            reader=LIGHTGBM,
             scale_pos_weight=self._other_params.get("scale_pos_weight"),
             eval_set=eval_set,
             eval_weight=eval_weight,
@@ -170,7 +172,7 @@ class DaskFocalLGBMClassifier(FocalLGBMClassifier):
             needs_positives=stops,
         )
         intercept = np.atleast_1d(data.loss.intercept(data.prevalence))
-        with _inputs.whole_or_unchanged(self):
+        with whole_or_unchanged(self):
             trained = self._trained(client, data, intercept)
             parameters = self.get_params(deep=False)
             self.__dict__.update(_fitted_attributes(trained, parameters))
@@ -180,8 +182,8 @@ class DaskFocalLGBMClassifier(FocalLGBMClassifier):
             self._classes = classes.labels
             self._n_classes = classes.labels.size
             self._label_order = classes
-            meta = data.rows.meta
-            self._columns = list(map(str, meta.columns)) if hasattr(meta, "columns") else None
+            self._columns = data.columns
+            list_categories(self.booster_, data.columns)
             _add_to_first_trees(self.booster_, intercept)
             self.loss_ = data.loss
             self.sampling_ = None

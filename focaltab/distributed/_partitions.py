@@ -11,7 +11,7 @@ import pandas as pd
 from dask.dataframe.utils import has_known_categories
 from dask.delayed import Delayed
 
-from focaltab import _inputs
+from focaltab.data import Reader, as_table, check_features
 
 _HOW = (
     "make it one with dask.dataframe.from_pandas or dask.array.from_array, or use the estimator "
@@ -49,7 +49,7 @@ def sizes_of(collection: Any, n_partitions: int) -> list[float]:
     return [float("nan")] * n_partitions
 
 
-def check_columns(X: Any) -> Any:
+def check_columns(X: Any, reader: Reader) -> Any:
     """Refuse features that no partition could be trained on; give an empty example of one.
 
     Raises
@@ -71,7 +71,7 @@ def check_columns(X: Any) -> Any:
                 "categories."
             )
         return np.empty((0, X.shape[1]), meta.dtype)
-    _inputs.check_features(meta)
+    meta = as_table(meta)
     for position, name in enumerate(meta.columns):
         column = meta.iloc[:, position]
         if isinstance(column.dtype, pd.CategoricalDtype):
@@ -85,6 +85,7 @@ def check_columns(X: Any) -> Any:
                 f"Column {name!r} is of dtype {column.dtype}: make it a category, as in "
                 f"ddf.astype({{{name!r}: 'category'}}).categorize(), or numbers."
             )
+    check_features(meta, reader)
     return meta
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +9,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from focaltab import _inputs
+from focaltab.data import (
+    Classes,
+    Reader,
+    as_table,
+    check_rows,
+    checked_labels,
+    read_table,
+    said_of,
+    take_rows,
+)
 from focaltab.losses._validation import check_weight
 
 
@@ -24,15 +31,6 @@ class Facts:
     counts: NDArray[np.intp]
 
 
-@contextmanager
-def _at(place: str) -> Iterator[None]:
-    """Say in an error of the input where it is."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{place}: {error}") from None
-
-
 def facts_of(place: str, X: Any, y: Any, weight: Any, meta: Any) -> Facts:
     """Check a partition and count its labels.
 
@@ -41,18 +39,23 @@ def facts_of(place: str, X: Any, y: Any, weight: Any, meta: Any) -> Facts:
     ValueError
         For lengths that differ, missing labels, weights or features that cannot be used.
     """
-    with _at(place):
-        _inputs.check_rows(X, y)
+    with said_of(place):
+        check_rows(X, y)
         n_rows = len(y)
         if weight is not None:
             _check_weight(np.asarray(weight, dtype=np.float64), n_rows)
         if n_rows == 0:
             return Facts(0, np.empty(0, object), np.empty(0, np.intp))
-        _inputs.check_features(X)
         if isinstance(meta, pd.DataFrame):
             _check_categories(X, meta)
-        codes, labels = pd.factorize(_inputs.checked_labels(y))
+        codes, labels = pd.factorize(checked_labels(y))
     return Facts(n_rows, np.asarray(labels), np.bincount(codes))
+
+
+def read(place: str, X: Any, reader: Reader) -> Any:
+    """A partition's features in a plain form, checked for a library."""
+    with said_of(place):
+        return read_table(X, reader) if len(X) else as_table(X)
 
 
 def _check_weight(weight: NDArray[np.float64], n_rows: int) -> None:
@@ -74,12 +77,12 @@ def _check_categories(X: pd.DataFrame, meta: pd.DataFrame) -> None:
             )
 
 
-def encode(place: str, y: Any, classes: _inputs.Classes) -> NDArray[np.int8 | np.int16]:
+def encode(place: str, y: Any, classes: Classes) -> NDArray[np.int8 | np.int16]:
     """Class numbers of a partition's labels."""
     dtype = np.min_scalar_type(-classes.labels.size)
     if len(y) == 0:
         return np.empty(0, dtype)
-    return classes.encode_more(_inputs.checked_labels(y), place).astype(dtype)
+    return classes.encode_more(checked_labels(y), place).astype(dtype)
 
 
 def weigh(
@@ -110,7 +113,7 @@ def held_out(codes: NDArray[Any], n_held_out: NDArray[np.integer[Any]], seed: in
 
 def take(data: Any, chosen: NDArray[np.bool_]) -> Any:
     """The chosen rows of an array or frame."""
-    return _inputs.take_rows(data, np.flatnonzero(chosen))
+    return take_rows(data, np.flatnonzero(chosen))
 
 
 @dataclass

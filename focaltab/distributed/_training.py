@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,15 @@ from dask.delayed import Delayed
 from distributed import Client, Future, wait
 from numpy.typing import NDArray
 
-from focaltab import _inputs
+from focaltab.data import (
+    Classes,
+    InputColumns,
+    Reader,
+    encode_target,
+    prepare_loss,
+    training_weight,
+    warn_of_common_positive,
+)
 from focaltab.distributed import _rows
 from focaltab.distributed._hold_out import rows_to_hold_out
 from focaltab.distributed._partitions import (
@@ -46,7 +54,8 @@ class Rows:
 class TrainingSet:
     """What a library trains on, and the loss that these rows ask for."""
 
-    classes: _inputs.Classes
+    classes: Classes
+    columns: InputColumns
     loss: FocalLoss
     prevalence: Any
     rows: Rows
@@ -77,6 +86,7 @@ def training_set(
     y: Any,
     sample_weight: Any,
     *,
+    reader: Reader,
     scale_pos_weight: float | None,
     eval_set: Any,
     eval_weight: Any,
@@ -96,12 +106,13 @@ def training_set(
             f"sampling={estimator.sampling!r} is for tables in memory or in Parquet files: on Dask "
             "set sampling=None."
         )
-    given = _look(client, X, y, sample_weight, "")
+    given = _look(client, X, y, sample_weight, "", reader)
+    columns = InputColumns.of(given.meta, reader)
     classes, n_of_label = _classes(given.facts, estimator.pos_label)
     factor = _weight_of_class(estimator.class_weight, scale_pos_weight, classes, n_of_label)
     rows = _encoded(client, given, classes, factor)
     evaluation = [
-        _evaluation_rows(client, one, weight, number, classes, given.meta, needs_positives)
+        _evaluation_rows(client, one, weight, number, classes, given.meta, reader, needs_positives)
         for number, (one, weight) in enumerate(_evaluation_sets(eval_set, eval_weight))
     ]
     if stops_early and not evaluation:
@@ -127,19 +138,31 @@ def training_set(
     )
     # One row for every class, with the weight of all its rows: what the loss depends on.
     numbers = np.arange(n_classes)
-    _inputs.training_weight(totals, None, None, classes.by_number, numbers)
-    loss, prevalence = _inputs.prepare_loss(estimator, classes, numbers, totals)
-    _inputs.warn_of_common_positive(classes, prevalence, estimator.pos_label)
-    return TrainingSet(classes, loss, prevalence, rows, evaluation)
+    training_weight(totals, None, None, classes.by_number, numbers)
+    loss, prevalence = prepare_loss(estimator, classes, numbers, totals)
+    warn_of_common_positive(classes, prevalence, estimator.pos_label)
+    rows, evaluation = (
+        _by_numbers(client, columns, rows),
+        [_by_numbers(client, columns, one) for one in evaluation],
+    )
+    return TrainingSet(classes, columns, loss, prevalence, rows, evaluation)
 
 
-def _look(client: Client, X: Any, y: Any, weight: Any, name: str, expected: Any = None) -> _Given:
+def _look(
+    client: Client,
+    X: Any,
+    y: Any,
+    weight: Any,
+    name: str,
+    reader: Reader,
+    expected: Any = None,
+) -> _Given:
     """Bring collections into the workers' memory and learn what every partition holds."""
     check_collection(X, f"{name}X")
     check_collection(y, f"{name}y")
     if weight is not None:
         check_collection(weight, f"{name}sample_weight")
-    meta = check_columns(X)
+    meta = check_columns(X, reader)
     if expected is not None:
         _check_same_columns(meta, expected, name)
     features, labels = _in_memory(client, X), _in_memory(client, y)
@@ -151,6 +174,10 @@ def _look(client: Client, X: Any, y: Any, weight: Any, name: str, expected: Any 
                 "from one collection, or repartition (rechunk) them alike."
             )
     places = [f"{name}partition {k}" for k in range(len(features))]
+    features = [
+        client.submit(_rows.read, place, part, reader, pure=False)
+        for place, part in zip(places, features, strict=True)
+    ]
     parts = zip(places, features, labels, weights or [None] * len(features), strict=True)
     facts = client.gather(
         [client.submit(_rows.facts_of, *part, meta, pure=False) for part in parts]
@@ -180,13 +207,13 @@ def _check_same_columns(meta: Any, expected: Any, name: str) -> None:
         )
 
 
-def _classes(facts: list[_rows.Facts], pos_label: Any) -> tuple[_inputs.Classes, NDArray[np.intp]]:
+def _classes(facts: list[_rows.Facts], pos_label: Any) -> tuple[Classes, NDArray[np.intp]]:
     """The classes of all partitions together, and the number of rows by class number."""
     filled = [one for one in facts if one.n_rows]
     if not filled:
         raise ValueError("y has 0 sample(s): every partition is empty.")
     labels = np.concatenate([one.labels for one in filled])
-    classes, codes = _inputs.encode_target(labels, pos_label)
+    classes, codes = encode_target(labels, pos_label)
     counts = np.concatenate([one.counts for one in filled])
     n_of_label = np.zeros(classes.labels.size, np.intp)
     np.add.at(n_of_label, codes, counts)
@@ -196,7 +223,7 @@ def _classes(facts: list[_rows.Facts], pos_label: Any) -> tuple[_inputs.Classes,
 def _weight_of_class(
     class_weight: Any,
     scale_pos_weight: float | None,
-    classes: _inputs.Classes,
+    classes: Classes,
     n_of_label: NDArray[np.intp],
 ) -> NDArray[np.float64] | None:
     """What rows of every class number are multiplied by; None where that is nothing."""
@@ -205,13 +232,13 @@ def _weight_of_class(
         # scikit-learn's rule, from the counts of all partitions.
         balanced = n_of_label.sum() / (n_of_label.size * n_of_label)
         class_weight = dict(zip(by_number.tolist(), balanced.tolist(), strict=True))
-    return _inputs.training_weight(
+    return training_weight(
         None, class_weight, scale_pos_weight, by_number, np.arange(by_number.size)
     )
 
 
 def _encoded(
-    client: Client, given: _Given, classes: _inputs.Classes, factor: NDArray[np.float64] | None
+    client: Client, given: _Given, classes: Classes, factor: NDArray[np.float64] | None
 ) -> Rows:
     """Class numbers and weights of the partitions that have rows."""
     filled = [k for k, one in enumerate(given.facts) if one.n_rows]
@@ -254,13 +281,14 @@ def _evaluation_rows(
     pair: Any,
     weight: Any,
     number: int,
-    classes: _inputs.Classes,
+    classes: Classes,
     meta: Any,
+    reader: Reader,
     needs_positives: bool,
 ) -> Rows:
     name = f"eval_set {number}: "
     X, y = pair
-    given = _look(client, X, y, weight, name, meta)
+    given = _look(client, X, y, weight, name, reader, meta)
     filled = [one for one in given.facts if one.n_rows]
     if not filled:
         raise ValueError(f"{name}every partition is empty.")
@@ -277,7 +305,7 @@ def _split(
     client: Client,
     rows: Rows,
     facts: list[_rows.Facts],
-    classes: _inputs.Classes,
+    classes: Classes,
     fraction: float,
     random_state: Any,
 ) -> tuple[Rows, Rows]:
@@ -296,6 +324,14 @@ def _split(
         _chosen(client, rows, kept, np.array(rows.sizes) - sizes),
         _chosen(client, rows, held, sizes),
     )
+
+
+def _by_numbers(client: Client, columns: InputColumns, rows: Rows) -> Rows:
+    """The same with categories as whole numbers."""
+    if not columns.categories:
+        return rows
+    features = [client.submit(columns.encoded, part, pure=False) for part in rows.features]
+    return replace(rows, meta=columns.encoded(rows.meta), features=features)
 
 
 def _chosen(client: Client, rows: Rows, chosen: list[Future], sizes: NDArray[Any]) -> Rows:

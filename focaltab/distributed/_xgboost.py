@@ -11,9 +11,10 @@ from distributed import Client, Future, wait
 from xgboost import dask as xgboost_dask
 from xgboost.callback import EarlyStopping
 
-from focaltab import _inputs
 from focaltab.boosting import FocalXGBClassifier, xgboost_objective
 from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision, as_list, on_probabilities
+from focaltab.boosting._xgboost_columns import describe_columns
+from focaltab.data import XGBOOST, whole_or_unchanged
 from focaltab.distributed._client import copy_unfitted, current_client
 from focaltab.distributed._gathered import Gathered
 from focaltab.distributed._predictions import lazy_labels, lazy_probabilities
@@ -28,7 +29,7 @@ _FITTED = (
     "loss_",
     "prevalence_",
     "sampling_",
-    "_categories",
+    "_columns",
     "evals_result_",
 )
 
@@ -127,25 +128,29 @@ class DaskFocalXGBClassifier(FocalXGBClassifier):
         for name, refused in (("tree_method", "exact"), ("booster", "gblinear")):
             if getattr(self, name) == refused:
                 raise ValueError(f"{name}={refused!r}: XGBoost has no distributed training for it.")
+        self._check_parameters()
         data = training_set(
             self,
             client,
             X,
             y,
             sample_weight,
+            reader=XGBOOST,
             scale_pos_weight=self.scale_pos_weight,
             eval_set=eval_set,
             eval_weight=eval_weight,
             stops_early=self.early_stopping_rounds is not None,
             needs_positives=self.early_stopping_rounds is not None and not self.eval_metric,
         )
-        self._check_parameters(data.classes)
-        with _inputs.whole_or_unchanged(self):
+        self._check_metrics(data.classes)
+        with whole_or_unchanged(self):
             self.n_classes_ = data.classes.labels.size
+            self._columns = data.columns
             result = self._trained(client, data)
             self._Booster = result["booster"]
             self.evals_result_ = result["history"]
             self._keep_best_rounds()
+            describe_columns(self._Booster, data.columns)
             self._label_order = data.classes
             self.loss_ = data.loss
             self.sampling_ = None

@@ -20,9 +20,22 @@ from sklearn.utils import check_random_state, indexable
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from focaltab import _inputs
 from focaltab._errors import first_line
 from focaltab._progress import progress_bar
+from focaltab.data import (
+    Classes,
+    check_names,
+    check_rows,
+    encode_target,
+    named_frame,
+    refuse_lazy,
+    take_rows,
+    told_of_common_positive,
+    training_weight,
+    warn_of_common_positive,
+    whole_or_unchanged,
+    with_weight_only,
+)
 from focaltab.ensemble._members import default_members
 from focaltab.ensemble._recalibration import Recalibration
 from focaltab.ensemble._selection import greedy_weights
@@ -171,22 +184,21 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
             If a class has a single row: members are then averaged alike, as they are.
         """
         self._check_parameters()
-        classes, codes = _inputs.encode_target(y, self.pos_label)
+        classes, codes = encode_target(y, self.pos_label)
         if classes.labels.size != 2:
             raise ValueError(
                 "Only binary classification is supported. The target has "
                 f"{classes.labels.size} classes."
             )
-        with _inputs.whole_or_unchanged(self):
-            _inputs.refuse_lazy(X, "FocalEnsembleClassifier")
-            _inputs.check_names_once(X)
-            validate_data(self, X, skip_check_array=True)
+        with whole_or_unchanged(self):
+            refuse_lazy(X, "FocalEnsembleClassifier")
+            X = self._table(X, reset=True)
             X = indexable(X)[0]
-            _inputs.check_rows(X, codes)
-            weight = _inputs.training_weight(sample_weight, None, None, y, codes)
-            X, codes, weight = _inputs.with_weight_only(X, codes, weight)
+            check_rows(X, codes)
+            weight = training_weight(sample_weight, None, None, y, codes)
+            X, codes, weight = with_weight_only(X, codes, weight)
             share = float(np.average(codes == 1, weights=weight))
-            _inputs.warn_of_common_positive(classes, share, self.pos_label)
+            warn_of_common_positive(classes, share, self.pos_label)
             random_state = check_random_state(self.random_state)
             models = self._models(classes, random_state)
             folds = self._folds(codes, random_state)
@@ -237,8 +249,8 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
             For other columns than in training.
         """
         check_is_fitted(self)
-        if hasattr(X, "columns"):  # members that take arrays would not look at their order
-            validate_data(self, X, reset=False, skip_check_array=True)
+        # Members that take arrays would not look at the order of its columns.
+        X = self._table(X, reset=False)
         positive = sum(
             share * self._stated(name, self.members_[name].predict_proba(X)[:, self._positive])
             for name, share in self.weights_.items()
@@ -260,6 +272,15 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         tags.input_tags.categorical = True
         return tags
 
+    def _table(self, X: Any, *, reset: bool) -> Any:
+        """The table as the members are given it: of other libraries' tables the frame."""
+        frame = named_frame(X)
+        if frame is not None:
+            check_names(frame)
+            X = frame
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        return X
+
     def _check_parameters(self) -> None:
         for name, least in (("cv", 2), ("n_bags", 1), ("n_rounds", 1)):
             value = getattr(self, name)
@@ -280,9 +301,7 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
             if isinstance(member, type) or not states_probabilities(member):
                 raise ValueError(f"members[{name!r}] must be a classifier with predict_proba.")
 
-    def _models(
-        self, classes: _inputs.Classes, random_state: np.random.RandomState
-    ) -> dict[str, Any]:
+    def _models(self, classes: Classes, random_state: np.random.RandomState) -> dict[str, Any]:
         """Unfitted pipelines, seeded, for class numbers in place of labels."""
         members = default_members() if self.members is None else self.members
         models = {}
@@ -411,9 +430,7 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
             raise ValueError(f"No member could be fitted. The first, {name!r}: {message}")
 
 
-def _for_numbers(
-    parameters: Mapping[str, Any], classes: _inputs.Classes, seed: int
-) -> dict[str, Any]:
+def _for_numbers(parameters: Mapping[str, Any], classes: Classes, seed: int) -> dict[str, Any]:
     """Parameters that have to change where labels have become 0 and 1, and seeds to set."""
     labels = classes.labels.tolist()
     changed: dict[str, Any] = {}
@@ -437,7 +454,7 @@ def _for_numbers(
 
 
 def _check_knows_positive(
-    key: str, value: Any, parameters: Mapping[str, Any], classes: _inputs.Classes
+    key: str, value: Any, parameters: Mapping[str, Any], classes: Classes
 ) -> None:
     """Refuse a weight of the positive class that its library gives to the other one."""
     prefix = key.removesuffix("scale_pos_weight")
@@ -454,7 +471,7 @@ def _check_knows_positive(
 
 def _fitted(model: Any, X: Any, numbers: NDArray[Any], weight: Floats | None) -> Any:
     options = {} if weight is None else {"sample_weight": weight}
-    with _inputs.told_of_common_positive():  # by other names than those of the class numbers
+    with told_of_common_positive():  # by other names than those of the class numbers
         return clone(model).fit(X, numbers, **options)
 
 
@@ -469,6 +486,6 @@ def _held_out(
 ) -> Floats:
     """Positive probabilities of the held-out rows by a model fitted on the others."""
     own = None if weight is None else weight[train]
-    fitted = _fitted(model, _inputs.take_rows(X, train), numbers[train], own)
-    stated = fitted.predict_proba(_inputs.take_rows(X, held_out))
+    fitted = _fitted(model, take_rows(X, train), numbers[train], own)
+    stated = fitted.predict_proba(take_rows(X, held_out))
     return np.asarray(stated, np.float64)[:, positive]

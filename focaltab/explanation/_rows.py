@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from focaltab import _inputs
+from focaltab.data import check_names, named_frame, refuse_lazy
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,12 @@ class Table:
         TypeError
             For a sparse matrix or a table that is not in memory.
         """
-        _inputs.refuse_lazy(X, "explain")
+        refuse_lazy(X, "explain")
         if sparse.issparse(X):
             raise TypeError(f"explain takes {name} as a DataFrame or an array, not as a matrix.")
         dtype = None
-        if isinstance(X, pd.DataFrame):
-            frame = X
-        else:
+        frame = named_frame(X)
+        if frame is None:
             array = np.asarray(X)
             if array.ndim != 2:
                 raise ValueError(
@@ -47,7 +46,7 @@ class Table:
             frame = pd.DataFrame(array, columns=[str(k) for k in range(array.shape[1])])
         if frame.shape[0] == 0 or frame.shape[1] == 0:
             raise ValueError(f"{name} has {frame.shape[0]} rows and {frame.shape[1]} columns.")
-        _inputs.check_names_once(frame)
+        check_names(frame)
         return cls(frame, dtype)
 
     def as_given(self, frame: pd.DataFrame | None = None) -> Any:

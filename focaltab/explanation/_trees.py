@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from focaltab import _inputs
 from focaltab.boosting import BoosterObjective
+from focaltab.data import XGBOOST, read_table
 from focaltab.explanation._layers import BoosterInside
 from focaltab.losses import FocalLoss
 
@@ -79,9 +79,7 @@ def number_one(model: Any) -> Any:
 def _of_xgboost(model: Any, rows: Any) -> NDArray[Any]:
     from xgboost import DMatrix
 
-    _inputs.check_features(rows)
-    if hasattr(model, "_as_in_training"):
-        rows = model._as_in_training(rows)
+    rows = model._read(rows) if hasattr(model, "_read") else read_table(rows, XGBOOST)
     booster = model.get_booster()
     linear = model.booster == "gblinear"
     best = None if linear else booster.attr("best_iteration")

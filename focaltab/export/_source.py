@@ -79,7 +79,7 @@ def _column_names(model: Any) -> Sequence[str] | None:
 def _lightgbm_names(model: Any) -> list[str] | None:
     """Names of the frame's columns; LightGBM makes names for an array's up."""
     if hasattr(model, "_columns"):
-        return None if model._columns is None else list(model._columns)
+        return model._columns.names
     names = list(model.feature_name_)
     made_up = [f"Column_{k}" for k in range(len(names))]
     return None if names == made_up else names

@@ -94,7 +94,8 @@ def _known_categories(graph: Graph, step: Any, table: Table) -> Table:
     for position, known in enumerate(step.categories_.values()):
         categories = tuple(known.tolist())
         codes = as_text(table, position, categories, _NAN)
-        blocks.append(Codes(codes, categories))
+        numbered = tuple(range(len(categories))) if step.numbered else categories
+        blocks.append(Codes(codes, numbered))
     return Table(graph, blocks)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from focaltab.boosting._category_lists import category_lists
+from focaltab.boosting._xgboost_columns import columns_of
 from focaltab.export._columns import Table
 from focaltab.export._graph import Graph
 from focaltab.export._trees import Trees
@@ -95,9 +95,7 @@ def _intercept(base_score: Any, objective: str) -> NDArray[np.float64]:
 
 def _categories(model: Any) -> dict[int, list[Any]]:
     """Categories of the columns that were pandas' categories in training, by their places."""
-    remedy = "Train a FocalXGBClassifier, which keeps them itself"
-    lists = category_lists(model, {}, remedy)
-    return {k: known.tolist() for k, (_, known) in enumerate(lists) if known is not None}
+    return {k: known.tolist() for k, known in columns_of(model).categories.items()}
 
 
 def _without_marker(graph: Graph, matrix: str, model: Any, categories: dict[int, list[Any]]) -> str:

@@ -14,7 +14,7 @@ from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
-from focaltab import _inputs
+from focaltab.data import take_rows
 from focaltab.model_selection._decision import DecisionClassifier, per_row
 from focaltab.model_selection._folds import checked_folds
 from focaltab.model_selection._positive import pos_label_of
@@ -131,11 +131,11 @@ class AlertBudgetClassifier(DecisionClassifier):
                     "cv tests rows more than once: a threshold needs one score of each."
                 )
             fitted = clone(self.estimator).fit(
-                _inputs.take_rows(features, train),
+                take_rows(features, train),
                 y[train],
                 **of_rows(for_estimator, train, y.size),
             )
-            stated = fitted.predict_proba(_inputs.take_rows(features, test))
+            stated = fitted.predict_proba(take_rows(features, test))
             scores[test], tested[test] = np.asarray(stated)[:, positive], True
         n_periods = int(np.unique(periods[tested]).size)
         n_alerts = self._n_alerts(n_periods, int(tested.sum()))

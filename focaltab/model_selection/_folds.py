@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils.validation import _num_samples
 
-from focaltab import _inputs
+from focaltab.data import encode_target
 
 Folds = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
 
@@ -92,7 +92,7 @@ def positive_rows(y: Any, pos_label: Any = None) -> tuple[NDArray[np.bool_], lis
     ValueError
         For labels that are missing, or not of two kinds.
     """
-    classes, codes = _inputs.encode_target(y, pos_label)
+    classes, codes = encode_target(y, pos_label)
     if classes.labels.size > 2:
         raise ValueError(
             "Only binary classification is supported. The type of the target is multiclass: y has "

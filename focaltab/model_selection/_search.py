@@ -16,10 +16,10 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from focaltab import _inputs
 from focaltab._optional import require
 from focaltab._progress import progress_bar
 from focaltab._saving import part_writer
+from focaltab.data import described, encode_target, fingerprint_of, refuse_lazy, weight_keyword
 from focaltab.model_selection._folds import checked_folds
 from focaltab.model_selection._positive import pos_label_of
 from focaltab.model_selection._scorers import scorer_of, takes_weights
@@ -199,7 +199,7 @@ class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
         ImportError
             For `storage` without Optuna.
         """
-        _inputs.refuse_lazy(X, "FocalSearchCV")
+        refuse_lazy(X, "FocalSearchCV")
         X, y = indexable(X, y)
         has_optuna = find_spec("optuna") is not None
         self._check_parameters()
@@ -210,7 +210,7 @@ class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
         random = check_random_state(self.random_state)
         seed = int(random.randint(np.iinfo(np.int32).max))
         folds = checked_folds(self.cv, X, y, groups, pos_label=pos_label, random_state=seed)
-        classes, codes = _inputs.encode_target(y, pos_label)
+        classes, codes = encode_target(y, pos_label)
         estimator = self.estimator
         if self.random_state is not None:
             estimator = with_params(estimator, missing_seeds(estimator, seed))
@@ -266,7 +266,7 @@ class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
                 twin = plain_twin(top.params, str(focal_prefix(whole(top))))
                 if not any(are_same(twin, c.params) for c in candidates):
                     # Named by its parameters: with more trials the best may be another.
-                    name = f"twin {_inputs.fingerprint_of(repr(sorted(twin.items())))}"
+                    name = f"twin {fingerprint_of(repr(sorted(twin.items())))}"
                     candidates.append(scored(evaluator, journal, name, twin))
         report_failures(
             candidates, lambda c: with_params(estimator, c.params).fit(X, y, **fit_params)
@@ -319,23 +319,23 @@ class FocalSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
         params = {name: value for name, value in params.items() if value is not None}
         weight = params.get("sample_weight")
         if weight is not None:
-            keyword = _inputs.weight_keyword(self.estimator) or "sample_weight"
+            keyword = weight_keyword(self.estimator) or "sample_weight"
             params[keyword] = params.pop("sample_weight")
         weighs = weight is not None and takes_weights(scorer)
         return params, {"sample_weight": weight} if weighs else {}
 
     def _fingerprint(self, evaluator: Evaluator, space: SearchSpace, groups: Any) -> str:
         fit_params, scored = evaluator.fit_params, evaluator.score_params
-        return _inputs.fingerprint_of(
+        return fingerprint_of(
             evaluator.X,
             evaluator.y,
             groups,
             evaluator.folds,
-            _inputs.described(space.description()),
-            _inputs.described(evaluator.scorer),
+            described(space.description()),
+            described(evaluator.scorer),
             type(self.estimator).__qualname__,
             [
-                (name, _inputs.described(value))
+                (name, described(value))
                 for name, value in sorted(self.estimator.get_params(deep=True).items())
             ],
             *[part for name in sorted(fit_params) for part in (name, fit_params[name])],

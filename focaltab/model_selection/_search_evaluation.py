@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
 
-from focaltab import _inputs
 from focaltab._errors import first_line
+from focaltab.data import take_rows, told_of_common_positive
 from focaltab.losses._validation import check_weight
 from focaltab.model_selection._folds import Folds
 
@@ -107,18 +107,18 @@ def _score_fold(evaluator: Evaluator, params: Mapping[str, Any], train: Any, tes
     try:
         estimator = with_params(evaluator.estimator, params)
         X, y = evaluator.X, evaluator.y
-        with _inputs.told_of_common_positive():
+        with told_of_common_positive():
             estimator.fit(
-                _inputs.take_rows(X, train),
-                _inputs.take_rows(y, train),
+                take_rows(X, train),
+                take_rows(y, train),
                 **of_rows(evaluator.fit_params, train, len(y)),
             )
         fitted_at = time.perf_counter()
         score = float(
             evaluator.scorer(
                 estimator,
-                _inputs.take_rows(X, test),
-                _inputs.take_rows(y, test),
+                take_rows(X, test),
+                take_rows(y, test),
                 **of_rows(evaluator.score_params, test, len(y)),
             )
         )
@@ -139,7 +139,7 @@ def of_rows(params: Mapping[str, Any], rows: Any, n_rows: int) -> dict[str, Any]
 
     def cut(value: Any) -> Any:
         per_row = hasattr(value, "__len__") and not isinstance(value, str | bytes | Mapping)
-        return _inputs.take_rows(value, rows) if per_row and len(value) == n_rows else value
+        return take_rows(value, rows) if per_row and len(value) == n_rows else value
 
     return {name: cut(value) for name, value in params.items()}
 

@@ -9,8 +9,8 @@ import numpy as np
 from joblib import effective_n_jobs  # type: ignore[import-untyped]
 from sklearn.base import clone
 
-from focaltab import _inputs
 from focaltab._progress import Advance
+from focaltab.data import told_of_common_positive
 from focaltab.model_selection._search_evaluation import Candidate, Evaluator
 from focaltab.model_selection._search_journal import Journal, quiet_optuna
 from focaltab.model_selection._search_space import SearchSpace
@@ -106,7 +106,7 @@ def sampled_by_halving(
         random_state=seed,
         n_jobs=evaluator.n_jobs,
     )
-    with _inputs.told_of_common_positive():
+    with told_of_common_positive():
         search.fit(evaluator.X, evaluator.y, **evaluator.fit_params)
     last = search.cv_results_["iter"] == search.n_iterations_ - 1
     survivors = [

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from focaltab import _inputs
+from focaltab.data import fingerprint_of
 from focaltab.monitoring import _plain
 from focaltab.monitoring._rows import (
     Rows,
@@ -127,7 +127,7 @@ class Reference:
         given = Rows.read(
             X, y, score, sample_weight, pos_label=pos_label, reader="Reference.from_rows"
         )
-        fingerprint = _inputs.fingerprint_of(given.frame, given.positive, given.score, given.weight)
+        fingerprint = fingerprint_of(given.frame, given.positive, given.score, given.weight)
         counted = given.that_count()
         frame, positive, p, weight = (
             counted.frame,

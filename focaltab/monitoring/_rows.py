@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from scipy.special import logit
 
-from focaltab import _inputs
+from focaltab.data import check_names, check_rows, named_frame, refuse_lazy
 from focaltab.losses._validation import check_weight
 from focaltab.metrics._door import is_positive
 
@@ -31,19 +31,18 @@ def as_frame(X: Any, reader: str) -> pd.DataFrame:
     TypeError
         For what is no table in memory.
     """
-    _inputs.refuse_lazy(X, reader)
+    refuse_lazy(X, reader)
     if sparse.issparse(X):
         raise TypeError(f"{reader} takes a DataFrame or an array, not a sparse matrix.")
-    if isinstance(X, pd.DataFrame):
-        frame = X
-    else:
+    frame = named_frame(X)
+    if frame is None:
         array = np.asarray(X)
         if array.ndim != 2:
             raise ValueError(f"X must be a table of rows and columns, got shape {array.shape}.")
         frame = pd.DataFrame(array).infer_objects()
     if frame.shape[0] == 0 or frame.shape[1] == 0:
         raise ValueError(f"X has {frame.shape[0]} rows and {frame.shape[1]} columns.")
-    _inputs.check_names_once(frame)
+    check_names(frame)
     names = [str(name) for name in frame.columns]
     return frame.set_axis(names, axis=1).reset_index(drop=True)
 
@@ -73,7 +72,7 @@ class Rows:
         p = checked_score(score, len(frame))
         positive = None
         if y is not None:
-            _inputs.check_rows(frame, y)
+            check_rows(frame, y)
             positive = is_positive(np.asarray(y), pos_label)
         return cls(frame, positive, p, weight)
 

@@ -17,9 +17,29 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from focaltab import _inputs
 from focaltab._saving import part_writer
 from focaltab._torch_device import resolve_device
+from focaltab.data import (
+    NETWORK,
+    Classes,
+    InputColumns,
+    TrainingSet,
+    check_continuation,
+    check_rows,
+    encode_target,
+    evaluation_pairs,
+    prepare_loss,
+    read_table,
+    refuse_lazy,
+    said_of,
+    take_rows,
+    training_weight,
+    validation_rows,
+    warn_of_common_positive,
+    whole_or_unchanged,
+    with_weight_only,
+)
+from focaltab.data import Rows as TableRows
 from focaltab.losses import FocalLoss
 from focaltab.losses._focal import Alpha, LinkName
 from focaltab.neural import _training
@@ -38,7 +58,7 @@ from focaltab.neural._posterior import (
 from focaltab.neural._training import LearningRate, Objective, Plan
 from focaltab.sampling import SamplingResult
 from focaltab.sampling._hard_negative import Sampling
-from focaltab.sampling._sampled import SampledRows, check_sampling, sample
+from focaltab.sampling._sampled import check_sampling, sample
 
 # "auto" makes this many steps of an epoch, with batches within these bounds.
 _AUTO_STEPS = 64
@@ -284,30 +304,32 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         """
         check_parameters(self)
         sampling = check_sampling(self.sampling, self.link)
-        classes, codes = _inputs.encode_target(y, self.pos_label)
-        _inputs.check_rows(X, codes)
-        weight = _inputs.training_weight(sample_weight, self.class_weight, None, y, codes)
-        loss, prevalence = _inputs.prepare_loss(self, classes, codes, weight)
-        _inputs.warn_of_common_positive(classes, prevalence, self.pos_label)
+        classes, codes = encode_target(y, self.pos_label)
+        check_rows(X, codes)
+        weight = training_weight(sample_weight, self.class_weight, None, y, codes)
+        loss, prevalence = prepare_loss(self, classes, codes, weight)
+        warn_of_common_positive(classes, prevalence, self.pos_label)
         again = self.warm_start and hasattr(self, "network_")
         if again:
-            _inputs.check_continuation(self, loss, classes)
+            check_continuation(self, loss, classes)
             self._check_architecture()
-        with _inputs.whole_or_unchanged(self), self._seeded(again) as generator:
+        with whole_or_unchanged(self), self._seeded(again) as generator:
             X = self._checked_features(X, reset=not again)
             held_out = self._evaluation_rows(eval_set, classes)
-            X, codes, weight = _inputs.with_weight_only(X, codes, weight)
+            X, codes, weight = with_weight_only(X, codes, weight)
             if held_out is None and self._stops_early(codes):
                 X, codes, weight, held_out = self._held_out_part(X, codes, weight)
             sampled = None
             if sampling is not None:
-                sampled = sample(
-                    sampling, self._pilot, classes, X, codes, weight, None, self.random_state
+                data = TrainingSet(
+                    classes, InputColumns.of(X, NETWORK), TableRows(X, codes, weight)
                 )
-                X, codes, weight = sampled.X, sampled.codes, sampled.weight
-                loss, _ = _inputs.prepare_loss(self, classes, codes, weight)
+                sampled = sample(sampling, self._pilot, data, self.random_state)
+                X, codes, weight = sampled.rows.X, sampled.rows.codes, sampled.rows.weight
+                loss, _ = prepare_loss(self, classes, codes, weight)
                 if held_out is not None and eval_set is None:
-                    held_out = _thinned(sampled, *held_out)
+                    thin = sampled.thinned(TableRows(*held_out))
+                    held_out = thin.X, thin.codes, thin.weight
             encoder = self.encoder_ if again else TableEncoder().fit(X, weight)
             dtype = self.network_.dtype if again else self._precision(codes.size)
             mean_weight = 1.0 if weight is None else float(weight.mean())
@@ -419,44 +441,41 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         )
 
     def _checked_features(self, X: Any, *, reset: bool) -> Any:
-        _inputs.refuse_lazy(X, "FocalMLPClassifier")
-        if isinstance(X, pd.DataFrame):
-            validate_data(self, X, reset=reset, skip_check_array=True)
-            _inputs.check_features(X)
-            if len(X) == 0:
-                raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
-            return _inputs.numbers_as_numbers(X)
-        X = validate_data(
-            self,
-            X,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            ensure_all_finite=False,
-        )
-        _inputs.check_features(X)  # infinite values, by column and row
-        return X
+        refuse_lazy(X, "FocalMLPClassifier")
+        table = read_table(X, NETWORK)
+        validate_data(self, table, reset=reset, skip_check_array=True)
+        if table.shape[0] == 0:
+            raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
+        if isinstance(table, np.ndarray) and table.dtype.kind != "f":
+            table = table.astype(np.float64)
+        return table
 
-    def _evaluation_rows(self, eval_set: Any, classes: _inputs.Classes) -> HeldOut | None:
+    def _evaluation_rows(self, eval_set: Any, classes: Classes) -> HeldOut | None:
         if eval_set is None:
             return None
-        sets = eval_set if isinstance(eval_set, list) else [eval_set]
-        if len(sets) != 1:
-            raise ValueError(f"eval_set must be one (X, y), got {len(sets)} of them.")
-        X = self._checked_features(sets[0][0], reset=False)
-        ((X, codes),) = _inputs.encode_evaluation_sets(
-            [(X, sets[0][1])], classes, None, needs_positives=True
-        )
+        pairs = evaluation_pairs(eval_set)
+        if len(pairs) != 1:
+            raise ValueError(f"eval_set must be one (X, y), got {len(pairs)} of them.")
+        ((X, y),) = pairs
+        with said_of("eval_set 0"):
+            X = self._checked_features(X, reset=False)
+            check_rows(X, y)
+        codes = classes.encode_more(y, "eval_set 0")
+        if not codes.any():
+            raise ValueError(
+                f"eval_set 0 has no row of class {classes.by_number.tolist()[1]!r}: average "
+                "precision, which early stopping goes by, needs positives."
+            )
         return X, codes, None
 
     def _held_out_part(
         self, X: Any, codes: NDArray[Any], weight: NDArray[Any] | None
     ) -> tuple[Any, NDArray[Any], NDArray[Any] | None, HeldOut]:
         """Rows to train on, and a stratified part to stop early by."""
-        train, held = _inputs.validation_rows(codes, self.validation_fraction, self.random_state)
+        train, held = validation_rows(codes, self.validation_fraction, self.random_state)
         weights = (None, None) if weight is None else (weight[train], weight[held])
-        part = (_inputs.take_rows(X, held), codes[held], weights[1])
-        return _inputs.take_rows(X, train), codes[train], weights[0], part
+        part = (take_rows(X, held), codes[held], weights[1])
+        return take_rows(X, train), codes[train], weights[0], part
 
     def _check_architecture(self) -> None:
         for name, value in self._architecture.items():
@@ -552,7 +571,7 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
 
     def _keep(
         self,
-        classes: _inputs.Classes,
+        classes: Classes,
         loss: FocalLoss,
         prevalence: Any,
         encoder: TableEncoder,
@@ -583,15 +602,6 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         with torch.random.fork_rng(devices):
             torch.manual_seed(seed)
             yield torch.Generator().manual_seed(seed)
-
-
-def _thinned(
-    sampled: SampledRows, X: Any, codes: NDArray[Any], weight: NDArray[Any] | None
-) -> HeldOut:
-    """Held-out rows, fewer of them under inverse-probability weights."""
-    own = None if weight is None else [weight]
-    ((thin_X, thin_codes),), (thin_weight,), _ = sampled.thinned([(X, codes)], own, None)
-    return thin_X, thin_codes, thin_weight
 
 
 def _as_tensors(

@@ -9,7 +9,15 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from focaltab import _inputs
+from focaltab.data import (
+    Classes,
+    check_rows,
+    encode_target,
+    prepare_loss,
+    training_weight,
+    whole_or_unchanged,
+    with_weight_only,
+)
 from focaltab.neural import _training
 from focaltab.neural._batches import ShuffledBatches
 from focaltab.neural._encoder import TableEncoder
@@ -57,13 +65,13 @@ class PartialFit:
         first = not hasattr(self, "network_")
         self._check_partial(first)
         known, codes = self._partial_codes(y, classes, first)
-        _inputs.check_rows(X, codes)
-        weight = _inputs.training_weight(
+        check_rows(X, codes)
+        weight = training_weight(
             sample_weight, self.class_weight, None, y, codes, every_class=first
         )
-        with _inputs.whole_or_unchanged(self), self._seeded(not first) as generator:
+        with whole_or_unchanged(self), self._seeded(not first) as generator:
             X = self._checked_features(X, reset=first)
-            X, codes, weight = _inputs.with_weight_only(X, codes, weight)
+            X, codes, weight = with_weight_only(X, codes, weight)
             if first:
                 rows = self._start(X, known, codes, weight)
             else:
@@ -110,7 +118,7 @@ class PartialFit:
 
     def _partial_codes(
         self: Any, y: ArrayLike, classes: ArrayLike | None, first: bool
-    ) -> tuple[_inputs.Classes, NDArray[Any]]:
+    ) -> tuple[Classes, NDArray[Any]]:
         if not first:
             known = self._label_order
             if classes is not None and not np.array_equal(np.unique(classes), known.labels):
@@ -121,7 +129,7 @@ class PartialFit:
             return known, known.encode_more(y, "y")
         if classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        known, codes = _inputs.encode_target(y, self.pos_label)
+        known, codes = encode_target(y, self.pos_label)
         announced, found = set(np.asarray(classes).tolist()), set(known.labels.tolist())
         if announced - found:
             raise ValueError(
@@ -137,12 +145,12 @@ class PartialFit:
     def _start(
         self: Any,
         X: Any,
-        known: _inputs.Classes,
+        known: Classes,
         codes: NDArray[Any],
         weight: NDArray[np.float64] | None,
     ) -> Any:
         """Make the network that the first call trains; the call's rows."""
-        loss, prevalence = _inputs.prepare_loss(self, known, codes, weight)
+        loss, prevalence = prepare_loss(self, known, codes, weight)
         encoder = TableEncoder().fit(X, weight)
         self._mean_weight = 1.0 if weight is None else float(weight.mean())
         dtype = self._precision(codes.size)

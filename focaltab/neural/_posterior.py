@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from focaltab._inputs import mean_average_precision
+from focaltab.data import mean_average_precision
 from focaltab.losses import FocalLoss
 from focaltab.neural._batches import Rows
 from focaltab.neural._network import FocalNetwork

@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from focaltab._errors import first_line
-from focaltab._inputs import Classes
 from focaltab._saving import PartWriter, part_reader
+from focaltab.data import Classes
 from focaltab.losses import ClassBalanced, FocalLoss
 from focaltab.neural._encoder import TableEncoder
 from focaltab.neural._estimator import FocalMLPClassifier

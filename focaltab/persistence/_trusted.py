@@ -9,7 +9,8 @@ from __future__ import annotations
 _NAMES = {
     "collections": "OrderedDict",
     "numpy": "dtype",
-    "focaltab._inputs.labels": "Classes",
+    "focaltab.data._columns": "InputColumns",
+    "focaltab.data._labels": "Classes",
     "focaltab.boosting._lightgbm": "FocalLGBMClassifier",
     "focaltab.boosting._objective": "BoosterObjective",
     "focaltab.boosting._xgboost": "FocalXGBClassifier",

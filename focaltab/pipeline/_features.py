@@ -22,7 +22,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
-from focaltab import _inputs
+from focaltab.data import as_table, check_features, check_names, named_frame
 from focaltab.pipeline._kinds import column_kind
 from focaltab.pipeline._needs import Encoding
 from focaltab.pipeline._parts import DateParts, KnownCategories, Numbers, OneHot, Text, told_apart
@@ -53,7 +53,8 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     encoding : {"native", "numbers", "scaled"}, default="native"
-        "native" keeps NaN and pandas categories, for boosters and `FocalMLPClassifier`. "numbers"
+        "native" keeps NaN, and makes of each category pandas' category of a whole number, its
+        place in sorted order, for boosters and `FocalMLPClassifier`. "numbers"
         replaces missing numbers by the median, flags them in a column of their own, and gives each
         category one column of 0 and 1. "scaled" also brings numbers to mean 0 and variance 1, for
         models that sum or measure distances.
@@ -255,8 +256,8 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         steps: dict[str, list[tuple[str, Any]]] = {
             "number": [("read", Numbers()), *dense],
             "date": [("read", DateParts()), *dense],
-            "category": [("read", KnownCategories())]
-            + ([] if self.encoding == "native" else [("encode", one_hot)]),
+            "category": [("read", KnownCategories(numbered=not dense))]
+            + ([("encode", one_hot)] if dense else []),
             # A missing value is one of its own, an unseen one has the overall mean: no gap is left.
             "text": [("read", Text()), ("encode", _target_encoder(self.random_state)), *dense[1:]],
         }
@@ -269,9 +270,10 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _table(self, X: Any, *, reset: bool) -> Any:
         """The input as a frame with text for names; a sparse matrix as it is."""
-        if isinstance(X, pd.DataFrame):
-            names = [str(name) for name in X.columns]
-            _inputs.check_names_once(X)
+        frame = named_frame(X)
+        if frame is not None:
+            X, names = frame, [str(name) for name in frame.columns]
+            check_names(X)
             validate_data(self, X, reset=reset, skip_check_array=True)
             if X.shape[0] == 0 or X.shape[1] == 0:
                 what = "sample(s)" if X.shape[0] == 0 else "feature(s)"
@@ -280,10 +282,13 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 )
             return X.set_axis(names, axis=1)
         if sparse.issparse(X):
+            X = as_table(X)
             validate_data(self, X, reset=reset, skip_check_array=True)
+            check_features(X)
             missing = "allow-nan" if self.encoding == "native" else True
-            # No index type is changed: what cannot be sliced by row can be no training set.
-            return check_array(X, accept_sparse=("csr", "csc"), ensure_all_finite=missing)
+            return check_array(X, accept_sparse="csr", ensure_all_finite=missing)
+        if isinstance(X, np.ma.MaskedArray):
+            X = as_table(X)
         array = validate_data(
             self, X, reset=reset, dtype=None, ensure_all_finite=False, ensure_min_samples=1
         )
@@ -302,7 +307,9 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             str(column).partition("__")[2].replace("missingindicator_", "missing_", 1)
             for column in columns
         )
-        return told_apart(_REFUSED.sub("_", name) if self.plain_names else name for name in names)
+        return told_apart(
+            (_REFUSED.sub("_", name) or "_") if self.plain_names else name for name in names
+        )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

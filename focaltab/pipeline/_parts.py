@@ -62,7 +62,17 @@ class Text(_OneToOne):
 
 
 class KnownCategories(_OneToOne):
-    """pandas categories with the values of training; a stranger is missing, as NaN is."""
+    """pandas categories with the values of training; an unseen one is missing, as NaN is.
+
+    Parameters
+    ----------
+    numbered : bool
+        Whether categories come out as whole numbers from 0: XGBoost up to 3.2 confuses names that
+        are not ASCII.
+    """
+
+    def __init__(self, *, numbered: bool = False) -> None:
+        self.numbered = numbered
 
     def fit(self, X: pd.DataFrame, y: Any = None) -> KnownCategories:
         super().fit(X)
@@ -81,12 +91,16 @@ class KnownCategories(_OneToOne):
     def __setstate__(self, state: dict[str, Any]) -> None:
         if "categories_" in state:
             known = {n: pd.Index(values, dtype=str) for n, values in state["categories_"].items()}
-            state = {**state, "categories_": known}
+            # Earlier ones handed on the names.
+            state = {"numbered": False, **state, "categories_": known}
         super().__setstate__(state)
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
         columns = {
-            name: pd.Categorical.from_codes(places(X[name], known), categories=known)
+            name: pd.Categorical.from_codes(
+                places(X[name], known),
+                categories=pd.RangeIndex(len(known)) if self.numbered else known,
+            )
             for name, known in self.categories_.items()
         }
         return pd.DataFrame(columns, index=X.index)

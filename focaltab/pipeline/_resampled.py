@@ -16,10 +16,10 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from focaltab import _inputs
 from focaltab._errors import first_line
 from focaltab._saving import part_writer
 from focaltab.calibration import undo_resampling
+from focaltab.data import check_rows, encode_target, take_rows, weight_keyword, with_weight_only
 from focaltab.losses._validation import check_weight
 from focaltab.model_selection._decision import states_probabilities
 
@@ -127,10 +127,10 @@ class ResampledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  
             raise ValueError("requires y to be passed, but the target y is None.")
         labels = column_or_1d(y, warn=True)
         _check_two_labels(labels)
-        _inputs.check_rows(X, labels)
-        classes, codes = _inputs.encode_target(labels)
+        check_rows(X, labels)
+        classes, codes = encode_target(labels)
         weight = self._checked_weight(sample_weight, codes.size)
-        X, codes, weight = _inputs.with_weight_only(X, codes, weight)
+        X, codes, weight = with_weight_only(X, codes, weight)
         _check_every_class(classes.labels, codes)
         sampler = self._sampler()
         X_drawn, codes_drawn, drawn = _resample(sampler, X, codes, classes.labels)
@@ -149,7 +149,7 @@ class ResampledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  
                 f"{classes.labels.tolist()[int(after.argmin())]!r}: choose another "
                 "sampling_strategy."
             )
-        keyword = _inputs.weight_keyword(self.estimator)
+        keyword = weight_keyword(self.estimator)
         fit_params = {} if weight_drawn is None else {str(keyword): weight_drawn}
         fitted = clone(self.estimator).fit(X_drawn, classes.labels[codes_drawn], **fit_params)
         # Last and together: a refit that fails leaves the fit before it whole.
@@ -213,7 +213,7 @@ class ResampledClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  
     def _checked_weight(self, sample_weight: Any, n_rows: int) -> NDArray[np.float64] | None:
         if sample_weight is None:
             return None
-        if _inputs.weight_keyword(self.estimator) is None:
+        if weight_keyword(self.estimator) is None:
             raise ValueError(
                 f"{type(self.estimator).__name__} takes no sample_weight: fit without weights, or "
                 "use another estimator."
@@ -270,7 +270,7 @@ def _resample(
     drawn = getattr(sampler, "sample_indices_", None)
     if by_draws:
         rows = np.asarray(X_drawn).reshape(-1).astype(np.intp)
-        return _inputs.take_rows(X, rows), codes_drawn, rows
+        return take_rows(X, rows), codes_drawn, rows
     return X_drawn, codes_drawn, None if drawn is None else np.asarray(drawn, dtype=np.intp)
 
 

@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import UNUSED
 
-from focaltab import _inputs
+from focaltab.data import checked_labels, weight_keyword
 
 
 class TabularPipeline(Pipeline):  # type: ignore[misc]
@@ -45,14 +45,14 @@ class TabularPipeline(Pipeline):  # type: ignore[misc]
             Names the row of a missing label.
         """
         if y is not None:
-            _inputs.checked_labels(y)
+            checked_labels(y)
         if sample_weight is not None:
             if get_config()["enable_metadata_routing"]:
                 params["sample_weight"] = sample_weight
             else:
                 name, last = self.steps[-1]
                 # A step that takes none refuses this name.
-                keyword = _inputs.weight_keyword(last) or "sample_weight"
+                keyword = weight_keyword(last) or "sample_weight"
                 params[f"{name}__{keyword}"] = sample_weight
         return super().fit(X, y, **params)
 

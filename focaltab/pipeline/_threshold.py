@@ -24,7 +24,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils.metadata_routing import UNUSED
 
-from focaltab import _inputs
+from focaltab.data import checked_labels
 from focaltab.metrics import expected_cost, savings_score
 from focaltab.model_selection import CostThresholdClassifier
 from focaltab.model_selection._scorers import asks_for_label, told
@@ -130,7 +130,7 @@ class _TakesWeights:
         -------
         self
         """
-        _inputs.checked_labels(y)
+        checked_labels(y)
         fit = super().fit  # type: ignore[misc]
         if sample_weight is None:
             return fit(X, y, **params)
@@ -182,7 +182,7 @@ class TunedThreshold(_TakesWeights, TunedThresholdClassifierCV):  # type: ignore
         ValueError
             For fewer rows of a class than folds, or labels that leave open which is positive.
         """
-        labels, counts = np.unique(_inputs.checked_labels(y), return_counts=True)
+        labels, counts = np.unique(checked_labels(y), return_counts=True)
         folds = getattr(self.cv, "n_splits", self.cv)
         if labels.size == 2 and isinstance(folds, int) and counts.min() < folds:
             raise ValueError(

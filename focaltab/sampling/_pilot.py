@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from focaltab import _inputs
+from focaltab.data import Classes, by_batch, in_memory, take_rows
 from focaltab.sampling._hard_negative import HardNegativeSampling
 
 # A pilot sees at least as many negatives for each positive.
@@ -82,7 +82,7 @@ class CrossFittedPilots:
         self,
         sampling: HardNegativeSampling,
         make_pilot: Callable[[], Any],
-        classes: _inputs.Classes,
+        classes: Classes,
         X: Any,
         codes: NDArray[Any],
         rng: np.random.Generator,
@@ -110,11 +110,11 @@ class CrossFittedPilots:
 
     def of_training_rows(self, X: Any) -> NDArray[np.float32]:
         """Probabilities of the rows that the pilots were made from, each by the one unseen."""
-        return _inputs.by_batch(self._by_half, X, half=self._half)
+        return by_batch(self._by_half, X, half=self._half)
 
     def of_other_rows(self, X: Any) -> NDArray[np.float32]:
         """Mean of the pilots' probabilities."""
-        return _inputs.by_batch(
+        return by_batch(
             lambda rows: np.mean([pilot.probability(rows) for pilot in self._pilots], axis=0), X
         )
 
@@ -125,14 +125,14 @@ class CrossFittedPilots:
         for own, pilot in enumerate(self._pilots):
             rows = np.flatnonzero(half == own)
             if rows.size:
-                p[rows] = pilot.probability(_inputs.take_rows(X, rows))
+                p[rows] = pilot.probability(take_rows(X, rows))
         return p
 
 
 def _fitted(
     model: Any,
     sampling: HardNegativeSampling,
-    classes: _inputs.Classes,
+    classes: Classes,
     X: Any,
     codes: NDArray[Any],
     may_see: NDArray[np.bool_],
@@ -148,11 +148,11 @@ def _fitted(
     seen = rng.choice(negatives, n_seen, replace=False, shuffle=False)
     rows = np.sort(np.concatenate([positives, seen]))
     # Labels as the user has them, since a pilot of the user's may be told of them by name.
-    model.fit(_inputs.in_memory(_inputs.take_rows(X, rows)), classes.by_number[codes[rows]])
+    model.fit(in_memory(take_rows(X, rows)), classes.by_number[codes[rows]])
     return Pilot(model, _column(model, classes), n_seen / negatives.size)
 
 
-def _column(model: Any, classes: _inputs.Classes) -> int:
+def _column(model: Any, classes: Classes) -> int:
     known = np.asarray(model.classes_).tolist()
     if set(known) != set(classes.labels.tolist()):
         raise ValueError(
@@ -161,7 +161,7 @@ def _column(model: Any, classes: _inputs.Classes) -> int:
     return int(known.index(classes.by_number.tolist()[1]))
 
 
-def _seed(pilot: Any, classes: _inputs.Classes, rng: np.random.Generator) -> None:
+def _seed(pilot: Any, classes: Classes, rng: np.random.Generator) -> None:
     """Give a pilot the seeds and the positive label that it leaves open."""
     given = pilot.get_params(deep=True)
     changed: dict[str, Any] = {}

@@ -1,9 +1,9 @@
-"""What an estimator does with a sampled training set."""
+"""A training set of fewer rows, and what its estimator must know of the others."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 from sklearn.utils import check_random_state
 
-from focaltab import _inputs
+from focaltab.data import Rows, TrainingSet, in_memory
 from focaltab.losses._focal import LinkName
 from focaltab.sampling._hard_negative import Acceptance, HardNegativeSampling, sampling_of
 from focaltab.sampling._pilot import CrossFittedPilots
@@ -56,65 +56,57 @@ class SamplingResult:
 
 
 @dataclass(frozen=True, eq=False)
-class SampledRows:
-    """Rows that were kept, and what goes with them.
+class SampledSet:
+    """Rows of a training set that were kept, and what goes with them.
 
     Parameters
     ----------
     result : SamplingResult
     prevalence : float
         Weighted, of all rows.
-    X, codes, weight, margin
-        Of the kept rows; the margin is the one that the user gave.
+    whole : TrainingSet
+        What was sampled from.
+    rows : Rows
+        The kept ones, in memory; their margin is the one that the user gave.
     """
 
     result: SamplingResult
     prevalence: float
-    X: Any
-    codes: NDArray[Any]
-    weight: NDArray[np.float64] | None
-    margin: NDArray[np.float64] | None
+    whole: TrainingSet
+    rows: Rows
     _acceptance_of: Callable[[Any], NDArray[np.float32]]
     _seed: int
 
-    def offset_margin(self, base_score: Any = None) -> NDArray[np.float64]:
-        """Where training starts: the user's margin or the intercept, less the log acceptance.
+    def training_set(self, *, base_score: Any = None, thins_held_out: bool) -> TrainingSet:
+        """What a booster trains on: the kept rows, from margins less the log acceptance.
 
         Parameters
         ----------
         base_score : float, default=None
             Probability to start from; None for the prevalence.
+        thins_held_out : bool
+            Whether rows that were held out may be judged by fewer of them.
         """
-        if self.margin is None:
+        margin = self.rows.margin
+        if margin is None:
             start = self.prevalence if base_score is None else np.asarray(base_score).item()
-            return np.asarray(logit(start) - self.result.log_acceptance, dtype=np.float64)
-        return np.asarray(self.margin - self.result.log_acceptance)
+            margin = logit(start)
+        margin = np.asarray(margin - self.result.log_acceptance, dtype=np.float64)
+        evaluation = self.whole.evaluation
+        if self.whole.held_out and thins_held_out:
+            evaluation = tuple(self.thinned(rows) for rows in evaluation)
+        return replace(self.whole, rows=replace(self.rows, margin=margin), evaluation=evaluation)
 
-    def thinned(
-        self, eval_set: list[tuple[Any, Any]], weights: Any, margins: Any
-    ) -> tuple[list[tuple[Any, Any]], list[NDArray[np.float64]], Any]:
-        """An evaluation set of fewer rows under inverse-probability weights.
-
-        Parameters
-        ----------
-        eval_set : list of one (X, class numbers)
-            Rows that no pilot has seen.
-        weights, margins : list of one array, or None
-
-        Returns
-        -------
-        eval_set, weights, margins
-        """
-        ((X, codes),) = eval_set
-        acceptance = np.minimum(_ACCEPTANCE_OF_JUDGED * self._acceptance_of(X), 1.0)
-        drawn = np.random.default_rng(self._seed).random(codes.size) < acceptance
-        rows = np.flatnonzero((codes == 1) | drawn)
-        weight = np.where(codes[rows] == 1, 1.0, 1.0 / acceptance[rows].astype(np.float64))
-        if weights is not None:
-            weight = weight * weights[0][rows]
-        if margins is not None:
-            margins = [_inputs.take_rows(margins[0], rows)]
-        return [(_inputs.in_memory(_inputs.take_rows(X, rows)), codes[rows])], [weight], margins
+    def thinned(self, rows: Rows) -> Rows:
+        """Fewer rows that no pilot has seen, under inverse-probability weights."""
+        acceptance = np.minimum(_ACCEPTANCE_OF_JUDGED * self._acceptance_of(rows.X), 1.0)
+        drawn = np.random.default_rng(self._seed).random(len(rows)) < acceptance
+        chosen = np.flatnonzero((rows.codes == 1) | drawn)
+        kept = rows.take(chosen)
+        weight = np.where(kept.codes == 1, 1.0, 1.0 / acceptance[chosen].astype(np.float64))
+        if kept.weight is not None:
+            weight = weight * kept.weight
+        return replace(kept, X=in_memory(kept.X), weight=weight)
 
 
 def check_sampling(
@@ -176,13 +168,9 @@ def with_sampling(estimator: Any, params: dict[str, Any]) -> dict[str, Any]:
 def sample(
     sampling: HardNegativeSampling,
     make_pilot: Callable[[], Any],
-    classes: _inputs.Classes,
-    X: Any,
-    codes: NDArray[Any],
-    weight: NDArray[np.float64] | None,
-    margin: Any,
+    data: TrainingSet,
     random_state: Any,
-) -> SampledRows:
+) -> SampledSet:
     """Fit the pilots, score every row, keep each by chance, and take what belongs to it.
 
     Parameters
@@ -190,14 +178,9 @@ def sample(
     sampling : HardNegativeSampling
     make_pilot : callable
         The pilot where `sampling` has none.
-    classes : Classes
-    X : table of features
-    codes : ndarray of shape (n_samples,)
-        Class numbers, 0 and 1.
-    weight : ndarray of shape (n_samples,) or None
-        Has no part in what is kept: any acceptance is right, and this one stays near the share
-        that it is meant to be.
-    margin : array-like of shape (n_samples,) or (n_samples, 1), or None
+    data : TrainingSet
+        Weights have no part in what is kept: any acceptance is right, and this one stays near the
+        share that it is meant to be.
     random_state : int, RandomState, Generator or None
         Where `sampling` has none.
 
@@ -207,6 +190,7 @@ def sample(
         For more than two classes, too few positives, margins of another shape, an unattainable
         budget, or pilots whose probabilities are no numbers.
     """
+    codes, classes = data.rows.codes, data.classes
     if classes.labels.size != 2:
         raise ValueError(
             f"sampling='hard_negative' is for two classes, but y has {classes.labels.size}."
@@ -218,6 +202,7 @@ def sample(
             f"sampling='hard_negative' needs at least {MIN_POSITIVES} positives for its pilot "
             f"model, but there are {n_positives}: set sampling=None."
         )
+    margin = data.rows.margin
     if margin is not None:
         margin = np.asarray(margin, dtype=np.float64)
         if margin.shape not in ((codes.size,), (codes.size, 1)):
@@ -225,23 +210,23 @@ def sample(
                 f"the margins to start from have shape {margin.shape}, but there are {codes.size} "
                 "rows: give one a row."
             )
+        margin = margin.ravel()
     rng = _generator(random_state if sampling.random_state is None else sampling.random_state)
-    pilots = CrossFittedPilots(sampling, make_pilot, classes, X, codes, rng)
-    p = pilots.of_training_rows(X)
+    pilots = CrossFittedPilots(sampling, make_pilot, classes, data.rows.X, codes, rng)
+    p = pilots.of_training_rows(data.rows.X)
     acceptance_of = Acceptance(sampling, p, ~positive)
     acceptance = acceptance_of(p)
     rows = np.flatnonzero(positive | (rng.random(codes.size, dtype=np.float32) < acceptance))
-    shares = np.bincount(codes, weight)
-    return SampledRows(
+    shares = np.bincount(codes, data.rows.weight)
+    kept = replace(data.rows, margin=margin).take(rows)
+    return SampledSet(
         SamplingResult(
             rows, np.log(acceptance[rows].astype(np.float64)), int(codes.size), n_positives
         ),
         float(shares[1] / shares.sum()),
+        data,
         # Few enough to be in memory, whatever the table was.
-        _inputs.in_memory(_inputs.take_rows(X, rows)),
-        codes[rows],
-        None if weight is None else weight[rows],
-        None if margin is None else margin.ravel()[rows],
+        replace(kept, X=in_memory(kept.X)),
         lambda other: acceptance_of(pilots.of_other_rows(other)),
         int(rng.integers(2**31)),
     )

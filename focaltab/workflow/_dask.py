@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from focaltab._inputs import told_of_common_positive
 from focaltab._optional import require
+from focaltab.data import told_of_common_positive
 from focaltab.workflow._config import TrainConfig
 from focaltab.workflow._errors import UserError
 from focaltab.workflow._features import Schema

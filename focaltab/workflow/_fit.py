@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from numpy.typing import NDArray
 
-from focaltab._inputs import told_of_common_positive
+from focaltab.data import told_of_common_positive
 from focaltab.workflow._config import TrainConfig
 
 # Called with the name of the fit, the rounds done and the rounds at most: first with none done,

@@ -14,7 +14,7 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
-from focaltab.boosting._category_lists import category_lists
+from focaltab.boosting._xgboost_columns import columns_of as columns_of_xgboost
 from focaltab.monitoring import ColumnSummary, Reference
 from focaltab.persistence import Manifest
 from focaltab.pipeline import TableFeatures
@@ -25,10 +25,6 @@ from focaltab.workflow._table_classifier import TableClassifier
 Kind = Literal["number", "date", "name", "unread"]
 _SAVE_WITH_ROWS = (
     "Save it anew with rows that show what it takes: focaltab.save(model, path, X=X, y=y)."
-)
-_IF_CUT_SHORT = (
-    "Save the model with rows that have all of them (X=), or train it behind "
-    "focaltab.pipeline.make_pipeline, which keeps them itself."
 )
 
 
@@ -124,7 +120,7 @@ def _names(model: Any, manifest: Manifest, reference: Reference | None) -> list[
     for layer in _readers(model):
         if "FocalLGBMClassifier" in _class_names(layer):
             # LightGBM itself replaces blanks, and makes up names where there were none.
-            return None if layer._columns is None else list(layer._columns)
+            return layer._columns.names
     if names is None or names != [f"Column_{k}" for k in range(len(names))]:
         if names is None or reference is None:
             return names
@@ -246,20 +242,15 @@ def _of_xgboost(
     types = model.get_booster().feature_types
     if types is None:
         return None
-    categories: dict[str, Any] = {}
-    if "c" in types:
-        seen = {name: [text for text, _ in own.values] for name, own in summaries.items()}
-        lists = category_lists(model, seen, _IF_CUT_SHORT)
-        if not lists:
-            raise ValueError(
-                "XGBoost's file holds no categories (it is of a version before 3.1): train anew."
-            )
-        categories = dict(zip(names, (known for _, known in lists), strict=True))
+    known = columns_of_xgboost(model).categories if "c" in types else {}
+    if "c" in types and not known:
+        raise ValueError("XGBoost's file holds no categories: train anew.")
+    categories = {names[place]: values for place, values in known.items()}
     found = []
     for name, kind in zip(names, types, strict=True):
         if kind != "c":
             found.append(_plain(name, "number", summaries.get(name)))
-        elif categories[name] is None:
+        elif name not in categories:
             raise ValueError(f"the categories of column {name!r} are not in XGBoost's file.")
         else:
             found.append(_of_values(name, categories[name]))
@@ -273,9 +264,9 @@ def _of_lightgbm(
     if not known:
         return [_plain(name, "number", summaries.get(name)) for name in names]
     held = [n for n in names if n in summaries and summaries[n].kind in ("category", "text")]
-    own = getattr(model, "_category_columns", None)
+    own = getattr(model, "_columns", None)
     if own is not None:
-        held = list(own)
+        held = [names[place] for place in own.categories]
     elif len(held) != len(known) or any(
         {text for text, _ in summaries[name].values}.isdisjoint(map(_written, values))
         for name, values in zip(held, known, strict=False)

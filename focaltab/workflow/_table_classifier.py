@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 
-from focaltab._inputs import Classes
+from focaltab.data import Classes
 from focaltab.workflow._csv import with_odd_names
 from focaltab.workflow._errors import UserError
 from focaltab.workflow._features import Schema

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from focaltab._inputs.labels import COMMON
+from focaltab.data._labels import COMMON
 from focaltab.metrics import Difference
 from focaltab.metrics._few import ENOUGH_ROWS
 

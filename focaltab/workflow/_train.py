@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from focaltab._inputs import take_rows
+from focaltab.data import take_rows
 from focaltab.monitoring import Reference
 from focaltab.sampling._sampled import MIN_POSITIVES
 from focaltab.workflow._config import PREDICTION_COLUMNS, TrainConfig

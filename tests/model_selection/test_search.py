@@ -565,7 +565,7 @@ def test_a_scorer_that_calls_itself_is_stored(rows, tmp_path):
 @pytest.mark.slow
 def test_a_scorer_is_the_same_in_a_process_with_other_hashes():
     script = """
-    from focaltab._inputs import described
+    from focaltab.data import described
     def scorer(y, p, kinds={"fraud", "theft", "loss"}):
         return p in {"a", "b", "c", "d"} or p in kinds
     print(described(scorer))

@@ -24,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from focaltab import FocalMLPClassifier
-from focaltab._inputs import validation_rows
+from focaltab.data import validation_rows
 
 LINKS = ["logit", "focal"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from focaltab._inputs.labels import Classes
+from focaltab.data._labels import Classes
 from focaltab.losses import FocalLoss
 
 

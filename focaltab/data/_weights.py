@@ -14,7 +14,7 @@ from sklearn import get_config
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import has_fit_parameter
 
-from focaltab._inputs.labels import Classes
+from focaltab.data._labels import Classes
 from focaltab.losses import FocalLoss
 from focaltab.losses._validation import check_weight
 

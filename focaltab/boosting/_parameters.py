@@ -1,0 +1,60 @@
+"""Parameters of the boosters that would be taken for others, or for none."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Callable, Collection
+from typing import Any
+
+# So alike are a misspelt name and the one that is meant; names of the libraries' own that are none
+# of the estimators' parameters are less so.
+_ALIKE = 0.85
+
+
+def check_spelling(
+    further: Collection[str], known: Collection[str], is_alias: Callable[[str, str], bool]
+) -> None:
+    """Refuse a name that no library knows, if it is nearly one of a parameter.
+
+    The libraries take any name, and train without it.
+
+    Parameters
+    ----------
+    further : collection of str
+        What was given beyond the parameters of the constructor.
+    known : collection of str
+        Parameters of the estimator.
+    is_alias : callable
+        Whether the first name is another one of the library's for the second.
+
+    Raises
+    ------
+    ValueError
+        Names the parameter that is meant.
+    """
+    for name in further:
+        others = [other for other in known if other not in further]
+        near = difflib.get_close_matches(name, others, 1, _ALIKE)
+        if near and "__" not in name and not is_alias(name, near[0]):
+            raise ValueError(f"There is no parameter {name!r}: is {near[0]!r} meant?")
+
+
+def warn_of_namesakes(given: dict[str, Any], loss: dict[str, Any]) -> None:
+    """Warn where a parameter of the trees may be meant for one of the loss.
+
+    Parameters
+    ----------
+    given : dict of str to value
+        The library's own ``gamma`` and ``alpha``, None where they were not given.
+    loss : dict of str to bool
+        The loss's parameter of the same kind, and whether it was left at its default.
+    """
+    for (name, value), (own, is_default) in zip(given.items(), loss.items(), strict=True):
+        if value is not None and is_default:
+            warnings.warn(
+                f"{name}={value!r} is a parameter of the trees; the loss's is {own}. Set {own} too "
+                "if both are meant.",
+                UserWarning,
+                stacklevel=4,
+            )

@@ -1,0 +1,156 @@
+"""What an XGBoost model knows of its columns, and what its file must say of them.
+
+Boosters are trained on categories as whole numbers (`InputColumns.encoded`). A model of XGBoost's
+own classes knows them by name; up to 3.2 it takes the bytes of all names in a row, but the lengths
+of each in characters, so that "Zürich", "Rome" are kept as "Züric", "hRom".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from xgboost import Booster
+
+from focaltab.data import InputColumns
+
+# Attributes of a booster, which its file keeps: the loss and labels, and the columns.
+LOSS = "focaltab"
+_COLUMNS = "focaltab_columns"
+_CATEGORIES = "cats"
+
+
+def describe_columns(booster: Booster, columns: InputColumns) -> None:
+    """Have a booster's file say what its whole numbers of categories stand for."""
+    if columns.categories:
+        state = columns.__getstate__()
+        booster.set_attr(**{_COLUMNS: json.dumps(state)})
+
+
+def columns_of(model: Any) -> InputColumns:
+    """Names and categories of the columns of an XGBoost model.
+
+    Parameters
+    ----------
+    model : fitted XGBClassifier or Booster
+
+    Raises
+    ------
+    ValueError
+        Names the column whose categories XGBoost cut short.
+    """
+    known = getattr(model, "_columns", None)
+    if known is not None:
+        return known
+    booster = _booster(model)
+    text = booster.attr(_COLUMNS)
+    if text is not None:
+        columns = InputColumns.__new__(InputColumns)
+        columns.__setstate__(json.loads(text))
+        return columns
+    names = booster.feature_names
+    # Earlier versions handed XGBoost names, and kept them beside the loss.
+    kept = json.loads(booster.attr(LOSS) or "{}").get("categories", {})
+    stored = booster.get_categories(export_to_arrow=True).to_arrow() or ()
+    categories = {
+        place: pd.Index(*kept[name]) if name in kept else _whole(name, values)
+        for place, (name, values) in enumerate(stored)
+        if values is not None
+    }
+    return InputColumns(booster.num_features(), names, categories)
+
+
+def model_to_continue(model: Any) -> tuple[Any, InputColumns | None]:
+    """The model that training goes on from as XGBoost takes it, and its columns.
+
+    Parameters
+    ----------
+    model : Booster, fitted estimator, path or None
+
+    Raises
+    ------
+    ValueError
+        Names the column whose categories XGBoost cut short.
+    """
+    if model is None:
+        return None, None
+    if isinstance(model, str | os.PathLike):
+        model = Booster(model_file=os.fspath(model))
+    return by_numbers(_booster(model)), columns_of(model)
+
+
+def by_numbers(booster: Booster) -> Booster:
+    """The booster itself, or a copy that knows its categories as whole numbers alone."""
+    stored = booster.get_categories(export_to_arrow=True).to_arrow() or ()
+    if all(values is None or _counts_from_zero(values) for _, values in stored):
+        return booster
+    return _with_categories(booster, {"enc": [], "feature_segments": [], "sorted_idx": []})
+
+
+def first_rounds(booster: Booster, n_rounds: int) -> Booster:
+    """A copy that ends after `n_rounds`.
+
+    XGBoost up to 3.2 forgets in slicing how many categories there are (dmlc/xgboost#12462); it
+    would then take those of a frame by their places, whatever they are called. They are put back.
+    """
+    kept = booster[:n_rounds]
+    if _has_categories(booster) == _has_categories(kept):
+        return kept
+    return _with_categories(kept, _forest(_as_json(booster))[_CATEGORIES])
+
+
+def _has_categories(booster: Booster) -> bool:
+    stored = booster.get_categories(export_to_arrow=True).to_arrow() or ()
+    return any(values is not None for _, values in stored)
+
+
+def _with_categories(booster: Booster, categories: dict[str, Any]) -> Booster:
+    facts = _as_json(booster)
+    _forest(facts)[_CATEGORIES] = categories
+    changed = Booster(model_file=bytearray(json.dumps(facts).encode()))
+    # What may have changed by a device or a thread count is a parameter, not in the file.
+    changed.load_config(booster.save_config())
+    return changed
+
+
+def _as_json(booster: Booster) -> dict[str, Any]:
+    return dict(json.loads(bytes(booster.save_raw("json"))))
+
+
+def _forest(facts: dict[str, Any]) -> dict[str, Any]:
+    booster = facts["learner"]["gradient_booster"]
+    # DART keeps its trees a level deeper.
+    forest: dict[str, Any] = booster.get("gbtree", booster)["model"]
+    return forest
+
+
+def _booster(model: Any) -> Booster:
+    return model.get_booster() if hasattr(model, "get_booster") else model
+
+
+def _counts_from_zero(stored: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(
+        pa.types.is_integer(stored.type)
+        and np.array_equal(stored.to_numpy(), np.arange(len(stored)))
+    )
+
+
+def _whole(name: str, stored: Any) -> pd.Index:
+    """Categories that XGBoost lists, which it may have cut short."""
+    import pyarrow as pa
+
+    if not (pa.types.is_string(stored.type) or pa.types.is_large_string(stored.type)):
+        return pd.Index(stored.to_numpy())
+    pieces: list[bytes] = stored.cast(pa.large_binary()).to_pylist()
+    if not all(piece.isascii() for piece in pieces):
+        raise ValueError(
+            f"XGBoost's file cuts the categories of column {name!r} short, since they hold more "
+            "than ASCII: train a FocalXGBClassifier, or the model behind "
+            "focaltab.pipeline.make_pipeline, which hand XGBoost numbers in their place."
+        )
+    return pd.Index([piece.decode("ascii") for piece in pieces], dtype=object)

@@ -1,0 +1,79 @@
+"""The one way in: tables, labels, weights and evaluation sets before any library sees them."""
+
+from focaltab.data._average_precision import mean_average_precision
+from focaltab.data._columns import (
+    LIGHTGBM,
+    NETWORK,
+    XGBOOST,
+    InputColumns,
+    Reader,
+    categories_of,
+    check_features,
+    read_table,
+)
+from focaltab.data._containers import as_table, check_names, n_rows_of, named_frame
+from focaltab.data._continuation import check_continuation
+from focaltab.data._fingerprint import described, fingerprint_of
+from focaltab.data._labels import (
+    Classes,
+    checked_labels,
+    encode_target,
+    told_of_common_positive,
+    warn_of_common_positive,
+)
+from focaltab.data._lazy import LazyTable, by_batch, in_memory, is_lazy, refuse_lazy
+from focaltab.data._training_set import (
+    Rows,
+    TrainingSet,
+    check_hold_out,
+    check_rows,
+    evaluation_pairs,
+    said_of,
+    take_rows,
+    validation_rows,
+    whole_or_unchanged,
+    with_weight_only,
+)
+from focaltab.data._weights import prepare_loss, training_weight, weight_keyword
+
+__all__ = [
+    "LIGHTGBM",
+    "NETWORK",
+    "XGBOOST",
+    "Classes",
+    "InputColumns",
+    "LazyTable",
+    "Reader",
+    "Rows",
+    "TrainingSet",
+    "as_table",
+    "by_batch",
+    "categories_of",
+    "check_continuation",
+    "check_features",
+    "check_hold_out",
+    "check_names",
+    "check_rows",
+    "checked_labels",
+    "described",
+    "encode_target",
+    "evaluation_pairs",
+    "fingerprint_of",
+    "in_memory",
+    "is_lazy",
+    "mean_average_precision",
+    "n_rows_of",
+    "named_frame",
+    "prepare_loss",
+    "read_table",
+    "refuse_lazy",
+    "said_of",
+    "take_rows",
+    "told_of_common_positive",
+    "training_weight",
+    "validation_rows",
+    "warn_of_common_positive",
+    "weight_keyword",
+    "whole_or_unchanged",
+    "with_weight_only",
+]

@@ -1,0 +1,497 @@
+"""What training knew of its columns, by which later tables are checked and read.
+
+Categories are handed to the boosters as whole numbers from 0: no library sees a category's name.
+XGBoost up to 3.2 counts the bytes of names as characters, and finds one category as another;
+LightGBM knows categories by their place in each frame's own list.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from focaltab.data._containers import as_table
+from focaltab.data._lazy import LazyTable, is_lazy
+
+Unseen = Literal["refuse", "missing"]
+
+_ROWS_PER_CHECK = 65_536
+# What rounds to no finite number of 4 bytes: half a step beyond the largest.
+_BEYOND_FLOAT32 = 3.4028235677973366e38
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What a library can take as features.
+
+    Parameters
+    ----------
+    library : str
+        Its name in errors.
+    takes_text : bool
+        Whether columns of text and other objects may come.
+    beyond : float
+        The least absolute value that is infinite to it.
+    refused_in_names : str
+        Characters that it takes in no column's name.
+    """
+
+    library: str
+    takes_text: bool = False
+    beyond: float = math.inf
+    refused_in_names: str = ""
+
+
+XGBOOST = Reader("XGBoost", beyond=_BEYOND_FLOAT32, refused_in_names="[]<")
+LIGHTGBM = Reader("LightGBM", refused_in_names='"[]{}:,')
+NETWORK = Reader("FocalMLPClassifier", takes_text=True)
+
+
+def check_features(X: Any, reader: Reader = NETWORK, name: str = "X") -> None:
+    """Refuse a table in a plain form whose values a library cannot learn from.
+
+    One library rejects infinite values from its core, the other trains on them; a number that is
+    finite in 8 bytes may be none in the 4 that XGBoost has. A table in files refuses them itself,
+    when it comes to them.
+
+    Parameters
+    ----------
+    X : DataFrame, csr_matrix, ndarray or LazyTable
+        As `as_table` returns it.
+    reader : Reader
+    name : str, default="X"
+
+    Raises
+    ------
+    ValueError
+        Names the first column, and row, that has an infinite value; a column of dates, times, text
+        or other objects; a name that the library refuses.
+    """
+    shape: tuple[int, ...] = getattr(X, "shape", ())
+    if len(shape) == 2 and shape[1] == 0:
+        raise ValueError(f"0 feature(s) (shape={shape}) while a minimum of 1 is required.")
+    if isinstance(X, pd.DataFrame):
+        _check_names(X.columns, reader)
+        for position, column_name in enumerate(X.columns):
+            _check_column(column_name, X.iloc[:, position], reader)
+    elif sparse.issparse(X):
+        _check_finite_sparse(X, reader)
+    elif isinstance(X, np.ndarray):
+        if X.dtype.kind == "f":
+            _check_finite(X, name, reader)
+    elif is_lazy(X):
+        _check_names(X.columns, reader)
+
+
+def _check_names(names: Any, reader: Reader) -> None:
+    if not reader.refused_in_names:
+        return
+    for column in map(str, names):
+        refused = [c for c in reader.refused_in_names if c in column]
+        if refused or not column:
+            what = f"holds {refused[0]!r}" if refused else "is empty"
+            raise ValueError(
+                f"Column name {column!r} {what}, which {reader.library} does not take: rename it, "
+                "or let focaltab.pipeline.make_pipeline do it."
+            )
+
+
+def _check_column(name: Any, column: pd.Series, reader: Reader) -> None:
+    dtype: Any = column.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind in "biu":
+        return
+    if isinstance(dtype, np.dtype) and dtype.kind == "f":
+        _check_finite(column.to_numpy(), f"column {name!r}", reader)
+    elif (
+        pd.api.types.is_datetime64_any_dtype(dtype)
+        or isinstance(dtype, pd.PeriodDtype)
+        or pd.api.types.is_timedelta64_dtype(dtype)
+        or (isinstance(dtype, pd.ArrowDtype) and dtype.kind in "mM")
+    ):
+        raise ValueError(
+            f"Column {name!r} holds dates or times: turn it into numbers (an hour, days since "
+            "an event) or drop it."
+        )
+    elif pd.api.types.is_complex_dtype(dtype):
+        raise ValueError(f"Complex data not supported: column {name!r} is of dtype {dtype}.")
+    elif (nested := _first_nested(column)) is not None:
+        raise ValueError(
+            f"Column {name!r} holds lists or records, such as {column.iloc[nested]!r:.60} in row "
+            f"{nested}: flatten it into columns of its own, or drop it."
+        )
+    elif not isinstance(dtype, pd.CategoricalDtype) and not reader.takes_text:
+        raise ValueError(
+            f"Column {name!r} holds text or other objects (dtype {dtype}): make it a category "
+            f"(X[{name!r}].astype('category')) or numbers, or let "
+            "focaltab.pipeline.make_pipeline do it."
+        )
+
+
+def _first_nested(column: pd.Series) -> int | None:
+    if not pd.api.types.is_object_dtype(column.dtype):
+        return None
+    nested = (k for k, v in enumerate(column) if isinstance(v, list | dict | set | np.ndarray))
+    return next(nested, None)
+
+
+def _infinite(values: NDArray[Any], reader: Reader) -> NDArray[np.bool_]:
+    if values.dtype.itemsize < 8 or math.isinf(reader.beyond):
+        return np.isinf(values)
+    return np.abs(values) >= reader.beyond
+
+
+def _check_finite(values: NDArray[Any], where: str, reader: Reader) -> None:
+    # In parts, so that the check needs no memory to speak of.
+    for start in range(0, values.shape[0], _ROWS_PER_CHECK):
+        infinite = _infinite(values[start : start + _ROWS_PER_CHECK], reader)
+        if infinite.any():
+            place = np.argwhere(infinite)[0]
+            row = start + int(place[0])
+            if infinite.ndim == 2:
+                where = f"{where}, column {int(place[1])}"
+            _refuse_infinite(
+                values[row, place[1]] if infinite.ndim == 2 else values[row], where, row, reader
+            )
+
+
+def _check_finite_sparse(X: Any, reader: Reader) -> None:
+    for start in range(0, X.data.size, _ROWS_PER_CHECK):
+        infinite = _infinite(X.data[start : start + _ROWS_PER_CHECK], reader)
+        if infinite.any():
+            place = start + int(infinite.argmax())
+            row = int(np.searchsorted(X.indptr, place, side="right")) - 1
+            where = f"the sparse matrix, column {int(X.indices[place])}"
+            _refuse_infinite(X.data[place], where, row, reader)
+
+
+def _refuse_infinite(value: Any, where: str, row: int, reader: Reader) -> None:
+    if np.isinf(value):
+        raise ValueError(
+            f"Infinite value (inf) in {where}, row {row}: replace it by NaN (missing) or a finite "
+            "number."
+        )
+    raise ValueError(
+        f"The value {float(value):g} in {where}, row {row} is infinite to {reader.library}, whose "
+        "numbers of 4 bytes end at 3.4e38: scale the column, or make the value missing."
+    )
+
+
+def categories_of(X: Any) -> dict[int, pd.Index]:
+    """The categories of each column that has some, in their order, by the column's position."""
+    dtypes = getattr(X, "dtypes", None)
+    if not isinstance(dtypes, pd.Series):
+        return {}
+    return {
+        place: dtype.categories
+        for place, dtype in enumerate(dtypes)
+        if isinstance(dtype, pd.CategoricalDtype)
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class InputColumns:
+    """Names and categories of the columns of a training table.
+
+    Parameters
+    ----------
+    n_columns : int
+    names : list of str or None
+        None of a table without.
+    categories : dict of int to Index
+        In the order of their whole numbers, by the column's position; none where the library
+        numbers them itself.
+    ordered : tuple of int
+        Positions of those whose order has a meaning, as pandas has it.
+    """
+
+    n_columns: int
+    names: list[str] | None = None
+    categories: dict[int, pd.Index] = field(default_factory=dict)
+    ordered: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, X: Any, reader: Reader) -> InputColumns:
+        """Learn them from a table in a plain form.
+
+        Raises
+        ------
+        ValueError
+            Names a column with a category that is neither text nor a number nor a truth value:
+            a model's file could not hold it.
+        """
+        named = isinstance(X, pd.DataFrame) or is_lazy(X)
+        names = [str(column) for column in X.columns] if named else None
+        categories = {} if reader.takes_text else categories_of(X)
+        for place, known in categories.items():
+            for value in known.tolist():
+                if not isinstance(value, str | int | float):
+                    raise ValueError(
+                        f"Column {X.columns[place]!r} holds the category {value!r}, but a model's "
+                        "file knows text and numbers alone: make them text "
+                        f"(X[{X.columns[place]!r}].astype(str).astype('category'))."
+                    )
+        ordered = tuple(place for place in categories if X.dtypes.iloc[place].ordered)
+        return cls(int(X.shape[1]), names, categories, ordered)
+
+    def extended(self, X: Any, reader: Reader) -> InputColumns:
+        """The same with the categories of a table that these do not have at the end.
+
+        Raises
+        ------
+        ValueError
+            Names the first column that is not the one of these, or is of another kind.
+        """
+        self._check_same(X, "The model to continue", "X")
+        self._check_kinds(X)
+        categories = {}
+        for place, own in categories_of(X).items():
+            known = self.categories[place]
+            categories[place] = known.append(own.difference(known, sort=False))
+        return replace(InputColumns.of(X, reader), categories=categories)
+
+    def check(
+        self, X: Any, model: str | None = None, *, by_name: bool = True, by_kind: bool = True
+    ) -> None:
+        """Refuse a table in a plain form that has other columns.
+
+        Parameters
+        ----------
+        X : DataFrame, csr_matrix, ndarray or LazyTable
+        model : str, default=None
+            What errors call the model; None for the rows of an evaluation set.
+        by_name : bool, default=True
+            Whether names are compared, where both have some.
+        by_kind : bool, default=True
+            Whether columns of categories must be the same ones.
+
+        Raises
+        ------
+        ValueError
+            Names the first column that differs.
+        """
+        if X.shape[1] != self.n_columns:
+            expected = (
+                f"X has {X.shape[1]} columns, but the training rows have {self.n_columns}"
+                if model is None
+                else f"X has {X.shape[1]} features, but {model} is expecting {self.n_columns} "
+                "features as input"
+            )
+            raise ValueError(f"{expected}{self._difference(X)}.")
+        if by_name and self.names is not None and hasattr(X, "columns"):
+            self._check_order([str(column) for column in X.columns])
+        if by_kind:
+            self._check_kinds(X)
+
+    def encoded(self, X: Any, *, unseen: Unseen = "refuse", as_names: bool = False) -> Any:
+        """The table with the categories of training, as whole numbers.
+
+        Parameters
+        ----------
+        X : DataFrame, csr_matrix, ndarray or LazyTable
+            Of these columns.
+        unseen : {"refuse", "missing"}
+            What is done with a category that training did not have.
+        as_names : bool, default=False
+            Keep the categories themselves, in the order of training.
+
+        Raises
+        ------
+        ValueError
+            Names the column, row and category that training did not have.
+        """
+        if not self.categories:
+            return X
+        if is_lazy(X):
+            return EncodedTable(X, self, unseen, as_names)
+        if not isinstance(X, pd.DataFrame):
+            raise ValueError(
+                f"The model was trained on a DataFrame with {len(self.categories)} columns of "
+                "categories: pass a DataFrame."
+            )
+        X = X.copy(deep=False)
+        for place in self.categories:
+            codes = self._codes(place, X.columns[place], X.iloc[:, place], unseen)
+            dtype = self.dtype_of(place, as_names=as_names)
+            X.isetitem(place, pd.Categorical.from_codes(codes, dtype=dtype))
+        return X
+
+    def dtype_of(self, place: int, *, as_names: bool = False) -> pd.CategoricalDtype:
+        """The dtype that a column of categories has in an encoded table."""
+        known = self.categories[place]
+        values = known if as_names else pd.RangeIndex(len(known))
+        return pd.CategoricalDtype(values, ordered=place in self.ordered)
+
+    def _codes(self, place: int, name: Any, column: pd.Series, unseen: Unseen) -> NDArray[np.intp]:
+        known = self.categories[place]
+        codes = np.asarray(column.cat.codes, dtype=np.intp)
+        own = column.cat.categories
+        if own.equals(known):
+            return codes
+        found = np.append(known.get_indexer(own), -1)
+        if unseen == "refuse":
+            strange = np.flatnonzero(np.append(found[:-1] < 0, False)[codes])
+            if strange.size:
+                row = int(strange[0])
+                raise ValueError(
+                    f"Column {name!r} holds the category {own[codes[row]]!r} in row {row}, which "
+                    "training did not have: make it missing, or train with it."
+                )
+        return np.asarray(found[codes], dtype=np.intp)
+
+    def _difference(self, X: Any) -> str:
+        if self.names is None or not hasattr(X, "columns"):
+            return ""
+        given = [str(column) for column in X.columns]
+        absent = [name for name in self.names if name not in given]
+        strange = [name for name in given if name not in self.names]
+        parts = [
+            f"{what} {names[0]!r}"
+            for what, names in (("without", absent), ("with", strange))
+            if names
+        ]
+        return f": it comes {' and '.join(parts)}" if parts else ""
+
+    def _check_order(self, given: list[str]) -> None:
+        assert self.names is not None
+        if given == self.names:
+            return
+        message = "The feature names should match those that were passed during fit.\n"
+        strange = sorted(set(given) - set(self.names))
+        absent = sorted(set(self.names) - set(given))
+        for text, names in (
+            ("Feature names unseen at fit time:", strange),
+            ("Feature names seen at fit time, yet now missing:", absent),
+        ):
+            if names:
+                shown = [f"- {column}" for column in names[:5]] + ["- ..."] * (len(names) > 5)
+                message += "\n".join([text, *shown]) + "\n"
+        if not strange and not absent:
+            place = next(k for k, name in enumerate(given) if name != self.names[k])
+            message += (
+                "Feature names must be in the same order as they were in fit: column "
+                f"{place} is {given[place]!r}, but was {self.names[place]!r}.\n"
+            )
+        raise ValueError(message)
+
+    def _check_kinds(self, X: Any) -> None:
+        if not hasattr(X, "dtypes"):
+            return
+        own = categories_of(X)
+        for place, name in enumerate(X.columns):
+            if place in own and place not in self.categories:
+                raise ValueError(
+                    f"Column {name!r} holds categories, but held numbers in training: pass the "
+                    "numbers themselves."
+                )
+            if place in self.categories and place not in own:
+                raise ValueError(
+                    f"Column {name!r} held categories in training, but is of dtype "
+                    f"{X.dtypes.iloc[place]} here: X[{name!r}].astype('category')."
+                )
+            if place in own:
+                _check_same_type(name, own[place], self.categories[place])
+
+    def _check_same(self, X: Any, what: str, name: str) -> None:
+        """Refuse a table of other columns than those of a model or another table."""
+        if X.shape[1] != self.n_columns:
+            raise ValueError(
+                f"{what} was trained on {self.n_columns} columns, but {name} has {X.shape[1]}."
+            )
+        if self.names is None or not hasattr(X, "columns"):
+            return
+        for place, (known, given) in enumerate(zip(self.names, map(str, X.columns), strict=True)):
+            if known not in (given, given.replace(" ", "_")):  # LightGBM has names without blanks
+                raise ValueError(
+                    f"{what} was trained with column {known!r} in place {place}, where {name} has "
+                    f"{given!r}: name and order the columns as they were."
+                )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # As plain lists, which any file can hold.
+        categories = {place: _described(known) for place, known in self.categories.items()}
+        return {**self.__dict__, "categories": categories}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        categories = {int(k): pd.Index(*described) for k, described in state["categories"].items()}
+        self.__dict__.update({**state, "categories": categories})
+
+
+def _described(known: pd.Index) -> list[Any]:
+    # Numbers have the width that they had; text is text.
+    return [known.tolist(), str(known.dtype) if known.dtype.kind in "iuf" else None]
+
+
+def _check_same_type(name: Any, own: pd.Index, known: pd.Index) -> None:
+    """Refuse text for numbers and numbers for text, of which none would be known by value."""
+    text, own_text = (any(isinstance(v, str) for v in index.tolist()) for index in (known, own))
+    if len(known) and len(own) and text != own_text:
+        then, now = ("text", "numbers") if text else ("numbers", "text")
+        raise ValueError(
+            f"The categories of column {name!r} were {then} in training, but are {now} here, such "
+            f"as {own[0]!r}: none of them would be known."
+        )
+
+
+class EncodedTable:
+    """A table that is read in batches, with the categories of training in each."""
+
+    def __init__(
+        self, table: LazyTable, columns: InputColumns, unseen: Unseen, as_names: bool
+    ) -> None:
+        self._table = table
+        self._known = columns
+        self._unseen: Unseen = unseen
+        self._as_names = as_names
+        self.batch_rows = table.batch_rows
+        self.cache_dir = table.cache_dir
+
+    @property
+    def columns(self) -> list[str]:
+        """Names."""
+        return self._table.columns
+
+    @property
+    def dtypes(self) -> pd.Series:
+        """Of every batch."""
+        dtypes = list(self._table.dtypes)
+        for place in self._known.categories:
+            dtypes[place] = self._known.dtype_of(place, as_names=self._as_names)
+        return pd.Series(dtypes, index=self.columns)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self._table.shape
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def batches(self) -> Iterator[tuple[NDArray[np.intp], pd.DataFrame]]:
+        """Row numbers and rows, a batch at a time."""
+        for rows, frame in self._table.batches():
+            yield rows, self._encoded(frame)
+
+    def take(self, rows: Any) -> EncodedTable:
+        """Some of the rows."""
+        return EncodedTable(self._table.take(rows), self._known, self._unseen, self._as_names)
+
+    def to_frame(self) -> pd.DataFrame:
+        """All rows in memory."""
+        return self._encoded(self._table.to_frame())
+
+    def _encoded(self, frame: pd.DataFrame) -> Any:
+        return self._known.encoded(frame, unseen=self._unseen, as_names=self._as_names)
+
+
+def read_table(X: Any, reader: Reader, name: str = "X") -> Any:
+    """A table of any container in a plain form, checked for a library."""
+    table = as_table(X, name)
+    check_features(table, reader, name)
+    return table

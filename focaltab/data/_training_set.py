@@ -1,0 +1,354 @@
+"""What a fit trains on: rows with their labels, weights and margins, and those it is judged by.
+
+The way of one row: `as_table` makes its container plain, `check_features` judges its values,
+`TrainingSet.read` numbers its label and weighs it, `with_evaluation` may hold it out,
+`focaltab.sampling` may leave it out, and `InputColumns.encoded` makes whole numbers of its
+categories; the library sees it then for the first time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.model_selection import train_test_split
+from sklearn.utils import _safe_indexing
+
+from focaltab.data._columns import InputColumns, Reader, Unseen, read_table
+from focaltab.data._containers import n_rows_of
+from focaltab.data._labels import Classes, encode_target
+from focaltab.data._lazy import in_memory, is_lazy
+from focaltab.data._weights import prepare_loss, training_weight
+from focaltab.losses import FocalLoss
+from focaltab.losses._validation import check_weight
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Some rows of a table, and what goes with each.
+
+    Parameters
+    ----------
+    X : DataFrame, csr_matrix, ndarray or LazyTable of shape (n_rows, n_features)
+    codes : ndarray of shape (n_rows,)
+        Class numbers.
+    weight : ndarray of shape (n_rows,) or None
+    margin : array-like of shape (n_rows,) or (n_rows, n_classes), or None
+        What training starts from, given by the user.
+    """
+
+    X: Any
+    codes: NDArray[np.integer[Any]]
+    weight: NDArray[np.float64] | None = None
+    margin: Any = None
+
+    def __len__(self) -> int:
+        return int(self.codes.size)
+
+    def take(self, rows: NDArray[np.intp]) -> Rows:
+        """Some of them."""
+        return Rows(
+            take_rows(self.X, rows),
+            self.codes[rows],
+            None if self.weight is None else self.weight[rows],
+            take_rows(self.margin, rows),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """What a fit trains on, whichever library does it.
+
+    Parameters
+    ----------
+    classes : Classes
+    columns : InputColumns
+    rows : Rows
+        To train on; features in a plain form, with categories as the user has them.
+    evaluation : tuple of Rows
+        What early stopping or the user's metrics go by.
+    held_out : bool
+        Whether `evaluation` is a part of the user's rows, and not given.
+    """
+
+    classes: Classes
+    columns: InputColumns
+    rows: Rows
+    evaluation: tuple[Rows, ...] = ()
+    held_out: bool = False
+
+    @classmethod
+    def read(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        reader: Reader,
+        *,
+        sample_weight: Any = None,
+        margin: Any = None,
+        scale_pos_weight: float | None = None,
+        continued: InputColumns | None = None,
+        takes_new_categories: bool = False,
+    ) -> TrainingSet:
+        """Check the input of a fit and bring it to numbers.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Its ``pos_label`` and ``class_weight`` count.
+        X, y, sample_weight
+            As the user gives them.
+        reader : Reader
+        margin : array-like, default=None
+        scale_pos_weight : float, default=None
+        continued : InputColumns, default=None
+            Columns of the model that training goes on from.
+        takes_new_categories : bool, default=False
+            Whether such a model may meet categories that it does not know.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For anything that cannot be trained on.
+        """
+        classes, codes = encode_target(y, estimator.pos_label)
+        table = read_table(X, reader)
+        check_rows(table, codes)
+        weight = training_weight(sample_weight, estimator.class_weight, scale_pos_weight, y, codes)
+        columns = InputColumns.of(table, reader)
+        if continued is not None:
+            more = continued.extended(table, reader)
+            columns = more if takes_new_categories else continued
+        return cls(classes, columns, Rows(table, codes, weight, margin))
+
+    def with_evaluation(
+        self,
+        eval_set: Any,
+        reader: Reader,
+        *,
+        weights: Any = None,
+        margins: Any = None,
+        needs_positives: bool,
+    ) -> TrainingSet:
+        """The same with the user's evaluation sets, checked as the training rows are.
+
+        Raises
+        ------
+        ValueError
+            For features, labels or weights that cannot be used, as many weights as there are no
+            sets, or where early stopping on average precision is asked of a set without positives.
+        """
+        pairs = evaluation_pairs(eval_set)
+        given = {
+            name: _one_each(values, len(pairs), name)
+            for name, values in (("weights", weights), ("margins", margins))
+        }
+        found = []
+        for k, (X, y) in enumerate(pairs):
+            name = f"eval_set {k}"
+            with said_of(name):
+                table = read_table(X, reader)
+                check_rows(table, y)
+                self.columns.check(table, by_kind=not reader.takes_text)
+            codes = self.classes.encode_more(y, name)
+            if needs_positives and codes.size and not codes.any():
+                raise ValueError(
+                    f"{name} has no row of class {self.classes.by_number.tolist()[1]!r}: average "
+                    "precision, which early stopping goes by, needs positives."
+                )
+            weight = given["weights"][k]
+            if weight is not None:
+                weight = check_weight(weight, codes.size, f"sample_weight of {name}")
+            found.append(Rows(table, codes, weight, given["margins"][k]))
+        return replace(self, evaluation=tuple(found), held_out=False)
+
+    def with_rows_held_out(self, fraction: float, random_state: Any) -> TrainingSet:
+        """The same with a stratified part of the rows to stop early by."""
+        train, held_out = validation_rows(self.rows.codes, fraction, random_state)
+        return replace(
+            self,
+            rows=self.rows.take(train),
+            evaluation=(self.rows.take(held_out),),
+            held_out=True,
+        )
+
+    def loss(self, estimator: Any) -> tuple[FocalLoss, Any]:
+        """The estimator's loss for the rows to train on, and their weighted prevalence."""
+        return prepare_loss(estimator, self.classes, self.rows.codes, self.rows.weight)
+
+    def starting_from(self, intercept: NDArray[np.float64]) -> TrainingSet:
+        """The same with a margin for every row that has none: the intercept of each class."""
+
+        def started(rows: Rows) -> Rows:
+            if rows.margin is not None:
+                return rows
+            n = len(rows)
+            margin = np.full(n, intercept[0]) if intercept.size == 1 else np.tile(intercept, (n, 1))
+            return replace(rows, margin=margin)
+
+        return replace(
+            self, rows=started(self.rows), evaluation=tuple(map(started, self.evaluation))
+        )
+
+    def in_memory(self) -> TrainingSet:
+        """The same with tables in files read into memory."""
+        parts = [replace(rows, X=in_memory(rows.X)) for rows in (self.rows, *self.evaluation)]
+        return replace(self, rows=parts[0], evaluation=tuple(parts[1:]))
+
+    def encoded(self, *, unseen: Unseen = "refuse") -> TrainingSet:
+        """The same with categories as whole numbers, as the boosters take them."""
+
+        def encoded(rows: Rows) -> Rows:
+            return replace(rows, X=self.columns.encoded(rows.X, unseen=unseen))
+
+        evaluation = []
+        for k, rows in enumerate(self.evaluation):
+            with said_of(f"eval_set {k}"):
+                evaluation.append(encoded(rows))
+        return replace(self, rows=encoded(self.rows), evaluation=tuple(evaluation))
+
+
+@contextmanager
+def said_of(place: str) -> Iterator[None]:
+    """Say in an error of the input where it is."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"{place}: {error}") from None
+
+
+def check_rows(X: Any, y: Any) -> None:
+    """Refuse features and labels of different lengths.
+
+    Raises
+    ------
+    ValueError
+        Names both lengths.
+    """
+    n_rows, n_labels = n_rows_of(X), n_rows_of(y)
+    if n_rows != n_labels:
+        raise ValueError(f"X has {n_rows} rows but y has {n_labels} labels.")
+
+
+def evaluation_pairs(eval_set: Any) -> list[tuple[Any, Any]]:
+    """Evaluation sets as a list of pairs: one pair alone, or several in a list or a tuple.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
+    several = isinstance(eval_set, list) or (
+        isinstance(eval_set, tuple)
+        and all(isinstance(one, tuple | list) and len(one) == 2 for one in eval_set)
+        and not (len(eval_set) == 2 and isinstance(eval_set[0], list))
+    )
+    pairs = list(eval_set) if several else [eval_set]
+    if not all(isinstance(one, tuple | list) and len(one) == 2 for one in pairs):
+        raise ValueError("eval_set must be a pair (X, y) or a list of pairs.")
+    return [(X, y) for X, y in pairs]
+
+
+def _one_each(values: Any, n: int, what: str) -> list[Any]:
+    if values is None:
+        return [None] * n
+    if isinstance(values, Mapping):  # LightGBM's other way
+        return [values.get(k) for k in range(n)]
+    if len(values) != n:
+        raise ValueError(f"eval_set has {n} sets, but there are {what} for {len(values)}.")
+    return list(values)
+
+
+@contextmanager
+def whole_or_unchanged(estimator: Any) -> Iterator[None]:
+    """Put every attribute back where the block is left by an exception, an interrupt included.
+
+    Attributes must be replaced in the block, not changed in place.
+    """
+    before = estimator.__dict__.copy()
+    try:
+        yield
+    except BaseException:
+        estimator.__dict__.clear()
+        estimator.__dict__.update(before)
+        raise
+
+
+def validation_rows(
+    codes: NDArray[np.integer[Any]], fraction: float, random_state: Any
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows to train on and a stratified part to stop early on.
+
+    Raises
+    ------
+    ValueError
+        If `fraction` is outside (0, 1), or a class is too rare to stand on both sides.
+    """
+    counts = np.bincount(codes)
+    check_hold_out(counts, fraction)
+    # At least one row of every class on each side.
+    n_held_out = max(math.ceil(float(fraction) * codes.size), counts.size)
+    if codes.size - n_held_out < counts.size:
+        raise ValueError(
+            f"validation_fraction={fraction!r} of {codes.size} rows leaves too few of "
+            f"{counts.size} classes to train on: pass eval_set, or switch early stopping off."
+        )
+    seed = random_state
+    if isinstance(random_state, np.random.Generator):
+        seed = int(random_state.integers(2**31))
+    train, held_out = train_test_split(
+        np.arange(codes.size), test_size=n_held_out, stratify=codes, random_state=seed
+    )
+    # A class of a few rows may round to none held out: move one of its rows.
+    for k in np.flatnonzero(np.bincount(codes[held_out], minlength=counts.size) == 0):
+        moved = train[codes[train] == k][0]
+        train, held_out = train[train != moved], np.append(held_out, moved)
+    return np.sort(train), np.sort(held_out)
+
+
+def check_hold_out(counts: NDArray[np.integer[Any]], fraction: float) -> None:
+    """Refuse to hold out what leaves a side without a class.
+
+    Raises
+    ------
+    ValueError
+        If `fraction` is outside (0, 1), or a class has a single row.
+    """
+    if not (isinstance(fraction, Real) and 0.0 < fraction < 1.0):
+        raise ValueError(f"validation_fraction must lie strictly in (0, 1), got {fraction!r}.")
+    if counts.min() < 2:
+        raise ValueError(
+            f"early stopping holds out part of every class, but class number "
+            f"{int(counts.argmin())} has {int(counts.min())} row: pass eval_set, or "
+            "switch early stopping off."
+        )
+
+
+def take_rows(data: Any, rows: NDArray[np.intp]) -> Any:
+    """Rows of an array, frame, sparse matrix, list or table in files; None stays None."""
+    if data is None:
+        return None
+    if is_lazy(data):
+        return data.take(rows)
+    if sparse.issparse(data):
+        matrix: Any = data
+        data = matrix.tocsr()  # not every sparse format can be indexed by row
+    return _safe_indexing(data, rows)
+
+
+def with_weight_only(
+    X: Any, codes: NDArray[Any], weight: NDArray[np.float64] | None
+) -> tuple[Any, NDArray[Any], NDArray[np.float64] | None]:
+    """Leave out the rows without weight, which say nothing but would set scales."""
+    if weight is None or (weight > 0).all():
+        return X, codes, weight
+    kept = np.flatnonzero(weight > 0)
+    return take_rows(X, kept), codes[kept], weight[kept]
