@@ -8,13 +8,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from focaltab._compat import lightgbm, xgboost
 from focaltab._saving import PartWriter, part_reader
 from focaltab.boosting._native_file import as_categories, plain
 
 # What only `fit` uses, and what may be code, which a saved model must not hold.
 _FOR_FIT_ALONE = ("callbacks", "eval_metric")
 _PART = "booster_part"
-_BOOSTER = "_Booster"
 _CATEGORIES = "_categories"
 
 
@@ -28,7 +28,9 @@ def xgboost_state(estimator: Any, state: dict[str, Any], writer: PartWriter) -> 
             estimator.save_model(path)
             return path.read_bytes()
 
-    return writer.state_of(estimator, lambda: _state(state, writer, "xgboost", ".json", content))
+    return writer.state_of(
+        estimator, lambda: _state(state, writer, xgboost.BOOSTER, ("xgboost", ".json"), content)
+    )
 
 
 def lightgbm_state(estimator: Any, state: dict[str, Any], writer: PartWriter) -> dict[str, Any]:
@@ -36,12 +38,12 @@ def lightgbm_state(estimator: Any, state: dict[str, Any], writer: PartWriter) ->
 
     def content() -> bytes:
         # All rounds, though a model that stopped early predicts with the best alone.
-        return state[_BOOSTER].model_to_string(num_iteration=-1).encode()
+        return state[lightgbm.BOOSTER].model_to_string(num_iteration=-1).encode()
 
     def make() -> dict[str, Any]:
-        made = _state(state, writer, "lightgbm", ".txt", content)
+        made = _state(state, writer, lightgbm.BOOSTER, ("lightgbm", ".txt"), content)
         if _PART in made:
-            made["booster_best_iteration"] = state[_BOOSTER].best_iteration
+            made["booster_best_iteration"] = state[lightgbm.BOOSTER].best_iteration
         return made
 
     return writer.state_of(estimator, make)
@@ -58,7 +60,7 @@ def xgboost_restored(state: dict[str, Any]) -> dict[str, Any]:
         content = bytearray(part_reader().content(part))
         booster = Booster({"nthread": state.get("n_jobs")}, model_file=content)
         booster.set_attr(focaltab=None, scikit_learn=None)
-        state[_BOOSTER] = booster
+        state[xgboost.BOOSTER] = booster
         state[_CATEGORIES] = as_categories(state.get(_CATEGORIES, {}))
     return state
 
@@ -72,15 +74,15 @@ def lightgbm_restored(state: dict[str, Any]) -> dict[str, Any]:
 
         booster = Booster(model_str=part_reader().content(part).decode())
         booster.best_iteration = state.pop("booster_best_iteration")
-        state[_BOOSTER] = booster
+        state[lightgbm.BOOSTER] = booster
     return state
 
 
 def _state(
     state: dict[str, Any],
     writer: PartWriter,
-    stem: str,
-    suffix: str,
+    booster: str,
+    file: tuple[str, str],
     content: Callable[[], bytes],
 ) -> dict[str, Any]:
     state = dict(state)
@@ -95,9 +97,9 @@ def _state(
             state[name] = None
     if state.get(_CATEGORIES):
         state[_CATEGORIES] = {name: plain(known) for name, known in state[_CATEGORIES].items()}
-    if state.get(_BOOSTER) is not None:
-        del state[_BOOSTER]
-        state[_PART] = writer.add(stem, suffix, content())
+    if state.get(booster) is not None:
+        del state[booster]
+        state[_PART] = writer.add(*file, content())
     return state
 
 

@@ -12,6 +12,7 @@ from dask.dataframe.utils import has_known_categories
 from dask.delayed import Delayed
 
 from focaltab import _inputs
+from focaltab._compat.dask import example_of
 
 _HOW = (
     "make it one with dask.dataframe.from_pandas or dask.array.from_array, or use the estimator "
@@ -57,7 +58,7 @@ def check_columns(X: Any) -> Any:
     ValueError
         Names a column of text or times, or of categories that are not known to every partition.
     """
-    meta = X._meta
+    meta = example_of(X)
     if X.ndim != 2:
         raise ValueError(f"X must have two dimensions, got {X.ndim}.")
     if isinstance(X, da.Array):
