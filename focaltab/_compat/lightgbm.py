@@ -23,7 +23,7 @@ _CLUSTER = ("client", "_other_params")
 _OF_LABELS = ("_le", "_class_weight")
 
 
-def aliases(*names: str) -> set[str]:
+def aliases_of(*names: str) -> set[str]:
     """All names that LightGBM takes for some parameters, their own included.
 
     By ``_ConfigAliases``. Without it a parameter that was given by another name goes unnoticed.

@@ -1,27 +1,12 @@
-"""Libraries of which one or two uses are not promised: pandas, torch and uvicorn."""
+"""Libraries of which a single use is not promised: torch and uvicorn."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from inspect import signature
 from typing import Any
 
 _SECONDS_TO_START = 60
-
-
-@contextmanager
-def text_as_objects() -> Iterator[None]:
-    """Have pandas read text into columns of Python's own strings, as pandas 2 did.
-
-    By the option ``future.infer_string``, which goes with pandas 4. Without it what was written for
-    such columns, as the package of the public tables was, fails.
-    """
-    import pandas as pd
-
-    with pd.option_context("future.infer_string", False):
-        yield
 
 
 def uncompiled(module: Any) -> Any:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.model_selection import StratifiedKFold
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.preprocessing import TargetEncoder
@@ -132,16 +131,17 @@ def copy_requests(thing: Any, other: Any) -> None:
 
 
 def requests_of(thing: Any) -> list[Any] | None:
-    """An estimator's or scorer's requests: of itself, then of each method; None for other things.
+    """Requests of an estimator, scorer or splitter: its own, then by method; None of other things.
 
-    By ``_metadata_request``, and ``_routing_repr`` of scorers. Requests have an ``owner``, in
-    later versions the object itself. Were they kept elsewhere, a model with requests could not be
-    saved.
+    By ``_metadata_request``. Requests have an ``owner``, in later versions the object itself. Were
+    they kept elsewhere, a model with requests could not be saved.
     """
-    if not (isinstance(thing, BaseEstimator) or hasattr(thing, "_routing_repr")):
+    if isinstance(thing, type) or not hasattr(thing, "get_metadata_routing"):
         return None
     requests = vars(thing).get("_metadata_request")
-    return [] if requests is None else [requests, *vars(requests).values()]
+    if requests is None:
+        return []
+    return [requests, *(one for one in vars(requests).values() if hasattr(one, "owner"))]
 
 
 def input_positions(transformer: Any) -> dict[str, list[int]]:

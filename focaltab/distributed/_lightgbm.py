@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from focaltab import _inputs
 from focaltab._compat.lightgbm import (
     DASK_TASK,
-    aliases,
+    aliases_of,
     fitted_attributes,
     further_parameters,
     leave_network,
@@ -226,11 +226,11 @@ class DaskFocalLGBMClassifier(FocalLGBMClassifier):
     def _training_parameters(self, data: TrainingSet) -> dict[str, Any]:
         params = self.get_params(deep=False)
         ours = {*_OWN_PARAMETERS, "client", "class_weight", "scale_pos_weight"}
-        ours |= {*aliases("objective", "metric", "num_class", "num_threads")}
+        ours |= {*aliases_of("objective", "metric", "num_class", "num_threads")}
         if not data.evaluation or self._given("early_stopping_round") is None:
-            ours |= {*aliases("early_stopping_round")}
+            ours |= {*aliases_of("early_stopping_round")}
         params = {name: value for name, value in params.items() if name not in ours}
-        for alias in aliases("early_stopping_round"):
+        for alias in aliases_of("early_stopping_round"):
             if params.get(alias, 0) is None:
                 del params[alias]
         if data.loss.is_multiclass:
