@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils.validation import _num_samples
+
+from focaltab._compat.sklearn import count_rows
 
 _ROWS_PER_CHECK = 65_536
 
@@ -21,7 +22,7 @@ def check_rows(X: Any, y: Any, name: str = "") -> None:
     ValueError
         Names both lengths, and the evaluation set if it is one.
     """
-    n_rows, n_labels = _num_samples(X), _num_samples(y)
+    n_rows, n_labels = count_rows(X), count_rows(y)
     if n_rows != n_labels:
         raise ValueError(f"{name}X has {n_rows} rows but y has {n_labels} labels.")
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.model_selection import train_test_split
-from sklearn.utils import _safe_indexing
 
+from focaltab._compat.sklearn import rows_at
 from focaltab._inputs.features import check_features, check_rows
 from focaltab._inputs.labels import Classes
 from focaltab._inputs.lazy import is_lazy
@@ -104,7 +104,7 @@ def take_rows(data: Any, rows: NDArray[np.intp]) -> Any:
     if sparse.issparse(data):
         matrix: Any = data
         data = matrix.tocsr()  # not every sparse format can be indexed by row
-    return _safe_indexing(data, rows)
+    return rows_at(data, rows)
 
 
 def with_weight_only(

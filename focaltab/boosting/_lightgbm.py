@@ -10,17 +10,24 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from lightgbm import Booster, LGBMClassifier
-from lightgbm.basic import LightGBMError, _ConfigAliases
+from lightgbm.basic import LightGBMError
 from numpy.typing import NDArray
 
 from focaltab import _inputs
+from focaltab._compat.lightgbm import (
+    aliases_of,
+    evaluation_arguments,
+    forget_class_weights,
+    further_parameters,
+    nothing_to_split,
+    set_labels,
+)
 from focaltab._saving import part_writer
 from focaltab.boosting._evaluation import as_list
 from focaltab.boosting._external_lightgbm import check_external, fit_from_table
 from focaltab.boosting._lightgbm_continuation import as_continued
 from focaltab.boosting._lightgbm_evaluation import (
     LightGBMAveragePrecision,
-    as_the_library_takes_them,
     by_class_number,
     evaluation_sets,
     on_probabilities,
@@ -235,7 +242,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         _inputs.check_booster_features(X)
         X = as_continued(X, init_model)
         _inputs.check_text_or_numbers(_inputs.categories_of(X))
-        factor = self._other_params.get("scale_pos_weight")
+        factor = further_parameters(self).get("scale_pos_weight")
         weight = _inputs.training_weight(sample_weight, self.class_weight, factor, y, codes)
         eval_set = evaluation_sets(eval_set, eval_X, eval_y)
         own_evaluation = eval_set is None
@@ -296,7 +303,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
                     codes,
                     sample_weight=weight,
                     init_score=init_score,
-                    **as_the_library_takes_them(eval_set),
+                    **evaluation_arguments(eval_set),
                     eval_sample_weight=eval_sample_weight,
                     eval_class_weight=by_class_number(by_class, classes),
                     eval_init_score=eval_init_score,
@@ -307,14 +314,13 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
             except LightGBMError as error:
                 # LightGBM cannot start a custom objective when no feature can be split; its own
                 # objectives then keep the intercept alone, and so does this one.
-                if "num_features()) > (0)" not in str(error) or not own_intercept:
+                if not nothing_to_split(error) or not own_intercept:
                     raise
                 self._fit_objective = "multiclass" if loss.is_multiclass else "binary"
                 library_fit(X, codes, sample_weight=weight)
                 _clear_first_trees(self.booster_)
         # The library learned class numbers; its own predict is to give labels.
-        self._le.fit(classes.labels)
-        self._classes = classes.labels
+        set_labels(self, classes.labels)
         self._label_order = classes
         self._columns = _column_names(X)
         self._category_columns = (
@@ -357,7 +363,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         class_weight: Any = self.class_weight
         self.class_weight: Any = None
         # A fit with class weights leaves them behind for the next.
-        self._class_weight = None
+        forget_class_weights(self)
         self._fit_objective = lightgbm_objective(loss, n_threads=own_threads(self.n_jobs))
         try:
             yield
@@ -367,9 +373,9 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
 
     def _given(self, name: str) -> Any:
         """A parameter's value under whichever of LightGBM's names for it the user chose."""
-        aliases = _ConfigAliases.get(name)
+        aliases = aliases_of(name)
         # A named argument has a default; what came by another name was chosen.
-        chosen = [self._other_params.get(alias) for alias in aliases]
+        chosen = [further_parameters(self).get(alias) for alias in aliases]
         named = [getattr(self, alias, None) for alias in aliases]
         return next((value for value in [*chosen, *named] if value is not None), None)
 
@@ -411,10 +417,10 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
             params.pop("early_stopping_rounds", None)
         if stage == "fit":
             params["objective"] = self._fit_objective
-            for alias in _ConfigAliases.get("objective") - {"objective"}:
+            for alias in aliases_of("objective") - {"objective"}:
                 params.pop(alias, None)
             if isinstance(self._fit_objective, str):
-                for alias in _ConfigAliases.get("early_stopping_round"):
+                for alias in aliases_of("early_stopping_round"):
                     params.pop(alias, None)
             if self._given("metric") is None:
                 params["metric"] = "None"

@@ -6,7 +6,6 @@ from inspect import signature
 from typing import Any
 
 import numpy as np
-from lightgbm import LGBMClassifier
 
 from focaltab._inputs import Classes
 from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision
@@ -49,14 +48,6 @@ def evaluation_sets(eval_set: Any, eval_X: Any, eval_y: Any) -> list[tuple[Any, 
     if not isinstance(eval_y, tuple) or len(eval_X) != len(eval_y):
         raise ValueError("where eval_X is a tuple, eval_y must be one of the same length.")
     return list(zip(eval_X, eval_y, strict=True))
-
-
-def as_the_library_takes_them(eval_set: list[tuple[Any, Any]] | None) -> dict[str, Any]:
-    # LightGBM 4.7 deprecated eval_set in favour of a pair of arguments that 4.6 does not know.
-    if eval_set is None or "eval_X" not in signature(LGBMClassifier.fit).parameters:
-        return {"eval_set": eval_set}
-    X, codes = zip(*eval_set, strict=True)
-    return {"eval_X": X, "eval_y": codes}
 
 
 def by_class_number(eval_class_weight: Any, classes: Classes) -> Any:

@@ -16,6 +16,7 @@ from xgboost import XGBClassifier
 from xgboost.callback import EarlyStopping
 
 from focaltab import _inputs
+from focaltab._compat.xgboost import set_booster
 from focaltab._saving import part_writer
 from focaltab.boosting._category_lists import columns_to_continue
 from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision, as_list, on_probabilities
@@ -330,8 +331,8 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         stopped = booster.attr("best_iteration") is not None and self.booster != "gblinear"
         if stopped and self.best_iteration + 1 < booster.num_boosted_rounds():
             best = {name: booster.attr(name) for name in ("best_iteration", "best_score")}
-            self._Booster = first_rounds(booster, self.best_iteration + 1)
-            self._Booster.set_attr(**best)
+            set_booster(self, first_rounds(booster, self.best_iteration + 1))
+            self.get_booster().set_attr(**best)
 
     @contextmanager
     def _as_focal_training(
