@@ -9,7 +9,12 @@ ONE_THREAD = OMP_NUM_THREADS=1 OMP_THREAD_LIMIT=1
 PYTEST = -m pytest -n 2 --dist loadgroup
 QUICK = -m "not (slow or browser or cluster)"
 
-.PHONY: demo test test-all test-core mutation lint docs site examples gallery bench clean
+# Wheels of the oldest versions are for the oldest Python; the newest versions leave it behind.
+NEWEST_PYTHON ?= $(or $(lastword $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python))),3.13)
+UV = .venv/bin/uv
+UV_INSTALL = $(UV) pip install --quiet -e '.[test,dask,serve]' --python
+
+.PHONY: demo test test-all test-core compat mutation lint docs site examples gallery bench clean
 
 demo: .venv/.core
 	.venv/bin/focaltab demo
@@ -27,6 +32,16 @@ test-all: test docs site examples
 # The tests of what needs the core dependencies alone, where nothing else is installed.
 test-core: .venv-core/.done
 	.venv-core/bin/python $(PYTEST) $(QUICK)
+
+# What other libraries do not promise (focaltab/_compat), under the oldest versions that
+# pyproject.toml allows and under the newest that there are, both installed anew.
+compat: .venv/.uv
+	$(UV) venv --quiet --clear --python 3.11 .venv-lowest
+	$(UV_INSTALL) .venv-lowest --resolution lowest-direct
+	.venv-lowest/bin/python -m pytest tests/compat
+	$(UV) venv --quiet --clear --python $(NEWEST_PYTHON) .venv-newest
+	$(UV_INSTALL) .venv-newest --upgrade
+	.venv-newest/bin/python -m pytest tests/compat
 
 # The share of a seeded sample of small faults that the tests find.
 mutation: .venv/.mutation
@@ -70,6 +85,11 @@ bench: .venv-bench/.done
 	.venv-core/bin/python $(PIP_INSTALL) -e '.[test]'
 	touch $@
 
+.venv/.uv:
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/python $(PIP_INSTALL) uv
+	touch $@
+
 .venv/.mutation: .venv/.dev
 	.venv/bin/python $(PIP_INSTALL) -e '.[mutation]'
 	touch $@
@@ -82,4 +102,4 @@ bench: .venv-bench/.done
 	touch $@
 
 clean:
-	rm -rf .venv .venv-bench .venv-core site mutants
+	rm -rf .venv .venv-bench .venv-core .venv-lowest .venv-newest site mutants

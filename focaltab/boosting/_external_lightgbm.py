@@ -12,12 +12,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from lightgbm import Dataset, Sequence, record_evaluation, train
-from lightgbm.basic import _ConfigAliases
-from lightgbm.sklearn import _EvalFunctionWrapper
 from numpy.typing import NDArray
-from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.class_weight import compute_sample_weight
 
+from focaltab._compat.lightgbm import (
+    aliases_of,
+    as_feval,
+    list_categories,
+    set_fitted,
+    training_parameters,
+)
 from focaltab.data import LazyTable, TrainingSet, is_lazy
 
 
@@ -65,9 +69,7 @@ def fit_from_table(
     init_model: None = None,
 ) -> None:
     """``LGBMClassifier.fit`` for a table that is not in memory, with the same arguments."""
-    estimator._le = LabelEncoder().fit(codes)
-    estimator._n_classes = estimator._le.classes_.size
-    params = estimator._process_params(stage="fit")
+    params = training_parameters(estimator, codes)
     asked = eval_metric if isinstance(eval_metric, list) else [eval_metric]
     given = params["metric"] if isinstance(params["metric"], list) else [params["metric"]]
     named = [metric for metric in asked if isinstance(metric, str) and metric not in given]
@@ -83,8 +85,7 @@ def fit_from_table(
         categorical_feature=_positions(X, known, categorical_feature),
         params=params,
     )
-    # By which a frame's categories are matched when it is scored.
-    train_set.pandas_categorical = [list(categories) for categories in known.values()]
+    list_categories(train_set, [list(categories) for categories in known.values()])
     if eval_set is None and eval_X is not None:
         eval_set = list(zip(eval_X, eval_y, strict=True))
     valid_sets = []
@@ -111,16 +112,10 @@ def fit_from_table(
         num_boost_round=estimator.n_estimators,
         valid_sets=valid_sets,
         valid_names=eval_names,
-        feval=[_EvalFunctionWrapper(metric) for metric in asked if callable(metric)],
+        feval=[as_feval(metric) for metric in asked if callable(metric)],
         callbacks=[*(callbacks or []), record_evaluation(results)],
     )
-    estimator._Booster = booster
-    estimator._n_features = estimator._n_features_in = booster.num_feature()
-    estimator._fitted_with_feature_names = True
-    estimator._evals_result = results
-    estimator._best_iteration = booster.best_iteration
-    estimator._best_score = booster.best_score
-    estimator.fitted_ = True
+    set_fitted(estimator, booster, results)
     booster.free_dataset()
 
 
@@ -131,7 +126,7 @@ class _TableDataset(Dataset):  # type: ignore[misc]
         # For rows that come in batches LightGBM asks for these alone, and forgets some that a
         # table in memory heeds: the seed draws the sample of rows, and the size of leaves decides
         # which columns are of no use.
-        more = _ConfigAliases.get("seed", "min_data_in_leaf", "num_threads", "verbosity")
+        more = aliases_of("seed", "min_data_in_leaf", "num_threads", "verbosity")
         return {**super().get_params(), **{k: v for k, v in self.params.items() if k in more}}
 
 

@@ -9,21 +9,28 @@ from typing import Any, Literal
 
 import numpy as np
 from lightgbm import Booster, LGBMClassifier
-from lightgbm.basic import LightGBMError, _ConfigAliases
+from lightgbm.basic import LightGBMError
 from numpy.typing import NDArray
 
+from focaltab._compat.lightgbm import (
+    aliases_of,
+    forget_class_weights,
+    further_parameters,
+    list_categories,
+    nothing_to_split,
+    set_labels,
+)
 from focaltab._saving import part_writer
 from focaltab.boosting._evaluation import as_list
 from focaltab.boosting._external_lightgbm import check_external, fit_from_table
 from focaltab.boosting._lightgbm_continuation import (
     by_numbers,
-    list_categories,
     model_to_continue,
 )
 from focaltab.boosting._lightgbm_evaluation import (
     LightGBMAveragePrecision,
+    arguments_of,
     by_class_number,
-    evaluation_arguments,
     evaluation_sets,
     on_probabilities,
 )
@@ -253,7 +260,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
             LIGHTGBM,
             sample_weight=sample_weight,
             margin=init_score,
-            scale_pos_weight=self._other_params.get("scale_pos_weight"),
+            scale_pos_weight=further_parameters(self).get("scale_pos_weight"),
             continued=previous_columns,
             takes_new_categories=True,
         )
@@ -304,13 +311,13 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
                         eval_class_weight=by_class,
                         eval_metric=on_probabilities(eval_metric, loss),
                         init_model=by_numbers(previous, data.columns),
-                        **evaluation_arguments(data.evaluation),
+                        **arguments_of(data.evaluation),
                         **fit_params,
                     )
                 except LightGBMError as error:
                     # LightGBM cannot start a custom objective when no feature can be split; its
                     # own objectives then keep the intercept alone, and so does this one.
-                    if "num_features()) > (0)" not in str(error) or not own_intercept:
+                    if not nothing_to_split(error) or not own_intercept:
                         raise
                     self._fit_objective = "multiclass" if loss.is_multiclass else "binary"
                     library_fit(rows.X, rows.codes, sample_weight=rows.weight)
@@ -324,10 +331,9 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         self, data: TrainingSet, loss: FocalLoss, prevalence: Any, sampling: SamplingResult | None
     ) -> None:
         """What predictions need beside the booster."""
-        list_categories(self.booster_, data.columns)
+        list_categories(self.booster_, data.columns.lists)
         # The library learned class numbers; its own predict is to give labels.
-        self._le.fit(data.classes.labels)
-        self._classes = data.classes.labels
+        set_labels(self, data.classes.labels)
         self._label_order = data.classes
         self._columns = data.columns
         self.loss_ = loss
@@ -364,7 +370,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         class_weight: Any = self.class_weight
         self.class_weight: Any = None
         # A fit with class weights leaves them behind for the next.
-        self._class_weight = None
+        forget_class_weights(self)
         self._fit_objective = lightgbm_objective(loss, n_threads=own_threads(self.n_jobs))
         try:
             yield
@@ -374,9 +380,9 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
 
     def _given(self, name: str) -> Any:
         """A parameter's value under whichever of LightGBM's names for it the user chose."""
-        aliases = _ConfigAliases.get(name)
+        aliases = aliases_of(name)
         # A named argument has a default; what came by another name was chosen.
-        chosen = [self._other_params.get(alias) for alias in aliases]
+        chosen = [further_parameters(self).get(alias) for alias in aliases]
         named = [getattr(self, alias, None) for alias in aliases]
         return next((value for value in [*chosen, *named] if value is not None), None)
 
@@ -387,13 +393,13 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
                 f"objective={objective!r}: this estimator's objective is focal loss. Use "
                 "lightgbm.LGBMClassifier for another one."
             )
-        further = self._other_params
+        further = further_parameters(self)
         if "gamma" in further:
             raise ValueError("LightGBM has no parameter 'gamma': is 'focal_gamma' meant?")
         check_spelling(
             further,
             self.get_params(deep=False),
-            lambda name, meant: name in _ConfigAliases.get(meant),
+            lambda name, meant: name in aliases_of(meant),
         )
         warn_of_namesakes(
             {"alpha": further.get("alpha")}, {"focal_alpha": self.focal_alpha is None}
@@ -420,10 +426,10 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
             params.pop("early_stopping_rounds", None)
         if stage == "fit":
             params["objective"] = self._fit_objective
-            for alias in _ConfigAliases.get("objective") - {"objective"}:
+            for alias in aliases_of("objective") - {"objective"}:
                 params.pop(alias, None)
             if isinstance(self._fit_objective, str):
-                for alias in _ConfigAliases.get("early_stopping_round"):
+                for alias in aliases_of("early_stopping_round"):
                     params.pop(alias, None)
             if self._given("metric") is None:
                 params["metric"] = "None"

@@ -7,12 +7,12 @@ order of categories or columns they would be read as others, without a word.
 from __future__ import annotations
 
 import os
-import re
 from typing import Any
 
 import pandas as pd
 from lightgbm import Booster
 
+from focaltab._compat.lightgbm import category_positions, list_categories, listed_categories
 from focaltab.data import InputColumns, categories_of
 
 
@@ -37,11 +37,8 @@ def columns_of(model: Any, X: Any) -> InputColumns:
     names = booster.feature_name()
     if names == [f"Column_{k}" for k in range(len(names))]:
         names = None
-    lists = booster.pandas_categorical or []
-    given = re.search(
-        r"\[categorical_feature: ([\d,]*)\]", booster.model_to_string(num_iteration=1)
-    )
-    positions = [int(k) for k in given[1].split(",")] if given and given[1] else []
+    lists = listed_categories(booster)
+    positions = category_positions(booster)
     own = list(categories_of(X))
     if len(positions) != len(lists):
         positions = own
@@ -69,10 +66,5 @@ def by_numbers(booster: Booster | None, columns: InputColumns) -> Booster | None
         return booster
     plain = Booster(model_str=booster.model_to_string(num_iteration=-1))
     plain.best_iteration = booster.best_iteration
-    plain.pandas_categorical = [list(range(len(known))) for known in columns.categories.values()]
+    list_categories(plain, [list(range(len(known))) for known in columns.categories.values()])
     return plain
-
-
-def list_categories(booster: Booster, columns: InputColumns) -> None:
-    """Have a booster's file list its categories, by which LightGBM itself reads a frame."""
-    booster.pandas_categorical = [known.tolist() for known in columns.categories.values()]

@@ -6,8 +6,8 @@ from inspect import signature
 from typing import Any
 
 import numpy as np
-from lightgbm import LGBMClassifier
 
+from focaltab._compat.lightgbm import evaluation_arguments
 from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision
 from focaltab.data import Classes, Rows, evaluation_pairs
 from focaltab.losses import FocalLoss
@@ -51,18 +51,13 @@ def evaluation_sets(eval_set: Any, eval_X: Any, eval_y: Any) -> list[tuple[Any, 
     return list(zip(eval_X, eval_y, strict=True))
 
 
-def evaluation_arguments(evaluation: tuple[Rows, ...]) -> dict[str, Any]:
+def arguments_of(evaluation: tuple[Rows, ...]) -> dict[str, Any]:
     """Evaluation sets as LightGBM's ``fit`` takes them."""
-    if not evaluation:
-        return {}
-    weights = {k: rows.weight for k, rows in enumerate(evaluation) if rows.weight is not None}
-    margins = {k: rows.margin for k, rows in enumerate(evaluation) if rows.margin is not None}
-    arguments = {"eval_sample_weight": weights or None, "eval_init_score": margins or None}
-    # LightGBM 4.7 deprecated eval_set in favour of a pair of arguments that 4.6 does not know.
-    if "eval_X" not in signature(LGBMClassifier.fit).parameters:
-        return {"eval_set": [(rows.X, rows.codes) for rows in evaluation], **arguments}
-    X, codes = zip(*((rows.X, rows.codes) for rows in evaluation), strict=True)
-    return {"eval_X": X, "eval_y": codes, **arguments}
+    return evaluation_arguments(
+        [(rows.X, rows.codes) for rows in evaluation],
+        {k: rows.weight for k, rows in enumerate(evaluation) if rows.weight is not None},
+        {k: rows.margin for k, rows in enumerate(evaluation) if rows.margin is not None},
+    )
 
 
 def by_class_number(eval_class_weight: Any, classes: Classes) -> Any:

@@ -8,12 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from focaltab._compat import lightgbm, xgboost
 from focaltab._saving import PartWriter, part_reader
 
 # What only `fit` uses, and what may be code, which a saved model must not hold.
 _FOR_FIT_ALONE = ("callbacks", "eval_metric")
 _PART = "booster_part"
-_BOOSTER = "_Booster"
 
 
 def xgboost_state(estimator: Any, state: dict[str, Any], writer: PartWriter) -> dict[str, Any]:
@@ -26,7 +26,9 @@ def xgboost_state(estimator: Any, state: dict[str, Any], writer: PartWriter) -> 
             estimator.save_model(path)
             return path.read_bytes()
 
-    return writer.state_of(estimator, lambda: _state(state, writer, "xgboost", ".json", content))
+    return writer.state_of(
+        estimator, lambda: _state(state, writer, xgboost.BOOSTER, ("xgboost", ".json"), content)
+    )
 
 
 def lightgbm_state(estimator: Any, state: dict[str, Any], writer: PartWriter) -> dict[str, Any]:
@@ -34,12 +36,12 @@ def lightgbm_state(estimator: Any, state: dict[str, Any], writer: PartWriter) ->
 
     def content() -> bytes:
         # All rounds, though a model that stopped early predicts with the best alone.
-        return state[_BOOSTER].model_to_string(num_iteration=-1).encode()
+        return state[lightgbm.BOOSTER].model_to_string(num_iteration=-1).encode()
 
     def make() -> dict[str, Any]:
-        made = _state(state, writer, "lightgbm", ".txt", content)
+        made = _state(state, writer, lightgbm.BOOSTER, ("lightgbm", ".txt"), content)
         if _PART in made:
-            made["booster_best_iteration"] = state[_BOOSTER].best_iteration
+            made["booster_best_iteration"] = state[lightgbm.BOOSTER].best_iteration
         return made
 
     return writer.state_of(estimator, make)
@@ -60,7 +62,7 @@ def xgboost_restored(state: dict[str, Any]) -> dict[str, Any]:
         state.setdefault("_columns", columns_of(booster))
         booster = by_numbers(booster)
         booster.set_attr(focaltab=None, scikit_learn=None)
-        state[_BOOSTER] = booster
+        state[xgboost.BOOSTER] = booster
     return state
 
 
@@ -73,15 +75,15 @@ def lightgbm_restored(state: dict[str, Any]) -> dict[str, Any]:
 
         booster = Booster(model_str=part_reader().content(part).decode())
         booster.best_iteration = state.pop("booster_best_iteration")
-        state[_BOOSTER] = booster
+        state[lightgbm.BOOSTER] = booster
     return state
 
 
 def _state(
     state: dict[str, Any],
     writer: PartWriter,
-    stem: str,
-    suffix: str,
+    booster: str,
+    file: tuple[str, str],
     content: Callable[[], bytes],
 ) -> dict[str, Any]:
     state = dict(state)
@@ -94,9 +96,9 @@ def _state(
                 stacklevel=2,
             )
             state[name] = None
-    if state.get(_BOOSTER) is not None:
-        del state[_BOOSTER]
-        state[_PART] = writer.add(stem, suffix, content())
+    if state.get(booster) is not None:
+        del state[booster]
+        state[_PART] = writer.add(*file, content())
     return state
 
 

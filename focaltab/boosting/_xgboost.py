@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from xgboost import XGBClassifier
 
+from focaltab._compat.xgboost import first_rounds, set_booster
 from focaltab._saving import part_writer
 from focaltab.boosting._early_stopping import early_stopping, with_direction
 from focaltab.boosting._evaluation import AveragePrecision, as_list, on_probabilities
@@ -28,7 +29,6 @@ from focaltab.boosting._xgboost_columns import (
     by_numbers,
     columns_of,
     describe_columns,
-    first_rounds,
     model_to_continue,
 )
 from focaltab.data import (
@@ -340,8 +340,8 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         stopped = booster.attr("best_iteration") is not None and self.booster != "gblinear"
         if stopped and self.best_iteration + 1 < booster.num_boosted_rounds():
             best = {name: booster.attr(name) for name in ("best_iteration", "best_score")}
-            self._Booster = first_rounds(booster, self.best_iteration + 1)
-            self._Booster.set_attr(**best)
+            set_booster(self, first_rounds(booster, self.best_iteration + 1))
+            self.get_booster().set_attr(**best)
 
     @contextmanager
     def _as_focal_training(self, loss: FocalLoss, prevalence: Any, previous: Any) -> Iterator[None]:
@@ -549,8 +549,9 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         booster = self.get_booster()
         text = booster.attr(LOSS)
         self._columns = columns_of(booster)
-        self._Booster = by_numbers(booster)
-        self._Booster.set_attr(**{LOSS: None})
+        plain = by_numbers(booster)
+        plain.set_attr(**{LOSS: None})
+        set_booster(self, plain)
         if text is None:
             self.loss_, self._label_order = FocalLoss(link="logit", n_classes=self.n_classes_), None
             self.prevalence_ = None

@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 from xgboost import Booster
 
+from focaltab._compat.xgboost import stored_categories, without_categories
 from focaltab.data import InputColumns
 
 # Attributes of a booster, which its file keeps: the loss and labels, and the columns.
 LOSS = "focaltab"
 _COLUMNS = "focaltab_columns"
-_CATEGORIES = "cats"
 
 
 def describe_columns(booster: Booster, columns: InputColumns) -> None:
@@ -51,15 +51,14 @@ def columns_of(model: Any) -> InputColumns:
         columns = InputColumns.__new__(InputColumns)
         columns.__setstate__(json.loads(text))
         return columns
-    names = booster.feature_names
+    names = list(booster.feature_names or ()) or None
     # Earlier versions handed XGBoost names, and kept them beside the loss.
     kept = json.loads(booster.attr(LOSS) or "{}").get("categories", {})
-    stored = booster.get_categories(export_to_arrow=True).to_arrow() or ()
-    categories = {
-        place: pd.Index(*kept[name]) if name in kept else _whole(name, values)
-        for place, (name, values) in enumerate(stored)
-        if values is not None
-    }
+    categories = {}
+    for place, values in enumerate(stored_categories(booster)):
+        if values is not None:
+            name = str(place) if names is None else names[place]
+            categories[place] = pd.Index(*kept[name]) if name in kept else _whole(name, values)
     return InputColumns(booster.num_features(), names, categories)
 
 
@@ -84,47 +83,9 @@ def model_to_continue(model: Any) -> tuple[Any, InputColumns | None]:
 
 def by_numbers(booster: Booster) -> Booster:
     """The booster itself, or a copy that knows its categories as whole numbers alone."""
-    stored = booster.get_categories(export_to_arrow=True).to_arrow() or ()
-    if all(values is None or _counts_from_zero(values) for _, values in stored):
+    if all(values is None or _counts_from_zero(values) for values in stored_categories(booster)):
         return booster
-    return _with_categories(booster, {"enc": [], "feature_segments": [], "sorted_idx": []})
-
-
-def first_rounds(booster: Booster, n_rounds: int) -> Booster:
-    """A copy that ends after `n_rounds`.
-
-    XGBoost up to 3.2 forgets in slicing how many categories there are (dmlc/xgboost#12462); it
-    would then take those of a frame by their places, whatever they are called. They are put back.
-    """
-    kept = booster[:n_rounds]
-    if _has_categories(booster) == _has_categories(kept):
-        return kept
-    return _with_categories(kept, _forest(_as_json(booster))[_CATEGORIES])
-
-
-def _has_categories(booster: Booster) -> bool:
-    stored = booster.get_categories(export_to_arrow=True).to_arrow() or ()
-    return any(values is not None for _, values in stored)
-
-
-def _with_categories(booster: Booster, categories: dict[str, Any]) -> Booster:
-    facts = _as_json(booster)
-    _forest(facts)[_CATEGORIES] = categories
-    changed = Booster(model_file=bytearray(json.dumps(facts).encode()))
-    # What may have changed by a device or a thread count is a parameter, not in the file.
-    changed.load_config(booster.save_config())
-    return changed
-
-
-def _as_json(booster: Booster) -> dict[str, Any]:
-    return dict(json.loads(bytes(booster.save_raw("json"))))
-
-
-def _forest(facts: dict[str, Any]) -> dict[str, Any]:
-    booster = facts["learner"]["gradient_booster"]
-    # DART keeps its trees a level deeper.
-    forest: dict[str, Any] = booster.get("gbtree", booster)["model"]
-    return forest
+    return without_categories(booster)
 
 
 def _booster(model: Any) -> Booster:

@@ -240,6 +240,11 @@ class InputColumns:
         ordered = tuple(place for place in categories if X.dtypes.iloc[place].ordered)
         return cls(int(X.shape[1]), names, categories, ordered)
 
+    @property
+    def lists(self) -> list[list[Any]]:
+        """The categories in the order of their columns, as plain values."""
+        return [known.tolist() for known in self.categories.values()]
+
     def extended(self, X: Any, reader: Reader) -> InputColumns:
         """The same with the categories of a table that these do not have at the end.
 

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from joblib import hash as joblib_hash  # type: ignore[import-untyped]
 
+from focaltab._compat.sklearn import scorer_parts
+
 
 def fingerprint_of(*parts: Any) -> str:
     """A hash that is the same in another process for the same data and settings."""
@@ -53,7 +55,7 @@ def _told(value: Any, above: set[int]) -> Iterator[str]:
 def _plain(value: Any) -> str:
     """The ``repr``, of what is more than its parts."""
     made_of_parts = isinstance(value, list | tuple | dict | partial | FunctionType | MethodType)
-    if made_of_parts or hasattr(value, "_score_func"):
+    if made_of_parts or scorer_parts(value) is not None:
         return str(getattr(value, "__qualname__", type(value).__name__))
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
@@ -76,8 +78,8 @@ def _parts(value: Any) -> Iterator[Any]:
                 yield cell.cell_contents
             except ValueError:  # nothing in it yet
                 continue
-    elif hasattr(value, "_score_func"):  # a scorer of scikit-learn's
-        yield from (value._score_func, value._kwargs, value._sign, value._response_method)
+    elif (made := scorer_parts(value)) is not None:
+        yield from made
     elif callable(value) and hasattr(value, "__dict__") and not isinstance(value, type):
         yield from (type(value).__call__, vars(value))
 

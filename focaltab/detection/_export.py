@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import clip_boxes_to_image, nms
 
+from focaltab._compat.others import uncompiled
 from focaltab._new_file import check_new, written_whole
 from focaltab._optional import require
 
@@ -68,7 +69,7 @@ def export_onnx(model: Any, path: str | Path, *, image_size: int | tuple[int, in
     path = Path(path)
     check_new(path)
     # A copy, since tracing leaves its marks on a model. Of a compiled one, what it was made from.
-    detector = copy.deepcopy(getattr(model, "_orig_mod", model)).cpu().eval()
+    detector = copy.deepcopy(uncompiled(model)).cpu().eval()
     image = torch.zeros(3, height, width)
     with written_whole(path) as part, warnings.catch_warnings(), _quiet("onnxscript"):
         # torchvision's own calls of what torch renames.

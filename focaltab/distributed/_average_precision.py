@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
+from focaltab._compat.lightgbm import evaluation_result
 from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision
 from focaltab.distributed._rows import Joined
 from focaltab.losses import FocalLoss
-
-# LightGBM 4.6 reads plain tuples.
-_result: Any = getattr(lightgbm, "EvalResult", lambda *parts: parts)
 
 
 class EvaluateAveragePrecision:
@@ -60,4 +57,6 @@ class EvaluateAveragePrecision:
             )
             self._scores[number] = self._scores[number] + added
             value = self.metric(one.codes, self._scores[number], one.weight)
-            env.evaluation_result_list.append(_result(f"valid_{number}", METRIC_NAME, value, True))
+            env.evaluation_result_list.append(
+                evaluation_result(f"valid_{number}", METRIC_NAME, value, True)
+            )

@@ -8,13 +8,22 @@ import dask.array as da
 import numpy as np
 from distributed import Client, wait
 from lightgbm import DaskLGBMRegressor, LGBMRegressor
-from lightgbm.basic import _LIB, LightGBMError, _ConfigAliases
-from lightgbm.compat import _LGBMLabelEncoder
+from lightgbm.basic import LightGBMError
 from numpy.typing import NDArray
 
+from focaltab._compat.lightgbm import (
+    DASK_TASK,
+    aliases_of,
+    fitted_attributes,
+    further_parameters,
+    leave_network,
+    list_categories,
+    nothing_to_split,
+    set_labels,
+    train_on_cluster,
+)
 from focaltab.boosting import FocalLGBMClassifier, lightgbm_objective
 from focaltab.boosting._lightgbm import _OWN_PARAMETERS, _add_to_first_trees
-from focaltab.boosting._lightgbm_continuation import list_categories
 from focaltab.data import LIGHTGBM, whole_or_unchanged
 from focaltab.distributed._average_precision import EvaluateAveragePrecision
 from focaltab.distributed._client import copy_unfitted, current_client
@@ -22,9 +31,6 @@ from focaltab.distributed._predictions import lazy_labels, lazy_probabilities
 from focaltab.distributed._rows import joined
 from focaltab.distributed._training import Rows, TrainingSet, training_set
 from focaltab.distributed._watch import run_watched
-
-# LightGBM's for the network, which a finished model does not need.
-_TRAINING_ONLY = {"client", "_other_params", "_le", "_class_weight"}
 
 
 class _WorkersModel(LGBMRegressor):  # type: ignore[misc]
@@ -38,7 +44,7 @@ class _WorkersModel(LGBMRegressor):  # type: ignore[misc]
         try:
             super().fit(*data, **options)
         except BaseException:
-            _LIB.LGBM_NetworkFree()
+            leave_network()
             raise
         return self
 
@@ -51,7 +57,7 @@ class _Trainer(DaskLGBMRegressor):  # type: ignore[misc]
     """
 
     def fit(self, X: Any, y: Any, **options: Any) -> _Trainer:
-        self._lgb_dask_fit(model_factory=_WorkersModel, X=X, y=y, **options)
+        train_on_cluster(self, _WorkersModel, X, y, options)
         return self
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -165,7 +171,7 @@ class DaskFocalLGBMClassifier(FocalLGBMClassifier):
             y,
             sample_weight,
             reader=LIGHTGBM,
-            scale_pos_weight=self._other_params.get("scale_pos_weight"),
+            scale_pos_weight=further_parameters(self).get("scale_pos_weight"),
             eval_set=eval_set,
             eval_weight=eval_weight,
             stops_early=stops,
@@ -175,15 +181,12 @@ class DaskFocalLGBMClassifier(FocalLGBMClassifier):
         with whole_or_unchanged(self):
             trained = self._trained(client, data, intercept)
             parameters = self.get_params(deep=False)
-            self.__dict__.update(_fitted_attributes(trained, parameters))
-            classes = data.classes
-            self._objective = "multiclass" if data.loss.is_multiclass else "binary"
-            self._le = _LGBMLabelEncoder().fit(classes.labels)
-            self._classes = classes.labels
-            self._n_classes = classes.labels.size
-            self._label_order = classes
+            self.__dict__.update(fitted_attributes(trained, parameters, labels=False))
+            objective = "multiclass" if data.loss.is_multiclass else "binary"
+            set_labels(self, data.classes.labels, objective)
+            self._label_order = data.classes
             self._columns = data.columns
-            list_categories(self.booster_, data.columns)
+            list_categories(self.booster_, data.columns.lists)
             _add_to_first_trees(self.booster_, intercept)
             self.loss_ = data.loss
             self.sampling_ = None
@@ -213,9 +216,9 @@ class DaskFocalLGBMClassifier(FocalLGBMClassifier):
             )
 
         try:
-            return run_watched(client, "_train_part", train)
+            return run_watched(client, DASK_TASK, train)
         except LightGBMError as error:
-            if "num_features()) > (0)" in str(error):
+            if nothing_to_split(error):
                 raise ValueError(
                     "No column can be split: all are constant, or have too few rows for "
                     f"min_child_samples={self.min_child_samples}."
@@ -225,11 +228,11 @@ class DaskFocalLGBMClassifier(FocalLGBMClassifier):
     def _training_parameters(self, data: TrainingSet) -> dict[str, Any]:
         params = self.get_params(deep=False)
         ours = {*_OWN_PARAMETERS, "client", "class_weight", "scale_pos_weight"}
-        ours |= {*_ConfigAliases.get("objective", "metric", "num_class", "num_threads")}
+        ours |= {*aliases_of("objective", "metric", "num_class", "num_threads")}
         if not data.evaluation or self._given("early_stopping_round") is None:
-            ours |= {*_ConfigAliases.get("early_stopping_round")}
+            ours |= {*aliases_of("early_stopping_round")}
         params = {name: value for name, value in params.items() if name not in ours}
-        for alias in _ConfigAliases.get("early_stopping_round"):
+        for alias in aliases_of("early_stopping_round"):
             if params.get(alias, 0) is None:
                 del params[alias]
         if data.loss.is_multiclass:
@@ -242,12 +245,7 @@ class DaskFocalLGBMClassifier(FocalLGBMClassifier):
         parameters = self.get_params(deep=False)
         del parameters["client"]
         local = FocalLGBMClassifier(**parameters)
-        fitted = {
-            name: value
-            for name, value in vars(self).items()
-            if name not in parameters and name not in {"client", "_other_params"}
-        }
-        local.__dict__.update(fitted)
+        local.__dict__.update(fitted_attributes(self, parameters, labels=True))
         return local
 
     def predict_proba(self, X: Any) -> da.Array:  # type: ignore[override]
@@ -273,11 +271,6 @@ class DaskFocalLGBMClassifier(FocalLGBMClassifier):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "client": None}
-
-
-def _fitted_attributes(trained: _Trainer, parameters: dict[str, Any]) -> dict[str, Any]:
-    skipped = parameters.keys() | _TRAINING_ONLY
-    return {name: value for name, value in vars(trained).items() if name not in skipped}
 
 
 def _constant_score(intercept: NDArray[np.float64], sizes: list[int]) -> da.Array:

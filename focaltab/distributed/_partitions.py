@@ -11,6 +11,7 @@ import pandas as pd
 from dask.dataframe.utils import has_known_categories
 from dask.delayed import Delayed
 
+from focaltab._compat.dask import example_of
 from focaltab.data import Reader, as_table, check_features
 
 _HOW = (
@@ -57,7 +58,7 @@ def check_columns(X: Any, reader: Reader) -> Any:
     ValueError
         Names a column of text or times, or of categories that are not known to every partition.
     """
-    meta = X._meta
+    meta = example_of(X)
     if X.ndim != 2:
         raise ValueError(f"X must have two dimensions, got {X.ndim}.")
     if isinstance(X, da.Array):

@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 
 from distributed import Client, Future
 
+from focaltab._compat.dask import is_busy_with, last_of, workers_meant_for
+
 _SECONDS_BETWEEN_LOOKS = 0.25
 _SECONDS_TO_NOTICE = 2.0
 _SECONDS_TO_END = 2.0
@@ -59,7 +61,7 @@ def run_watched(client: Client, task_name: str, train: Callable[[], Result]) -> 
 
     try:
         while not wait([outcome], timeout=_SECONDS_BETWEEN_LOOKS).done:
-            workers.update(client.run_on_scheduler(_meant_for, tasks()))
+            workers.update(client.run_on_scheduler(workers_meant_for, tasks()))
             _check_present(client, workers, None)
         error = outcome.exception()
         if error is not None:
@@ -72,12 +74,6 @@ def run_watched(client: Client, task_name: str, train: Callable[[], Result]) -> 
         if isinstance(failure, _WorkerLostError):
             raise RuntimeError(f"{failure}{state}") from failure.__cause__
         raise
-
-
-def _meant_for(tasks: list[Any], dask_scheduler: Any = None) -> list[str]:
-    """Run on the scheduler: the addresses that tasks are restricted to."""
-    known = [dask_scheduler.tasks[key] for key in tasks if key in dask_scheduler.tasks]
-    return [worker for task in known for worker in task.worker_restrictions or ()]
 
 
 def _call(train: Callable[[], Result], outcome: OneResult[Result]) -> None:
@@ -123,7 +119,7 @@ def _end(client: Client, tasks: list[Any], workers: set[str]) -> str:
     deadline = time.monotonic() + _SECONDS_TO_END
     while True:
         present = sorted(workers & set(client.ncores()))
-        busy = client.run(_busy_with, tasks, workers=present, on_error="ignore")
+        busy = client.run(is_busy_with, tasks, workers=present, on_error="ignore")
         stuck = [worker for worker, is_busy in busy.items() if is_busy]
         if not stuck:
             return ""
@@ -145,30 +141,8 @@ def _cancel(client: Client, tasks: list[Any]) -> None:
     reduction of its workers' results does.
     """
     for _ in range(_LEVELS):
-        last = [key for key in client.run_on_scheduler(_last_of, tasks) if key in client.futures]
+        last = [key for key in client.run_on_scheduler(last_of, tasks) if key in client.futures]
         if not last:
             return
         client.cancel([Future(key, client=client) for key in last])
         time.sleep(_SECONDS_TO_FORGET)
-
-
-def _last_of(tasks: list[Any], dask_scheduler: Any = None) -> list[Any]:
-    """Run on the scheduler: `tasks` and what depends on them, but for what others depend on."""
-    known = dask_scheduler.tasks
-    seen, last = set(), []
-    left = [known[key] for key in tasks if key in known]
-    while left:
-        task = left.pop()
-        if task.key in seen:
-            continue
-        seen.add(task.key)
-        left.extend(task.dependents)
-        if not task.dependents and task.who_wants:
-            last.append(task.key)
-    return last
-
-
-def _busy_with(tasks: list[Any], dask_worker: Any = None) -> bool:
-    """Run on a worker beside its training thread."""
-    running = {task.key for task in dask_worker.state.all_running_tasks}
-    return not running.isdisjoint(tasks)

@@ -11,6 +11,14 @@ from distributed import Client, Future, wait
 from xgboost import dask as xgboost_dask
 from xgboost.callback import EarlyStopping
 
+from focaltab._compat.xgboost import (
+    BOOSTER,
+    DASK_TASK,
+    deal_out,
+    partition_of,
+    set_booster,
+    workers_of,
+)
 from focaltab.boosting import FocalXGBClassifier, xgboost_objective
 from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision, as_list, on_probabilities
 from focaltab.boosting._xgboost_columns import describe_columns
@@ -23,7 +31,7 @@ from focaltab.distributed._training import Rows, TrainingSet, training_set
 from focaltab.distributed._watch import run_watched
 
 _FITTED = (
-    "_Booster",
+    BOOSTER,
     "n_classes_",
     "_label_order",
     "loss_",
@@ -147,10 +155,10 @@ class DaskFocalXGBClassifier(FocalXGBClassifier):
             self.n_classes_ = data.classes.labels.size
             self._columns = data.columns
             result = self._trained(client, data)
-            self._Booster = result["booster"]
+            set_booster(self, result["booster"])
             self.evals_result_ = result["history"]
             self._keep_best_rounds()
-            describe_columns(self._Booster, data.columns)
+            describe_columns(self.get_booster(), data.columns)
             self._label_order = data.classes
             self.loss_ = data.loss
             self.sampling_ = None
@@ -176,7 +184,7 @@ class DaskFocalXGBClassifier(FocalXGBClassifier):
             matrices = [self._matrix(client, collections[0], None)]
             for one, rows in zip(collections[1:], data.evaluation, strict=True):
                 matrices.append(self._matrix(client, one, matrices[0]))
-                matrices[-1].worker_map = _shares(client, rows, sorted(matrices[0].worker_map))
+                deal_out(matrices[-1], _shares(client, rows, workers_of(matrices[0])))
             return xgboost_dask.train(
                 client,
                 params,
@@ -190,7 +198,7 @@ class DaskFocalXGBClassifier(FocalXGBClassifier):
                 verbose_eval=False,
             )
 
-        return run_watched(client, "fn", train)
+        return run_watched(client, DASK_TASK, train)
 
     def _training_parameters(self, data: TrainingSet) -> tuple[dict[str, Any], Any]:
         """Parameters of the booster, and the metric that is not among them."""
@@ -293,5 +301,4 @@ def _shares(client: Client, rows: Rows, workers: list[str]) -> dict[str, list[Fu
 def _share(meta: Any, features: list[Any], codes: list[Any], weight: Any) -> dict[str, Any]:
     """One worker's rows in the form of ``xgboost.dask``'s partitions."""
     one = joined(meta, features, codes, weight)
-    share = {"data": one.features, "label": one.codes}
-    return share if one.weight is None else {**share, "weight": one.weight}
+    return partition_of(one.features, one.codes, one.weight)

@@ -20,6 +20,7 @@ from sklearn.utils import check_random_state, indexable
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from focaltab._compat.sklearn import scorer_options
 from focaltab._errors import first_line
 from focaltab._progress import progress_bar
 from focaltab.data import (
@@ -442,8 +443,8 @@ def _for_numbers(parameters: Mapping[str, Any], classes: Classes, seed: int) -> 
             changed[key] = 0 if classes.flipped else None
         elif name == "pos_label" and value in labels:
             changed[key] = labels.index(value)
-        elif name == "scoring" and getattr(value, "_kwargs", {}).get("pos_label") in labels:
-            changed[key] = relabelled(value, labels.index(value._kwargs["pos_label"]))
+        elif name == "scoring" and scorer_options(value).get("pos_label") in labels:
+            changed[key] = relabelled(value, labels.index(scorer_options(value)["pos_label"]))
         elif name == "scoring" and value is not None and classes.flipped:
             changed[key] = scoring_told(value, 0)
         elif name == "scale_pos_weight" and value not in (None, 1) and classes.flipped:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from focaltab._compat.sklearn import tuned_positive
 from focaltab.export import _link, _scores
 from focaltab.export._columns import Table, read_number
 from focaltab.export._graph import Graph
@@ -224,7 +225,7 @@ def _tuned_threshold(graph: Graph, model: Any, table: Table, X: Any) -> Scores:
     if model.response_method == "decision_function":
         raise ValueError("response_method='decision_function': only probabilities are exported")
     stated = scores(graph, model.estimator_, table, X)
-    place = _place(stated, model._curve_scorer._get_pos_label())
+    place = _place(stated, tuned_positive(model))
     return _scores.above(graph, stated, model.best_threshold_, place)
 
 

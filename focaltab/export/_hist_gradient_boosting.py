@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from focaltab._compat.sklearn import histogram_trees, input_positions
 from focaltab.export._columns import Table
 from focaltab.export._graph import Graph
 from focaltab.export._steps import transformed
@@ -20,22 +21,22 @@ _BITS = 32
 def margins(graph: Graph, model: Any, table: Table) -> str:
     """Raw predictions of a fitted ``HistGradientBoostingClassifier``, double."""
     trees = Trees(model.n_trees_per_iteration_, np.float64)
-    trees.base = np.asarray(model._baseline_prediction, dtype=np.float64).ravel()
-    for round_ in model._predictors:
+    inside = histogram_trees(model)
+    trees.base = inside.baseline
+    for round_ in inside.rounds:
         for target, predictor in enumerate(round_):
             _add_tree(trees, predictor, target)
-    return trees.margins(graph, _as_it_reads(graph, model, table).matrix())
+    return trees.margins(graph, _as_it_reads(graph, inside.columns, table).matrix())
 
 
-def _as_it_reads(graph: Graph, model: Any, table: Table) -> Table:
+def _as_it_reads(graph: Graph, columns: Any, table: Table) -> Table:
     """Codes of the categories, and the numbers after them."""
-    columns = model._preprocessor
     if columns is None:
         return table
-    positions = columns._transformer_to_input_indices
+    positions = input_positions(columns)
     encoder = columns.named_transformers_["encoder"]
-    codes = transformed(graph, encoder, table.select(list(positions["encoder"])))
-    return codes.followed_by(table.select(list(positions["numerical"])))
+    codes = transformed(graph, encoder, table.select(positions["encoder"]))
+    return codes.followed_by(table.select(positions["numerical"]))
 
 
 def _add_tree(trees: Trees, predictor: Any, target: int) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
 
+from focaltab._compat.lightgbm import category_positions, listed_categories
 from focaltab.export._columns import Codes, Table
 from focaltab.export._graph import Graph
 from focaltab.export._trees import Trees
@@ -119,7 +119,7 @@ def _categories(booster: Any, table: Table, X: Any) -> dict[int, list[Any]]:
     LightGBM keeps the categories, in the order of their columns, but of these only the ones that
     it splits by category; a column of ordered categories is not among them.
     """
-    known = booster.pandas_categorical or []
+    known = listed_categories(booster)
     if not known:
         return {}
     coded = [k for k in range(table.width) if isinstance(table.select([k]).blocks[0], Codes)]
@@ -128,9 +128,7 @@ def _categories(booster: Any, table: Table, X: Any) -> dict[int, list[Any]]:
     elif hasattr(X, "dtypes"):
         positions = [k for k, t in enumerate(X.dtypes) if str(t) == "category"]
     else:
-        text = booster.model_to_string(num_iteration=1)
-        given = re.search(r"\[categorical_feature: ([\d,]*)\]", text)
-        positions = [int(k) for k in given[1].split(",")] if given and given[1] else []
+        positions = category_positions(booster)
     if len(positions) != len(known):
         raise ValueError(
             f"{len(known)} columns held pandas categories in training, but the model does not say "

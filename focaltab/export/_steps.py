@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from focaltab._compat.sklearn import input_positions
 from focaltab.export._columns import (
     Block,
     Codes,
@@ -61,9 +62,10 @@ def _pipeline(graph: Graph, step: Any, table: Table) -> Table:
 def _column_transformer(graph: Graph, step: Any, table: Table) -> Table:
     if step.transformer_weights:
         raise ValueError("transformer_weights of a ColumnTransformer")
+    positions_of = input_positions(step)
     result = Table(graph, [])
     for name, part, _ in step.transformers_:
-        positions = list(step._transformer_to_input_indices[name])
+        positions = positions_of[name]
         if positions and not (isinstance(part, str) and part == "drop"):
             result = result.followed_by(transformed(graph, part, table.select(positions)))
     return result
@@ -266,7 +268,7 @@ def _one_hot(graph: Graph, step: Any, table: Table) -> Table:
 
 
 def _ordinal(graph: Graph, step: Any, table: Table) -> Table:
-    if getattr(step, "_infrequent_enabled", False):
+    if getattr(step, "infrequent_categories_", None) is not None:
         raise ValueError("OrdinalEncoder with min_frequency or max_categories")
     blocks = []
     unknown = step.unknown_value if step.handle_unknown == "use_encoded_value" else _NAN

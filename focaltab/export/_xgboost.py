@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
+from focaltab._compat.xgboost import n_rounds_used
 from focaltab.boosting._xgboost_columns import columns_of
 from focaltab.export._columns import Table
 from focaltab.export._graph import Graph
@@ -32,7 +33,7 @@ def margins(graph: Graph, model: Any, table: Table) -> tuple[str, str]:
         raise ValueError("booster='gblinear' has no trees: train scikit-learn's LogisticRegression")
     categories = _categories(model)
     matrix = _without_marker(graph, table.matrix(np.float32, categories), model, categories)
-    _, stop = model._get_iteration_range(None)
+    stop = n_rounds_used(model)
     kept = booster[:stop] if 0 < stop < booster.num_boosted_rounds() else booster
     learner = json.loads(bytes(kept.save_raw("json")))["learner"]
     gradient_booster = learner["gradient_booster"]

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
-from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from focaltab._compat.sklearn import count_rows
 from focaltab.data import take_rows
 from focaltab.model_selection._decision import DecisionClassifier, per_row
 from focaltab.model_selection._folds import checked_folds
@@ -203,7 +204,7 @@ class AlertBudgetClassifier(DecisionClassifier):
 
     def _periods(self, X: Any) -> NDArray[Any]:
         if self.period is None:
-            return np.zeros(_num_samples(X), np.intp)
+            return np.zeros(count_rows(X), np.intp)
         values = per_row("period", self.period, X)
         if pd.isna(values).any():
             row = int(np.flatnonzero(pd.isna(values))[0])

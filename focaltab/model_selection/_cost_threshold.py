@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.utils.validation import _num_samples
 
+from focaltab._compat.sklearn import count_rows
 from focaltab.model_selection._decision import DecisionClassifier, per_row
 
 Cost = float | str | Callable[[Any], Any]
@@ -110,7 +110,7 @@ class CostThresholdClassifier(DecisionClassifier):
             For costs that are missing, not finite, or make the right decision the dear one.
         """
         alert, miss = self._stakes(X)
-        return np.asarray(np.broadcast_to(alert / (alert + miss), (_num_samples(X),)))
+        return np.asarray(np.broadcast_to(alert / (alert + miss), (count_rows(X),)))
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The cheaper label for each row, shape (n_samples,).

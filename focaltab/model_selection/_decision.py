@@ -13,8 +13,9 @@ from sklearn.ensemble import StackingClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
+from focaltab._compat.sklearn import count_rows
 from focaltab.model_selection._folds import positive_rows
 from focaltab.model_selection._positive import pos_label_of
 
@@ -134,7 +135,7 @@ def per_row(name: str, source: Any, X: Any) -> NDArray[Any]:
         raise ValueError(f"{name}={source!r} is no column of X: {list(X.columns)[:10]}.")
     else:
         values = X[source].to_numpy()
-    n_rows = _num_samples(X)
+    n_rows = count_rows(X)
     if values.shape != (n_rows,):
         raise ValueError(
             f"{name} must give one value for each of {n_rows} rows, got {values.shape}."

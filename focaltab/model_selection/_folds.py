@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-from sklearn.utils.validation import _num_samples
 
+from focaltab._compat.sklearn import count_rows
 from focaltab.data import encode_target
 
 Folds = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
@@ -57,8 +57,8 @@ def checked_folds(
     """
     positive, labels = positive_rows(y, pos_label)
     n_rows = positive.size
-    if _num_samples(X) != n_rows:
-        raise ValueError(f"X has {_num_samples(X)} rows but y has {n_rows} labels.")
+    if count_rows(X) != n_rows:
+        raise ValueError(f"X has {count_rows(X)} rows but y has {n_rows} labels.")
     if groups is not None:
         groups = checked_groups(groups, n_rows)
     folds = [

@@ -10,6 +10,7 @@ from typing import Any
 from sklearn import get_config
 from sklearn.metrics import check_scoring, make_scorer
 
+from focaltab._compat.sklearn import copy_requests, scorer_parts, scorer_with
 from focaltab.metrics import get_scorer, get_scorer_names
 
 # Losses that searches know under these names too, and that treat both classes alike.
@@ -65,25 +66,25 @@ def scorer_of(scoring: Any, estimator: Any, pos_label: Any) -> Any:
 
 def asks_for_label(scorer: Any) -> bool:
     """Whether a scorer's metric is about one label that it has not been told."""
-    function = getattr(scorer, "_score_func", None)
-    if function is None or "pos_label" not in signature(function).parameters:
+    parts = scorer_parts(scorer)
+    if parts is None or "pos_label" not in signature(parts.function).parameters:
         return False
-    options = scorer._kwargs
+    options = parts.options
     return "pos_label" not in options and options.get("average", "binary") == "binary"
 
 
 def told(scorer: Any, pos_label: Any) -> Any:
     """A scorer with a positive label, which a metric that treats both classes alike is spared."""
-    function = scorer._score_func if asks_for_label(scorer) else OfEitherClass(scorer._score_func)
+    parts = scorer_parts(scorer)
+    assert parts is not None
+    function, options, sign, response_method = parts
     result = make_scorer(
-        function,
-        response_method=scorer._response_method,
-        greater_is_better=scorer._sign > 0,
-        **{**scorer._kwargs, "pos_label": pos_label},
+        function if asks_for_label(scorer) else OfEitherClass(function),
+        response_method=response_method,
+        greater_is_better=sign > 0,
+        **{**options, "pos_label": pos_label},
     )
-    request = getattr(scorer, "_metadata_request", None)
-    if request is not None:
-        result._metadata_request = deepcopy(request)
+    copy_requests(scorer, result)
     return result
 
 
@@ -109,7 +110,8 @@ def scoring_told(scoring: Any, pos_label: Any) -> Any:
 
 def takes_weights(scorer: Any) -> bool:
     """Whether a scorer can weigh rows."""
-    function = getattr(scorer, "_score_func", scorer)
+    parts = scorer_parts(scorer)
+    function = scorer if parts is None else parts.function
     if isinstance(function, OfEitherClass):
         function = function.function
     return "sample_weight" in signature(function).parameters
@@ -117,6 +119,4 @@ def takes_weights(scorer: Any) -> bool:
 
 def relabelled(scorer: Any, pos_label: Any) -> Any:
     """A scorer that was told a label, told another one."""
-    copied = deepcopy(scorer)
-    copied._kwargs["pos_label"] = pos_label
-    return copied
+    return scorer_with(scorer, pos_label=pos_label)

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import BaseCrossValidator
-from sklearn.utils.validation import _num_samples
 
+from focaltab._compat.sklearn import count_rows
 from focaltab.model_selection._folds import check_classes, checked_groups, positive_rows
 
 
@@ -105,7 +105,7 @@ class TimeGapSplit(BaseCrossValidator):  # type: ignore[misc]
             positives.
         """
         self._check_numbers()
-        n_rows = _num_samples(X)
+        n_rows = count_rows(X)
         times, gap = self._times_and_gap(X, n_rows)
         positive, labels = (None, []) if y is None else positive_rows(y)
         if positive is not None and positive.size != n_rows:
@@ -151,7 +151,7 @@ class TimeGapSplit(BaseCrossValidator):  # type: ignore[misc]
             ``train_prevalence``, ``test_prevalence``, and first and last time of both parts
             (row numbers without `time`).
         """
-        times, _ = self._times_and_gap(X, _num_samples(X))
+        times, _ = self._times_and_gap(X, count_rows(X))
         shown = X[self.time].to_numpy() if self.time is not None else times
         table = describe_folds(list(self.split(X, y, groups)), y)
         for part, rows in (("train", 0), ("test", 1)):

@@ -13,13 +13,13 @@ from sklearn.base import is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
+from focaltab._compat.skops import owners_by_name
 from focaltab._errors import first_line
 from focaltab._new_file import check_new, written_whole
 from focaltab._saving import writing_parts
 from focaltab.monitoring import Reference
 from focaltab.persistence import _checksums, _manifest
 from focaltab.persistence._facts import manifest_of
-from focaltab.persistence._requests import owners_by_name
 from focaltab.persistence._trusted import TRUSTED
 from focaltab.pipeline._layers import positive_label
 

@@ -6,6 +6,8 @@ own ``__setstate__``. Where a saved class moves, its old name must stay importab
 
 from __future__ import annotations
 
+from focaltab._compat import skops
+
 _NAMES = {
     "collections": "OrderedDict",
     "numpy": "dtype",
@@ -44,39 +46,8 @@ _NAMES = {
     "focaltab.sampling._sampled": "SamplingResult",
     "focaltab.workflow._features": "Schema",
     "focaltab.workflow._table_classifier": "TableClassifier",
-    "imblearn.ensemble._bagging": "BalancedBaggingClassifier",
-    "imblearn.ensemble._easy_ensemble": "EasyEnsembleClassifier",
-    "imblearn.ensemble._forest": "BalancedRandomForestClassifier",
-    "imblearn.ensemble._weight_boosting": "RUSBoostClassifier",
-    "imblearn.over_sampling._adasyn": "ADASYN",
-    "imblearn.over_sampling._random_over_sampler": "RandomOverSampler",
-    "imblearn.over_sampling._smote.base": "SMOTE SMOTEN SMOTENC",
-    "imblearn.over_sampling._smote.filter": "BorderlineSMOTE SVMSMOTE",
-    "imblearn.pipeline": "Pipeline",
-    "imblearn.under_sampling._prototype_selection._nearmiss": "NearMiss",
-    "imblearn.under_sampling._prototype_selection._random_under_sampler": "RandomUnderSampler",
-    "imblearn.under_sampling._prototype_selection._tomek_links": "TomekLinks",
-    "lightgbm.basic": "Booster",
-    "lightgbm.sklearn": "LGBMClassifier",
-    "sklearn.calibration": "_CalibratedClassifier _SigmoidCalibration",
-    # Trees are read without bounds: a forged one can crash the process, as a forged booster can.
-    "sklearn.ensemble._hist_gradient_boosting.predictor": "TreePredictor",
-    "sklearn.feature_selection._mutual_info": "mutual_info_classif",
-    "sklearn.feature_selection._univariate_selection": "chi2 f_classif",
-    "sklearn.metrics._classification": "accuracy_score balanced_accuracy_score brier_score_loss "
-    "f1_score jaccard_score log_loss matthews_corrcoef precision_score recall_score",
-    "sklearn.metrics._dist_metrics": "EuclideanDistance32 EuclideanDistance64",
-    "sklearn.metrics._ranking": "average_precision_score roc_auc_score",
-    "sklearn.metrics._scorer": "_CurveScorer _PassthroughScorer _Scorer",
-    "sklearn.model_selection._split": "GroupKFold KFold RepeatedStratifiedKFold "
-    "StratifiedGroupKFold StratifiedKFold StratifiedShuffleSplit TimeSeriesSplit",
-    "sklearn.neighbors._ball_tree": "BallTree",
-    "sklearn.neighbors._kd_tree": "KDTree",
-    "sklearn.tree._tree": "Tree",
-    "sklearn.utils._bunch": "Bunch",
-    "sklearn.utils._metadata_requests": "MetadataRequest MethodMetadataRequest",
-    "xgboost.core": "Booster",
-    "xgboost.sklearn": "XGBClassifier",
 }
 
-TRUSTED = frozenset(f"{home}.{name}" for home, names in _NAMES.items() for name in names.split())
+_OURS = frozenset(f"{home}.{name}" for home, names in _NAMES.items() for name in names.split())
+
+TRUSTED = _OURS | skops.TRUSTED

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import warnings
-from inspect import signature
 from numbers import Integral
 from typing import Any
 
@@ -16,12 +15,12 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
-from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 from sklearn.utils import check_array
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
+from focaltab._compat.sklearn import feature_names_in, seeded_target_encoder
 from focaltab.data import as_table, check_features, check_names, named_frame
 from focaltab.pipeline._kinds import column_kind
 from focaltab.pipeline._needs import Encoding
@@ -174,7 +173,7 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ndarray of str
         """
         check_is_fitted(self)
-        names = _check_feature_names_in(self, input_features)
+        names = feature_names_in(self, input_features)
         return names if self.transformer_ is None else np.asarray(self._names, dtype=object)
 
     def source_columns(self) -> NDArray[np.intp]:
@@ -259,7 +258,11 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             "category": [("read", KnownCategories(numbered=not dense))]
             + ([("encode", one_hot)] if dense else []),
             # A missing value is one of its own, an unseen one has the overall mean: no gap is left.
-            "text": [("read", Text()), ("encode", _target_encoder(self.random_state)), *dense[1:]],
+            "text": [
+                ("read", Text()),
+                ("encode", seeded_target_encoder(self.random_state)),
+                *dense[1:],
+            ],
         }
         used = {kind: [n for n, k in self.kinds_.items() if k == kind] for kind in steps}
         parts = [(kind, Pipeline(steps[kind]), used[kind]) for kind in steps if used[kind]]
@@ -297,7 +300,7 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return pd.DataFrame(array, columns=self._given_names()).infer_objects()
 
     def _given_names(self) -> NDArray[Any]:
-        return np.asarray(_check_feature_names_in(self), dtype=object)
+        return feature_names_in(self)
 
     def _named(self, encoded: pd.DataFrame) -> pd.DataFrame:
         return encoded.set_axis(self._names, axis=1)
@@ -348,10 +351,3 @@ def columns_per_feature(encoder: TargetEncoder) -> int:
 
 def _imputer() -> SimpleImputer:
     return SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
-
-
-def _target_encoder(random_state: int | None) -> TargetEncoder:
-    # scikit-learn 1.9 asks for a splitter where earlier ones took a seed.
-    if signature(TargetEncoder).parameters["random_state"].default == "deprecated":
-        return TargetEncoder(cv=StratifiedKFold(5, shuffle=True, random_state=random_state))
-    return TargetEncoder(random_state=random_state)

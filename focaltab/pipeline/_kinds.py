@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from focaltab._compat.pandas import to_moments
+
 Kind = Literal["number", "date", "category", "text"]
 Held = Literal["text", "numbers", "truth values"]
 
@@ -102,7 +104,7 @@ def _is_date_text(column: pd.Series) -> bool:
     if not present.head(100).astype(str).str.match(_ISO_DATE).all():
         return False
     try:
-        pd.to_datetime(present, utc=True, format="ISO8601")
+        to_moments(present, format="ISO8601")
     except (ValueError, TypeError):
         return False
     return True
@@ -152,13 +154,13 @@ def as_dates(name: str, column: pd.Series) -> pd.Series:
     elif isinstance(column.dtype, pd.ArrowDtype):
         # Arrow's own arithmetic of times refuses to round nanoseconds.
         plain = column.astype(object).where(column.notna(), None)
-        column = pd.Series(pd.to_datetime(plain, utc=True), index=column.index, name=column.name)
+        column = pd.Series(to_moments(plain), index=column.index, name=column.name)
     if pd.api.types.is_numeric_dtype(column.dtype) and column.notna().any():
         raise ValueError(f"Column {name!r} held dates in training, but numbers here.")
     try:
         if pd.api.types.is_datetime64_any_dtype(column.dtype):
             return pd.to_datetime(column, utc=True)
-        return pd.to_datetime(column, utc=True, format="ISO8601")
+        return to_moments(column, format="ISO8601")
     except (ValueError, TypeError) as error:
         raise ValueError(
             f"Column {name!r} held dates in training, but other values here: {error}"

@@ -11,6 +11,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import TunedThresholdClassifierCV
 from sklearn.pipeline import Pipeline
 
+from focaltab._compat.sklearn import tuned_positive
+
 
 def layers_of(model: Any, *, calibrated: bool = False) -> Iterator[Any]:
     """The model, what it wraps, what that wraps, and so on.
@@ -35,8 +37,7 @@ def named_positive(layer: Any) -> Any:
     named = getattr(layer, "pos_label", None)
     if named is None and isinstance(layer, TunedThresholdClassifierCV):
         # Only its metric knows.
-        scorer = getattr(layer, "_curve_scorer", None)
-        return None if scorer is None else scorer._get_pos_label()
+        return tuned_positive(layer)
     return named
 
 

@@ -24,6 +24,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils.metadata_routing import UNUSED
 
+from focaltab._compat.sklearn import scorer_options, scorer_parts
 from focaltab.data import checked_labels
 from focaltab.metrics import expected_cost, savings_score
 from focaltab.model_selection import CostThresholdClassifier
@@ -80,7 +81,7 @@ def with_threshold(
         scoring = make_scorer(function, greater_is_better=more_is_better)
         with config_context(enable_metadata_routing=True):
             scoring = scoring.set_score_request(sample_weight=True)
-    elif hasattr(threshold, "_score_func"):
+    elif scorer_parts(threshold) is not None:
         scoring = threshold
     elif callable(threshold):
         raise ValueError(
@@ -92,7 +93,7 @@ def with_threshold(
             "threshold must be None, a number in [0, 1], the name of a metric, a scorer or a dict "
             f"of costs, got {threshold!r}."
         )
-    if pos_label is not None and "pos_label" not in scoring._kwargs:
+    if pos_label is not None and "pos_label" not in scorer_options(scoring):
         # Also where the metric is the same for both: the threshold is of one's probability.
         scoring = told(scoring, pos_label)
     return TunedThreshold(
@@ -189,7 +190,7 @@ class TunedThreshold(_TakesWeights, TunedThresholdClassifierCV):  # type: ignore
                 f"the rarer class has {counts.min()} rows, fewer than the {folds} folds that tune "
                 "the threshold: set a number, or find more of them."
             )
-        options = getattr(self.scoring, "_kwargs", {})
+        options = scorer_options(self.scoring)
         known = set(labels.tolist()) <= {0, 1} or set(labels.tolist()) <= {-1, 1}
         if labels.size == 2 and not known and asks_for_label(self.scoring):
             raise ValueError(

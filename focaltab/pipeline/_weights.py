@@ -9,9 +9,9 @@ from typing import Any
 
 from sklearn import config_context
 from sklearn.metrics import get_scorer
-from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils.validation import has_fit_parameter
 
+from focaltab._compat.sklearn import has_requests, is_search
 from focaltab.model_selection._scorers import takes_weights
 
 
@@ -22,13 +22,13 @@ def requesting_weights(model: Any) -> Any:
     """
     with config_context(enable_metadata_routing=True):
         for part, counts_rows in _wrapped(model):
-            if getattr(part, "_metadata_request", None) is None and _can_ask(part):
+            if not has_requests(part) and _can_ask(part):
                 part.set_fit_request(sample_weight=not counts_rows)
                 ask = getattr(part, "set_score_request", None)
                 # LogisticRegressionCV has the method, but nothing that could be asked for by it.
                 if ask is not None and "sample_weight" in signature(ask).parameters:
                     ask(sample_weight=True)
-            if isinstance(part, BaseSearchCV) and isinstance(part.scoring, str):
+            if is_search(part) and isinstance(part.scoring, str):
                 # As without routing: its weights are for fits.
                 part.scoring = get_scorer(part.scoring).set_score_request(sample_weight=False)
     return model

@@ -8,13 +8,12 @@ import json
 import os
 import socket
 from dataclasses import asdict, dataclass
-from inspect import signature
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.supervisors import Multiprocess
 
+from focaltab._compat.others import serve_by_workers
 from focaltab.serving._app import create_app
 
 # How workers are told what to serve: each is a process that makes its own application.
@@ -101,16 +100,7 @@ def run(options: Options, app: FastAPI, opened: socket.socket, workers: int) -> 
         uvicorn.Server(uvicorn.Config(app, **shared)).run(sockets=[opened])
         return
     os.environ[_OPTIONS] = json.dumps(asdict(options))
-    if "timeout_worker_healthcheck" in signature(uvicorn.Config).parameters:
-        # A worker that still loads its libraries on a busy machine is not dead after 5 s.
-        shared["timeout_worker_healthcheck"] = 60
-    name = f"{__name__}:app_of_environment"
-    config = uvicorn.Config(name, factory=True, workers=workers, **shared)
-    # `uvicorn.run` would open a socket of its own, without the protocol. Earlier versions of its
-    # supervisor ask for what a worker runs.
-    asked = "target" in signature(Multiprocess).parameters
-    target = {"target": uvicorn.Server(config).run} if asked else {}
-    Multiprocess(config, sockets=[opened], **target).run()
+    serve_by_workers(f"{__name__}:app_of_environment", workers, opened, shared)
 
 
 def _settle() -> None:

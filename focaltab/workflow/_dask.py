@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from focaltab._compat.dask import example_of
 from focaltab._optional import require
 from focaltab.data import told_of_common_positive
 from focaltab.workflow._config import TrainConfig
@@ -115,7 +116,7 @@ def _train(client: Any, table: Any, config: TrainConfig, progress: Progress | No
     chosen, labels = _target(table, config)
     sides = _sides(table, config)
     kept = {
-        name: dd.map_partitions(_of_side, table, sides, number, meta=table._meta)
+        name: dd.map_partitions(_of_side, table, sides, number, meta=example_of(table))
         for number, name in enumerate(_SIDES)
     }
     sample = _sample(kept["train"], config)
@@ -165,7 +166,7 @@ def _train(client: Any, table: Any, config: TrainConfig, progress: Progress | No
 def _target(table: Any, config: TrainConfig) -> tuple[Any, tuple[str, str]]:
     """The positive label as it stands in the files, and the names of both."""
     if config.target not in table.columns:
-        binary_target(table._meta, config.target, config.positive)  # says so
+        binary_target(example_of(table), config.target, config.positive)  # says so
     counts = table[config.target].value_counts(dropna=False, split_out=1).compute().sort_values()
     counts = counts[counts > 0]
     missing = counts.index.isna()

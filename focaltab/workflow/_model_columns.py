@@ -14,6 +14,7 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
+from focaltab._compat.lightgbm import listed_categories
 from focaltab.boosting._xgboost_columns import columns_of as columns_of_xgboost
 from focaltab.monitoring import ColumnSummary, Reference
 from focaltab.persistence import Manifest
@@ -260,7 +261,7 @@ def _of_xgboost(
 def _of_lightgbm(
     model: Any, names: list[str], summaries: dict[str, ColumnSummary]
 ) -> list[Column] | None:
-    known = model.booster_.pandas_categorical or []
+    known = listed_categories(model.booster_)
     if not known:
         return [_plain(name, "number", summaries.get(name)) for name in names]
     held = [n for n in names if n in summaries and summaries[n].kind in ("category", "text")]

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from focaltab._compat.pandas import to_moments
 from focaltab.pipeline._kinds import seconds_since_1970
 from focaltab.workflow._errors import UserError
 
@@ -36,7 +37,7 @@ def seconds(column: pd.Series, errors: Literal["raise", "coerce"] = "raise") -> 
     """
     try:
         # The ISO parser takes dates with and without a time of day in one column.
-        moment = pd.to_datetime(column, utc=True, format="ISO8601")
+        moment = to_moments(column, format="ISO8601")
     except ValueError:
         parted = column.astype(str).str.match(_PARTED).to_numpy(dtype=bool)
         if parted.any() and not parted.all():
@@ -84,7 +85,7 @@ def is_time_text(column: pd.Series) -> bool:
     if not present.head(100).str.match(r"\d{4}-\d\d-\d\d").all():
         return False
     try:
-        pd.to_datetime(present, utc=True, format="ISO8601")
+        to_moments(present, format="ISO8601")
     except (ValueError, TypeError):
         return False
     return True

@@ -12,6 +12,7 @@ import xgboost as xgb
 from export_rows import session_of, with_strangers
 
 from focaltab import FocalLGBMClassifier, FocalXGBClassifier, HardNegativeSampling
+from focaltab._compat.lightgbm import evaluation_arguments
 from focaltab.export import onnx_inputs, to_onnx
 from focaltab.pipeline import make_pipeline
 
@@ -200,8 +201,7 @@ def test_stock_classes_with_categories_and_early_stopping(library, frames, agree
         model.fit(
             X[:2000],
             y[:2000],
-            eval_X=X[2000:],
-            eval_y=y[2000:],
+            **evaluation_arguments([(X[2000:], y[2000:])]),
             callbacks=[lgb.early_stopping(3, verbose=False)],
         )
         assert 0 < model.best_iteration_ < 190

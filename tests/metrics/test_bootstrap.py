@@ -210,7 +210,7 @@ def test_bca_is_scipys_where_it_has_one():
         return float(np.average(y_score, weights=sample_weight))
 
     expected = bootstrap(
-        (score,), np.mean, n_resamples=6000, method="BCa", rng=1
+        (score,), np.mean, n_resamples=6000, method="BCa", random_state=np.random.default_rng(1)
     ).confidence_interval
     options = {"n_resamples": 6000, "stratified": False, "random_state": 0}
     ours = bootstrap_interval(mean, y, score, method="bca", **options)

@@ -402,9 +402,10 @@ def test_features_of_ones_own_and_none(payments):
 
 def test_the_estimator_that_is_given_stays_as_it_was(payments):
     X, y = payments
-    given = XGBClassifier(**BOOSTING)
+    given = XGBClassifier(**BOOSTING, enable_categorical=False)
+    before = given.get_params()
     make_pipeline(given, resampler="under").fit(X, y == "fraud")
-    assert given.enable_categorical is False and not hasattr(given, "n_features_in_")
+    assert str(given.get_params()) == str(before) and not hasattr(given, "n_features_in_")
     with sklearn.config_context(enable_metadata_routing=True):
         request = given.get_metadata_routing().fit.requests["sample_weight"]
     assert request is None
