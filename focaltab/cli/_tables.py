@@ -256,7 +256,7 @@ def _write_report(model_dir: Path) -> bool:
 
 
 def _show(result: TrainResult) -> None:
-    from focaltab.workflow._told import best_rounds, figure_rows, warnings_about
+    from focaltab.workflow._summary import best_rounds, figure_rows, warnings_about
 
     figures = result.figures
     rows = figures["rows"]

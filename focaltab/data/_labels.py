@@ -40,7 +40,7 @@ class Classes:
         return self.labels[::-1] if self.flipped else self.labels
 
     def numbers(self, labels: NDArray[Any]) -> NDArray[np.intp]:
-        """Class number of each label, -1 for a stranger."""
+        """Class number of each label, -1 for an unknown one."""
         positions = pd.Index(self.by_number).get_indexer(pd.Index(labels))
         return np.asarray(positions, dtype=np.intp)
 

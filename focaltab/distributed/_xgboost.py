@@ -25,10 +25,10 @@ from focaltab.boosting._xgboost_columns import describe_columns
 from focaltab.data import XGBOOST, whole_or_unchanged
 from focaltab.distributed._client import copy_unfitted, current_client
 from focaltab.distributed._gathered import Gathered
+from focaltab.distributed._lost_workers import run_watched
 from focaltab.distributed._predictions import lazy_labels, lazy_probabilities
 from focaltab.distributed._rows import joined
 from focaltab.distributed._training import Rows, TrainingSet, training_set
-from focaltab.distributed._watch import run_watched
 
 _FITTED = (
     BOOSTER,

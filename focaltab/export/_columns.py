@@ -244,7 +244,7 @@ def read_moment(graph: Graph, name: str) -> str:
 
 
 def encode_text(graph: Graph, name: str, places: Mapping[str, int], missing: float = _NAN) -> str:
-    """An input column of text as codes, NaN for a stranger."""
+    """An input column of text as codes, NaN for an unseen value."""
     free = [text for text in _MISSING_TEXTS if text not in places]
     known = graph.columns.get(name, {}).get("missing")
     text = free[0] if known is None and free else known
@@ -264,7 +264,7 @@ def encode_text(graph: Graph, name: str, places: Mapping[str, int], missing: flo
 
 
 def encode_numbers(graph: Graph, tensor: str, values: Sequence[Any], missing: float = _NAN) -> str:
-    """Numbers as codes, NaN for a stranger."""
+    """Numbers as codes, NaN for an unseen value."""
     try:
         keys = [float(value) for value in values]
     except (TypeError, ValueError):

@@ -282,7 +282,7 @@ def _ordinal(graph: Graph, step: Any, table: Table) -> Table:
 
 
 def _target(graph: Graph, step: Any, table: Table) -> Table:
-    """Mean target of each value; that of all rows for a stranger."""
+    """Mean target of each value; that of all rows for an unseen one."""
     means = np.atleast_1d(np.asarray(step.target_mean_, dtype=np.float64))
     blocks = []
     for position, categories in enumerate(step.categories_):

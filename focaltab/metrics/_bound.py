@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from focaltab.metrics import _ranking
 from focaltab.metrics._decisions import BestThreshold
-from focaltab.metrics._door import BinaryRows, check_decisions, check_rows
 from focaltab.metrics._named import Metric, check_options, judges_decisions, metric_named
+from focaltab.metrics._validation import BinaryRows, check_decisions, check_rows
 
 
 @dataclass(frozen=True)

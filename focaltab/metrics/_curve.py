@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from focaltab.metrics._door import BinaryRows
+from focaltab.metrics._validation import BinaryRows
 
 Floats = NDArray[np.float64]
 

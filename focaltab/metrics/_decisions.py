@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from focaltab.metrics._curve import Curve, Floats
-from focaltab.metrics._door import BinaryRows, check_decisions, check_rows
+from focaltab.metrics._validation import BinaryRows, check_decisions, check_rows
 
 
 class BestThreshold(NamedTuple):

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 from scipy.special import xlogy
 
 from focaltab.metrics._curve import Curve, Floats
-from focaltab.metrics._door import BinaryRows, check_rows
 from focaltab.metrics._equal_mass import equal_mass_bins
+from focaltab.metrics._validation import BinaryRows, check_rows
 
 
 def check_probabilities(

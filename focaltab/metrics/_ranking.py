@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from focaltab.metrics._curve import Curve, Floats
-from focaltab.metrics._door import check_rows, check_share
+from focaltab.metrics._validation import check_rows, check_share
 
 # Weighted shares are sums of floats: one that should equal a bound may miss it by this much.
 _ROUNDING = 1e-12

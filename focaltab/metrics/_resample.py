@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from focaltab.metrics._door import BinaryRows
+from focaltab.metrics._validation import BinaryRows
 
 Counts = NDArray[np.float64]
 

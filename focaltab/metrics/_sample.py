@@ -12,9 +12,9 @@ from scipy.special import ndtr, ndtri
 
 from focaltab._errors import first_line
 from focaltab.metrics._bound import BoundMetric
-from focaltab.metrics._door import BinaryRows
 from focaltab.metrics._resample import Counts, Units
 from focaltab.metrics._steps import Steps, score_bins
+from focaltab.metrics._validation import BinaryRows
 
 Method = Literal["percentile", "bca"]
 _JACKKNIFE_BLOCKS = 200

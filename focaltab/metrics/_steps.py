@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from focaltab.metrics._door import BinaryRows
 from focaltab.metrics._resample import Counts, Units
+from focaltab.metrics._validation import BinaryRows
 
 Floats = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ from scipy.special import logit
 
 from focaltab.data import check_names, check_rows, named_frame, refuse_lazy
 from focaltab.losses._validation import check_weight
-from focaltab.metrics._door import is_positive
+from focaltab.metrics._validation import is_positive
 
 Floats = NDArray[np.float64]
 

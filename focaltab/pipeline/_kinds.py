@@ -186,7 +186,7 @@ def as_text(column: pd.Series) -> pd.Series:
 
 
 def places(column: pd.Series, known: pd.Index) -> NDArray[np.intp]:
-    """Where in `known` each value stands; -1 for missing ones and strangers."""
+    """Where in `known` each value stands; -1 for missing and unseen ones."""
     codes, values = pd.factorize(column)
     found = known.get_indexer(pd.Index([_written(value) for value in values], dtype=str))
     return np.append(found, -1)[codes]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from focaltab.metrics._curve import Curve
-from focaltab.metrics._door import check_rows
+from focaltab.metrics._validation import check_rows
 from focaltab.plots._base import (
     FAINT,
     REFERENCE,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from focaltab.metrics._door import BinaryRows
 from focaltab.metrics._resample import Units
 from focaltab.metrics._steps import Steps, score_bins
+from focaltab.metrics._validation import BinaryRows
 from focaltab.plots._base import Floats
 
 _GRID = np.linspace(0.01, 1.0, 100)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from focaltab.metrics._door import BinaryRows, is_positive
+from focaltab.metrics._validation import BinaryRows, is_positive
 
 Floats = NDArray[np.float64]
 

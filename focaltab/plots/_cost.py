@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from focaltab.metrics._door import check_rows
+from focaltab.metrics._validation import check_rows
 from focaltab.plots._base import (
     REFERENCE,
     Floats,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from focaltab.metrics._decisions import check_cost
-from focaltab.metrics._door import BinaryRows
+from focaltab.metrics._validation import BinaryRows
 from focaltab.plots._base import Floats, row_weights
 
 

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 
 from focaltab.metrics import average_precision_gain
 from focaltab.metrics._curve import Curve
-from focaltab.metrics._door import check_rows
 from focaltab.metrics._ranking import gain_points
+from focaltab.metrics._validation import check_rows
 from focaltab.plots._base import (
     REFERENCE,
     Floats,

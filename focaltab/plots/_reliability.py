@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from focaltab.metrics._door import check_rows
+from focaltab.metrics._validation import check_rows
 from focaltab.plots._base import (
     REFERENCE,
     Floats,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import logit
 
-from focaltab.metrics._door import BinaryRows, check_rows
+from focaltab.metrics._validation import BinaryRows, check_rows
 from focaltab.plots._base import (
     PALETTE,
     Floats,

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from focaltab.workflow import UserError
-from focaltab.workflow._told import model_name, verdict
+from focaltab.workflow._summary import model_name, verdict
 
 _MANY_DECIMALS = re.compile(r"-?\d+\.\d{5,}")
 

@@ -12,7 +12,7 @@ from focaltab.report._figures import figures
 from focaltab.report._html import table
 from focaltab.report._thresholds import threshold_part
 from focaltab.workflow import UserError
-from focaltab.workflow._told import best_rounds, figure_rows, warnings_about
+from focaltab.workflow._summary import best_rounds, figure_rows, warnings_about
 
 # Of a highest-scored row's own: a wider table is read by nobody.
 _OWN_COLUMNS = 30

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from focaltab.metrics._curve import Curve
-from focaltab.metrics._door import BinaryRows
+from focaltab.metrics._validation import BinaryRows
 from focaltab.report._html import table
 
 # What the table starts from, and the plot of costs shows.

@@ -95,7 +95,7 @@ def _warnings(scorer: Scorer, rows: Rows) -> list[Told]:
         Told(
             row=row,
             field=column.name,
-            message=f"is none of the names of training: scored as {column.stranger}.",
+            message=f"is an unseen category: scored as {column.unseen_as}.",
         )
         for row, place in rows.unseen[:_MOST_WARNINGS]
         for column in (scorer.columns.of[place],)

@@ -20,14 +20,14 @@ from focaltab import __version__
 from focaltab.persistence import Manifest
 from focaltab.persistence._load import opened
 from focaltab.serving._answer import Health, answer_type, answered
+from focaltab.serving._auth import Door
 from focaltab.serving._batches import Batches
 from focaltab.serving._body import Bodies
-from focaltab.serving._door import Door
 from focaltab.serving._json import parsed
+from focaltab.serving._prometheus_metrics import Watch
 from focaltab.serving._refusal import Errors, Refusal, Told, shown
 from focaltab.serving._rows import RowReader, Rows
 from focaltab.serving._scorer import Scorer
-from focaltab.serving._watch import Watch
 
 _LOG = logging.getLogger("focaltab.serving")
 # Reading a longer body, and writing as long an answer, would hold up the event loop.

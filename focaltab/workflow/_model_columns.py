@@ -44,8 +44,8 @@ class Column:
         Of pandas categories: all of training, in its order and of its type.
     as_categories : bool
         Whether the column must be one of pandas categories of `values`.
-    stranger : str
-        What a name that training did not have is scored as.
+    unseen_as : str
+        What a category that training did not have is scored as.
     takes_numbers : bool
         Whether a number may be meant by a name, as in 7 for "7".
     typical : object
@@ -57,7 +57,7 @@ class Column:
     knows: Callable[[str], bool] | None = None
     values: pd.Index | None = None
     as_categories: bool = False
-    stranger: str = "missing"
+    unseen_as: str = "missing"
     takes_numbers: bool = False
     typical: Any = None
 
@@ -228,8 +228,8 @@ def _of_features(
     for name in names:
         kind = step.kinds_.get(name, "unread")
         if kind in ("category", "text"):
-            stranger = "an average one" if name in averaged else "missing"
-            found.append(_of_names(name, known[name], stranger))
+            unseen_as = "an average one" if name in averaged else "missing"
+            found.append(_of_names(name, known[name], unseen_as))
         elif kind == "unread":
             found.append(Column(name, "unread"))
         else:
@@ -300,7 +300,7 @@ def _of_summary(summary: ColumnSummary) -> Column:
     Raises
     ------
     ValueError
-        Where its type may be one of several: a model that knows 7 may take "7" for a stranger.
+        Where its type may be one of several: a model that knows 7 may take "7" for an unseen category.
     """
     values = [value for value, _ in summary.values]
     plain = all(_any_number([value]) or value in ("True", "False") for value in values)
@@ -321,13 +321,13 @@ def _of_summary(summary: ColumnSummary) -> Column:
     )
 
 
-def _of_names(name: str, values: Collection[str], stranger: str) -> Column:
+def _of_names(name: str, values: Collection[str], unseen_as: str) -> Column:
     known = frozenset(values)
     return Column(
         name,
         "name",
         knows=known.__contains__,
-        stranger=stranger,
+        unseen_as=unseen_as,
         takes_numbers=_any_number(values),
         typical=next(iter(sorted(values)), None),
     )

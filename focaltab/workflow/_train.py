@@ -19,10 +19,10 @@ from focaltab.workflow._evaluate import difference, evaluate
 from focaltab.workflow._features import Schema
 from focaltab.workflow._fit import Parts, Progress, fit
 from focaltab.workflow._split import VALIDATION_SHARE, check_enough, moments, split
+from focaltab.workflow._summary import model_name, verdict
 from focaltab.workflow._table import check_columns
 from focaltab.workflow._table_classifier import TableClassifier
 from focaltab.workflow._target import binary_target
-from focaltab.workflow._told import model_name, verdict
 
 _TOP_ROWS = 20
 _REFERENCE_ROWS = 50_000

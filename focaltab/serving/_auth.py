@@ -8,8 +8,8 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from focaltab.serving._prometheus_metrics import Watch
 from focaltab.serving._refusal import Refusal
-from focaltab.serving._watch import Watch
 
 _HEADER = b"x-api-key"
 # What anybody may ask, so that whoever runs the server needs no key to see that it lives.
