@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 # Methods of XGBoost's that focaltab's classes override. ``_create_dmatrix(ref, **data)`` makes each
@@ -69,8 +70,82 @@ def stored_categories(booster: Any) -> list[Any]:
     characters: names beyond ASCII come cut short. Without it models of XGBoost's own classes could
     not be continued or served where they have categories.
     """
-    stored = booster.get_categories(export_to_arrow=True).to_arrow() or ()
+    from xgboost.core import XGBoostError
+
+    try:
+        stored = booster.get_categories(export_to_arrow=True).to_arrow() or ()
+    except XGBoostError:  # a linear model
+        return [None] * booster.num_features()
     return [values for _, values in stored]
+
+
+def whole_categories(stored: Any, seen: Collection[Any]) -> list[Any] | None:
+    """Categories that a booster keeps, put together where they come cut short.
+
+    By how 3.2 cuts them: the bytes of all names in a row, by their lengths in characters. In
+    another version they are whole.
+
+    Parameters
+    ----------
+    stored : Arrow array
+    seen : collection
+        Values of the column, by which the last of them can be told.
+
+    Returns
+    -------
+    list or None
+        None where they cannot be known.
+    """
+    import pyarrow as pa
+
+    if not (pa.types.is_string(stored.type) or pa.types.is_large_string(stored.type)):
+        values: list[Any] = stored.to_pylist()
+        return values
+    pieces: list[bytes] = stored.cast(pa.large_binary()).to_pylist()
+    if all(piece.isascii() for piece in pieces):
+        return [piece.decode("ascii") for piece in pieces]
+    for names in (_as_stored(pieces, seen), _put_together(pieces, seen)):
+        if names is not None and seen and set(seen) <= set(names):
+            return names
+    return None
+
+
+def _as_stored(pieces: list[bytes], seen: Collection[str]) -> list[str] | None:
+    """The pieces themselves, where they have not been cut: where all that might be were seen."""
+    first = next(k for k, piece in enumerate(pieces) if not piece.isascii())
+    try:
+        names = [piece.decode("utf-8") for piece in pieces]
+    except UnicodeDecodeError:
+        return None
+    return names if set(names[first:]) <= set(seen) else None
+
+
+def _put_together(pieces: list[bytes], seen: Collection[str]) -> list[str] | None:
+    # The last character may be cut in two.
+    text = b"".join(pieces).decode("utf-8", "ignore")
+    names: list[str] = []
+    start = 0
+    for piece in pieces:
+        length = len(piece)  # in characters of the category
+        rest = text[start : start + length]
+        start += length
+        if len(rest) < length:
+            fitting = [v for v in seen if len(v) == length and v.startswith(rest)]
+            fitting = [value for value in fitting if value not in names]
+            if len(fitting) != 1:
+                return None
+            rest = fitting[0]
+        names.append(rest)
+    return names if _cut(names) == pieces else None
+
+
+def _cut(categories: list[str]) -> list[bytes]:
+    every = "".join(categories).encode("utf-8")
+    pieces, start = [], 0
+    for category in categories:
+        pieces.append(every[start : start + len(category)])
+        start += len(category)
+    return pieces
 
 
 def without_categories(booster: Any) -> Any:

@@ -399,7 +399,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         check_spelling(
             further,
             self.get_params(deep=False),
-            lambda name, meant: name in aliases_of(meant),
+            lambda name, meant: name in aliases_of(meant) or meant in aliases_of(name),
         )
         warn_of_namesakes(
             {"alpha": further.get("alpha")}, {"focal_alpha": self.focal_alpha is None}

