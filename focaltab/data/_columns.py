@@ -354,14 +354,10 @@ class InputColumns:
         if self.names is None or not hasattr(X, "columns"):
             return ""
         given = [str(column) for column in X.columns]
-        absent = [name for name in self.names if name not in given]
-        strange = [name for name in given if name not in self.names]
-        parts = [
-            f"{what} {names[0]!r}"
-            for what, names in (("without", absent), ("with", strange))
-            if names
-        ]
-        return f": it comes {' and '.join(parts)}" if parts else ""
+        absent = [f"lacks {name!r}" for name in self.names if name not in given]
+        further = [f"has {name!r} in addition" for name in given if name not in self.names]
+        parts = absent[:1] + further[:1]
+        return f": it {' and '.join(parts)}" if parts else ""
 
     def _check_order(self, given: list[str]) -> None:
         assert self.names is not None
