@@ -161,7 +161,7 @@ def test_an_evaluation_set_with_a_strange_category_is_refused(table, tmp_path):
     other = simulate(200, seed=1).assign(shop="new")
     more = ParquetTable(write(tmp_path, other), target="label", weight="w")
     with pytest.raises(
-        ValueError, match="eval_set 0: Column 'shop' holds the category 'new' in row 0"
+        ValueError, match="Column 'shop' holds the category 'new' in row 0"
     ):
         make("xgb").fit(table, table.y, eval_set=[(more, more.y)])
 
