@@ -1,16 +1,15 @@
 """The one way in: tables, labels, weights and evaluation sets before any library sees them."""
 
 from focaltab.data._average_precision import mean_average_precision
-from focaltab.data._columns import (
+from focaltab.data._checks import (
     LIGHTGBM,
     NETWORK,
     XGBOOST,
-    InputColumns,
     Reader,
-    categories_of,
     check_features,
     read_table,
 )
+from focaltab.data._columns import InputColumns, categories_of
 from focaltab.data._containers import as_table, check_names, n_rows_of, named_frame
 from focaltab.data._continuation import check_continuation
 from focaltab.data._fingerprint import described, fingerprint_of

@@ -10,27 +10,6 @@ from focaltab.data._labels import Classes
 from focaltab.losses import FocalLoss
 
 
-def check_same_names(names: list[str], known: list[str]) -> None:
-    """Refuse columns that are not those of the model to continue, in their order.
-
-    Raises
-    ------
-    ValueError
-        Names the first column that differs.
-    """
-    if names == known:
-        return
-    if len(names) != len(known):
-        raise ValueError(
-            f"The model to continue was trained on {len(known)} columns, but X has {len(names)}."
-        )
-    place = next(k for k, (a, b) in enumerate(zip(names, known, strict=True)) if a != b)
-    raise ValueError(
-        f"The model to continue was trained with column {known[place]!r} in place {place}, where X "
-        f"has {names[place]!r}: name and order the columns as they were."
-    )
-
-
 def check_continuation(previous: Any, loss: FocalLoss, classes: Classes) -> None:
     """Refuse to continue a model whose margins mean something else than this loss's.
 

@@ -95,9 +95,15 @@ def encode_target(y: Any, pos_label: Any = None) -> tuple[Classes, NDArray[np.in
     classes = Classes(_sorted_classes(labels))
     if pos_label is not None:
         if classes.labels.size > 2 or pos_label not in classes.labels:
+            labels = classes.labels.tolist()
+            numbered = ""
+            if labels == [0, 1]:
+                numbered = (
+                    " scikit-learn's VotingClassifier and StackingClassifier number the labels in "
+                    "sorted order before their members see them: name the number there."
+                )
             raise ValueError(
-                f"pos_label={pos_label!r} must be one of two labels; y holds "
-                f"{classes.labels.tolist()}."
+                f"pos_label={pos_label!r} must be one of two labels; y holds {labels}.{numbered}"
             )
         classes = Classes(classes.labels, flipped=bool(pos_label == classes.labels[0]))
     # The smallest integer type, filled in parts: class numbers live as long as the fit does.

@@ -21,7 +21,8 @@ from scipy import sparse
 from sklearn.model_selection import train_test_split
 
 from focaltab._compat.sklearn import rows_at
-from focaltab.data._columns import InputColumns, Reader, Unseen, read_table
+from focaltab.data._checks import Reader, read_table
+from focaltab.data._columns import InputColumns, Unseen
 from focaltab.data._containers import n_rows_of
 from focaltab.data._labels import Classes, encode_target
 from focaltab.data._lazy import in_memory, is_lazy

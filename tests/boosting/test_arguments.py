@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import xgboost as xgb
 from sklearn.base import clone
+from sklearn.ensemble import VotingClassifier
 from sklearn.metrics import average_precision_score, log_loss
 
 from focaltab import FocalLGBMClassifier, FocalXGBClassifier
@@ -179,3 +180,15 @@ def test_a_loaded_model_is_fitted_anew_as_one_that_was_not(n_classes, rows, tmp_
     expected = model.predict_proba(X)
     np.testing.assert_array_equal(clone(loaded).fit(X, labels).predict_proba(X), expected)
     np.testing.assert_array_equal(loaded.fit(X, labels).predict_proba(X), expected)
+
+
+def test_pos_label_in_a_vote_is_a_number(rows):
+    X, y = rows
+    labels = np.where(y == 1, "fraud", "legit")
+
+    def vote(pos_label):
+        return VotingClassifier([("x", make("xgb", pos_label=pos_label))], voting="soft")
+
+    with pytest.raises(ValueError, match=r"VotingClassifier.*number the labels.*name the number"):
+        vote("fraud").fit(X, labels)
+    assert vote(0).fit(X, labels).estimators_[0].prevalence_ == pytest.approx(y.mean())

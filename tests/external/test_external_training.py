@@ -160,9 +160,7 @@ def test_a_table_judges_a_model_of_a_frame(table, frame):
 def test_an_evaluation_set_with_a_strange_category_is_refused(table, tmp_path):
     other = simulate(200, seed=1).assign(shop="new")
     more = ParquetTable(write(tmp_path, other), target="label", weight="w")
-    with pytest.raises(
-        ValueError, match="Column 'shop' holds the category 'new' in row 0"
-    ):
+    with pytest.raises(ValueError, match="Column 'shop' holds the category 'new' in row 0"):
         make("xgb").fit(table, table.y, eval_set=[(more, more.y)])
 
 
