@@ -13,6 +13,9 @@ QUICK = -m "not (slow or browser or cluster)"
 NEWEST_PYTHON ?= $(or $(lastword $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python))),3.13)
 UV = .venv/bin/uv
 UV_INSTALL = $(UV) pip install --quiet -e '.[test,dask,serve]' --python
+COMPAT = -m pytest tests/compat
+# What was installed, for whoever reads of a failure.
+VERSIONS = grep -E '^(dask|lightgbm|numpy|pandas|scikit-learn|skops|xgboost)='
 
 .PHONY: demo test test-all test-core compat mutation lint docs site examples gallery bench clean
 
@@ -38,10 +41,12 @@ test-core: .venv-core/.done
 compat: .venv/.uv
 	$(UV) venv --quiet --clear --python 3.11 .venv-lowest
 	$(UV_INSTALL) .venv-lowest --resolution lowest-direct
-	.venv-lowest/bin/python -m pytest tests/compat
+	$(UV) pip freeze --python .venv-lowest | $(VERSIONS)
+	.venv-lowest/bin/python $(COMPAT)
 	$(UV) venv --quiet --clear --python $(NEWEST_PYTHON) .venv-newest
 	$(UV_INSTALL) .venv-newest --upgrade
-	.venv-newest/bin/python -m pytest tests/compat
+	$(UV) pip freeze --python .venv-newest | $(VERSIONS)
+	.venv-newest/bin/python $(COMPAT)
 
 # The share of a seeded sample of small faults that the tests find.
 mutation: .venv/.mutation

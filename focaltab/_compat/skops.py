@@ -30,7 +30,6 @@ _NAMES = {
     "lightgbm.basic": "Booster",
     "lightgbm.sklearn": "LGBMClassifier",
     "sklearn.calibration": "_CalibratedClassifier _SigmoidCalibration",
-    "sklearn.compose._column_transformer": "_RemainderColsList",
     # Trees are read without bounds: a forged one can crash the process, as a forged booster can.
     "sklearn.ensemble._hist_gradient_boosting.predictor": "TreePredictor",
     "sklearn.feature_selection._mutual_info": "mutual_info_classif",
@@ -50,9 +49,6 @@ _NAMES = {
     "xgboost.core": "Booster",
     "xgboost.sklearn": "XGBClassifier",
 }
-
-# Of these, what later versions do without: up to scikit-learn 1.8 the columns of a remainder.
-EARLIER = frozenset({"sklearn.compose._column_transformer._RemainderColsList"})
 
 TRUSTED = frozenset(f"{home}.{name}" for home, names in _NAMES.items() for name in names.split())
 

@@ -16,7 +16,6 @@ from sklearn.model_selection import (
     RandomizedSearchCV,
     TunedThresholdClassifierCV,
 )
-from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from focaltab._compat.sklearn import (
@@ -175,7 +174,3 @@ def _leaf(tree, row):
             left = value <= node["num_threshold"]
         node = tree.nodes[node["left" if left else "right"]]
     return node["value"]
-
-
-def test_a_pipeline_is_no_search():
-    assert not is_search(Pipeline([("model", LogisticRegression())]))

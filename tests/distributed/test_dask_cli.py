@@ -68,6 +68,8 @@ def test_train_on_a_cluster_writes_an_ordinary_folder(client, folder, tmp_path, 
     ],
 )
 def test_what_a_cluster_cannot_train_is_refused(client, folder, tmp_path, options, message):
+    if "mlp" in options:
+        pytest.importorskip("torch")
     arguments = ["train", str(folder / "part-*.parquet"), "--target", "label"]
     arguments += ["--dask", client.scheduler.address, "--out", str(tmp_path / "model"), *options]
     done = invoke(*arguments)

@@ -188,7 +188,7 @@ def test_weights_move_the_probabilities():
 
 def test_sparse_input():
     rng = np.random.default_rng(0)
-    X = sparse.random_array((400, 10), density=0.3, rng=rng, format="csr")
+    X = sparse.random_array((400, 10), density=0.3, random_state=rng, format="csr")
     y = X[:, [0]].toarray().ravel() + 0.2 * rng.random(400) > 0.6
     members = {"booster": FocalXGBClassifier(n_estimators=10), "linear": LogisticRegression()}
     model = FocalEnsembleClassifier(members, random_state=0).fit(X, y)
