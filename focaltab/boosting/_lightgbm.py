@@ -35,8 +35,7 @@ from focaltab.boosting._lightgbm_evaluation import (
     on_probabilities,
 )
 from focaltab.boosting._objective import lightgbm_objective, own_threads
-from focaltab.boosting._parameters import check_spelling, warn_of_namesakes
-from focaltab.boosting._pilot import PILOT
+from focaltab.boosting._parameters import PILOT, check_spelling, warn_of_namesakes
 from focaltab.boosting._saved import lightgbm_restored, lightgbm_state
 from focaltab.data import (
     LIGHTGBM,

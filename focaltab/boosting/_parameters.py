@@ -1,15 +1,27 @@
-"""Parameters of the boosters that would be taken for others, or for none."""
+"""The boosters' parameters: those of their pilot, and those that would be taken for others."""
 
 from __future__ import annotations
 
 import difflib
 import warnings
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, Final
 
 # So alike are a misspelt name and the one that is meant; names of the libraries' own that are none
 # of the estimators' parameters are less so.
 _ALIKE = 0.85
+
+
+# The boosters' pilot of hard-negative sampling is asked about every row, so it is small.
+PILOT: Final[dict[str, Any]] = {
+    "focal_gamma": 0.0,
+    "n_estimators": 25,
+    "max_depth": 4,
+    "learning_rate": 0.2,
+    # Without these, leaves of a few positives make a pilot sure of what it has seen.
+    "min_child_weight": 1.0,
+    "reg_lambda": 1.0,
+}
 
 
 def check_spelling(

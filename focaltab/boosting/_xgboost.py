@@ -20,8 +20,7 @@ from focaltab.boosting._evaluation import AveragePrecision, as_list, on_probabil
 from focaltab.boosting._external_xgboost import ExternalMatrices, check_external
 from focaltab.boosting._native_file import alpha_of, from_json, to_json
 from focaltab.boosting._objective import own_threads, xgboost_objective
-from focaltab.boosting._parameters import check_spelling, warn_of_namesakes
-from focaltab.boosting._pilot import PILOT
+from focaltab.boosting._parameters import PILOT, check_spelling, warn_of_namesakes
 from focaltab.boosting._reweighting import FocalReweighting
 from focaltab.boosting._saved import xgboost_restored, xgboost_state
 from focaltab.boosting._xgboost_columns import (

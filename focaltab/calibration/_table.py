@@ -9,8 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-from focaltab.metrics._curve import Curve
-from focaltab.metrics._equal_mass import equal_mass_bins
+from focaltab.metrics._curve import Curve, equal_mass_bins
 from focaltab.metrics._probability import check_probabilities
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from focaltab.comparison._candidates import FOCAL, REFERENCE
-from focaltab.metrics._few import ENOUGH_ROWS
+from focaltab.metrics._bootstrap import ENOUGH_ROWS
 from focaltab.model_selection._paired import corrected_difference
 
 JUDGED_BY = "average_precision"

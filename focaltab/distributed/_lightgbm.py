@@ -28,7 +28,7 @@ from focaltab.data import LIGHTGBM, whole_or_unchanged
 from focaltab.distributed._average_precision import EvaluateAveragePrecision
 from focaltab.distributed._client import copy_unfitted, current_client
 from focaltab.distributed._lost_workers import run_watched
-from focaltab.distributed._predictions import lazy_labels, lazy_probabilities
+from focaltab.distributed._partitions import lazy_labels, lazy_probabilities
 from focaltab.distributed._rows import joined
 from focaltab.distributed._training import Rows, TrainingSet, training_set
 

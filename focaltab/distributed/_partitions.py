@@ -8,8 +8,10 @@ import dask.array as da
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
+from dask import delayed
 from dask.dataframe.utils import has_known_categories
 from dask.delayed import Delayed
+from numpy.typing import NDArray
 
 from focaltab._compat.dask import example_of
 from focaltab.data import Reader, as_table, check_features
@@ -109,3 +111,28 @@ def array_from(partitions: list[Any], meta: Any, sizes: Any) -> da.Array:
         for part, size in zip(partitions, sizes, strict=True)
     ]
     return da.concatenate(blocks, axis=0, allow_unknown_chunksizes=True)
+
+
+def lazy_probabilities(model: Any, X: Any, dtype: Any) -> da.Array:
+    """Calibrated probabilities by a fitted local estimator, shape (n_samples, n_classes)."""
+    meta = np.empty((0, model.classes_.size), dtype)
+    return _by_partition(model, "predict_proba", X, meta)
+
+
+def lazy_labels(model: Any, X: Any) -> da.Array:
+    """Labels by a fitted local estimator, shape (n_samples,)."""
+    return _by_partition(model, "predict", X, np.empty(0, model.classes_.dtype))
+
+
+def _by_partition(model: Any, method: str, X: Any, meta: NDArray[Any]) -> da.Array:
+    check_collection(X, "X")
+    partitions = partitions_of(X)
+    once = delayed(model, traverse=False)  # one copy in the graph, whatever the partitions
+    predicted = [delayed(_predicted)(once, method, part, meta) for part in partitions]
+    return array_from(predicted, meta, sizes_of(X, len(partitions)))
+
+
+def _predicted(model: Any, method: str, part: Any, meta: NDArray[Any]) -> NDArray[Any]:
+    if len(part) == 0:
+        return meta
+    return np.asarray(getattr(model, method)(part), dtype=meta.dtype)

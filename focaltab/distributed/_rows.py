@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.utils import check_random_state
 
 from focaltab.data import (
     Classes,
     Reader,
     as_table,
+    check_hold_out,
     check_rows,
     checked_labels,
     read_table,
@@ -133,3 +135,40 @@ def joined(meta: Any, features: list[Any], codes: list[Any], weight: list[Any] |
         np.concatenate([np.empty(0, np.int8), *codes]),
         None if weight is None else np.concatenate([np.empty(0), *weight]),
     )
+
+
+def rows_to_hold_out(
+    counts: NDArray[np.intp], fraction: float, random_state: Any
+) -> tuple[NDArray[np.int64], list[int]]:
+    """How many rows of every class each partition gives away, and a seed for each to choose by.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_partitions, n_classes)
+    fraction : float
+    random_state : int, Generator, RandomState or None
+
+    Returns
+    -------
+    n_held_out : ndarray of shape (n_partitions, n_classes)
+        Drawn without replacement from all rows of a class, wherever they are.
+    seeds : list of int
+
+    Raises
+    ------
+    ValueError
+        If `fraction` is outside (0, 1), or a class has a single row.
+    """
+    per_class = counts.sum(axis=0)
+    check_hold_out(per_class, fraction)
+    if isinstance(random_state, np.random.Generator):
+        rng = random_state
+    else:
+        rng = np.random.default_rng(check_random_state(random_state).randint(2**31))
+    held = np.clip(np.rint(per_class * float(fraction)).astype(np.int64), 1, per_class - 1)
+    by_class = [
+        rng.multivariate_hypergeometric(counts[:, k], held[k], method="marginals")
+        for k in range(held.size)
+    ]
+    seeds: Any = rng.integers(2**31, size=counts.shape[0])
+    return np.stack(by_class, axis=1), seeds.tolist()

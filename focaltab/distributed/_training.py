@@ -20,7 +20,6 @@ from focaltab.data import (
     warn_of_common_positive,
 )
 from focaltab.distributed import _rows
-from focaltab.distributed._hold_out import rows_to_hold_out
 from focaltab.distributed._partitions import (
     check_collection,
     check_columns,
@@ -28,6 +27,7 @@ from focaltab.distributed._partitions import (
     features_from,
     partitions_of,
 )
+from focaltab.distributed._rows import rows_to_hold_out
 from focaltab.losses import FocalLoss
 
 

@@ -26,7 +26,7 @@ from focaltab.data import XGBOOST, whole_or_unchanged
 from focaltab.distributed._client import copy_unfitted, current_client
 from focaltab.distributed._gathered import Gathered
 from focaltab.distributed._lost_workers import run_watched
-from focaltab.distributed._predictions import lazy_labels, lazy_probabilities
+from focaltab.distributed._partitions import lazy_labels, lazy_probabilities
 from focaltab.distributed._rows import joined
 from focaltab.distributed._training import Rows, TrainingSet, training_set
 

@@ -2,6 +2,7 @@
 
 from focaltab.metrics._bootstrap import (
     Difference,
+    FewRowsWarning,
     bootstrap_distribution,
     bootstrap_interval,
     paired_difference,
@@ -13,7 +14,6 @@ from focaltab.metrics._decisions import (
     max_matthews_corrcoef,
     savings_score,
 )
-from focaltab.metrics._few import FewRowsWarning
 from focaltab.metrics._named import get_scorer, get_scorer_names
 from focaltab.metrics._probability import (
     brier_skill_score,

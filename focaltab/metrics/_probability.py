@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import xlogy
 
-from focaltab.metrics._curve import Curve, Floats
-from focaltab.metrics._equal_mass import equal_mass_bins
+from focaltab.metrics._curve import Curve, Floats, equal_mass_bins
 from focaltab.metrics._validation import BinaryRows, check_rows
 
 

@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike
 
 from focaltab.metrics import average_precision
 from focaltab.metrics._curve import Curve
-from focaltab.metrics._validation import check_rows
-from focaltab.plots._band import precision_band
+from focaltab.metrics._resample import Units
+from focaltab.metrics._steps import Steps, score_bins
+from focaltab.metrics._validation import BinaryRows, check_rows
 from focaltab.plots._base import (
     FAINT,
     REFERENCE,
@@ -24,6 +25,10 @@ from focaltab.plots._base import (
 )
 
 _F1_LINES = (0.2, 0.4, 0.6, 0.8)
+# Of recall, where the band of a curve is told.
+_GRID = np.linspace(0.01, 1.0, 100)
+# Weighted shares are sums of floats: one that should equal a bound may miss it by this much.
+_ROUNDING = 1e-12
 
 
 class PrecisionRecallDisplay(PredictionDisplay):
@@ -196,3 +201,26 @@ class PrecisionRecallDisplay(PredictionDisplay):
                 fontsize=7,
                 color=REFERENCE,
             )
+
+
+def precision_band(
+    rows: BinaryRows, n_resamples: int, random_state: int | np.random.Generator | None
+) -> tuple[Floats, Floats, Floats]:
+    """Pointwise 95% band of the steps' precision on a grid of recall, each class drawn apart."""
+    bins = score_bins(rows)
+    units = Units.of_rows(rows, [bins], stratified=True)
+    steps = Steps(rows, bins, units)
+    precision = []
+    for counts in units.draw(n_resamples, np.random.default_rng(random_state)):
+        for _, true, called in steps.blocks(counts):
+            precision += [_on_grid(t, c) for t, c in zip(true, called, strict=True)]
+    low, high = np.nanquantile(precision, [0.025, 0.975], axis=0)
+    return _GRID, low, high
+
+
+def _on_grid(true: Floats, called: Floats) -> Floats:
+    """Precision of one resample where its recall reaches each of the grid; NaN without any."""
+    if not true[-1] > 0:
+        return np.full(_GRID.size, np.nan)
+    at = np.searchsorted(true, _GRID * true[-1] * (1.0 - _ROUNDING))
+    return np.asarray(true[at] / called[at])

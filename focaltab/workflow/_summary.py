@@ -7,7 +7,7 @@ from typing import Any
 
 from focaltab.data._labels import COMMON
 from focaltab.metrics import Difference
-from focaltab.metrics._few import ENOUGH_ROWS
+from focaltab.metrics._bootstrap import ENOUGH_ROWS
 
 # Told with the average precision, or apart.
 _TOLD_ELSEWHERE = ("prevalence", "average_precision_low", "average_precision_high")
