@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from focaltab.metrics._sample import Interval, Method, Sample
 
-
 # Of two models that score at random, a 95% interval of their difference excludes zero in 90% of
 # cases with 1 positive, 15% with 5, 9% with 10, 7% with 20, and in 6% with 25, 30, 50 and 100
 # (average precision among 500 and among 5,000 negatives, 400 cases each).
