@@ -218,9 +218,10 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
 
         Parameters
         ----------
-        X : array-like, DataFrame, sparse matrix or ParquetTable of shape (n_samples, n_features)
-            NaN is missing; pandas categories are used as such. A `ParquetTable` need not fit into
-            memory: see `focaltab.external`.
+        X : DataFrame, array-like, sparse matrix or ParquetTable of shape (n_samples, n_features)
+            NaN is missing; pandas categories are used as such. Tables of polars and others that
+            share Arrow data are read as frames. A `ParquetTable` need not fit into memory: see
+            `focaltab.external`.
         y : array-like of shape (n_samples,)
             Labels of any type; see ``pos_label``.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -450,7 +451,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
 
         Parameters
         ----------
-        X : array-like, DataFrame, sparse matrix or ParquetTable of shape (n_samples, n_features)
+        X : DataFrame, array-like, sparse matrix or ParquetTable of shape (n_samples, n_features)
             Of a `ParquetTable` one batch is in memory at a time.
         raw_score, start_iteration, num_iteration, pred_leaf, pred_contrib, validate_features, \
 **kwargs

@@ -176,9 +176,10 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like, DataFrame, sparse matrix or ParquetTable of shape (n_samples, n_features)
-            NaN is missing; pandas categories are used as such. A `ParquetTable` need not fit into
-            memory: see `focaltab.external`.
+        X : DataFrame, array-like, sparse matrix or ParquetTable of shape (n_samples, n_features)
+            NaN is missing; pandas categories are used as such. Tables of polars and others that
+            share Arrow data are read as frames. A `ParquetTable` need not fit into memory: see
+            `focaltab.external`.
         y : array-like of shape (n_samples,)
             Labels of any type; see ``pos_label``.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -463,7 +464,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like, DataFrame, sparse matrix or ParquetTable of shape (n_samples, n_features)
+        X : DataFrame, array-like, sparse matrix or ParquetTable of shape (n_samples, n_features)
             Of a `ParquetTable` one batch is in memory at a time.
         validate_features, base_margin, iteration_range
             As in ``xgboost.XGBClassifier.predict_proba``.
