@@ -70,7 +70,9 @@ def list_categories(booster: Any, lists: list[list[Any]]) -> None:
 
 
 def evaluation_arguments(
-    eval_set: list[tuple[Any, Any]], weights: dict[int, Any], scores: dict[int, Any]
+    eval_set: list[tuple[Any, Any]],
+    weights: dict[int, Any] | None = None,
+    scores: dict[int, Any] | None = None,
 ) -> dict[str, Any]:
     """Evaluation sets as the arguments of ``LGBMClassifier.fit``, weights and scores by number.
 

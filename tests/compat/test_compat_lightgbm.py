@@ -55,7 +55,7 @@ def test_evaluation_sets_are_taken_without_a_word():
             codes,
             **evaluation_arguments([(X[:50], codes[:50]), (X, codes)], {1: np.ones(len(X))}, {}),
         )
-        LGBMClassifier(**FEW).fit(X, codes, **evaluation_arguments([], {}, {}))
+        LGBMClassifier(**FEW).fit(X, codes, **evaluation_arguments([]))
     assert [len(one["binary_logloss"]) for one in model.evals_result_.values()] == [5, 5]
 
 
@@ -114,7 +114,7 @@ def test_a_booster_that_was_trained_elsewhere_makes_a_classifier():
         frame,
         codes,
         sample_weight=weights,
-        **evaluation_arguments([(frame[:50], codes[:50])], {}, {}),
+        **evaluation_arguments([(frame[:50], codes[:50])]),
     )
     model = LGBMClassifier(**FEW)
     params = training_parameters(model, codes)
