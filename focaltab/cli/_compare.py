@@ -156,7 +156,7 @@ def _features(
         out.print(f"Column {escape(name)} left out: {reason}.")
     for name, reason in schema.doubtful.items():
         out.print(
-            f"Column {escape(name)} is used, but holds {reason}: if it is one, use --drop.",
+            f"Column {escape(name)} is used, but holds {escape(reason)}: else use --drop.",
             soft_wrap=True,
         )
     X, _ = schema.apply(features)

@@ -283,8 +283,8 @@ def _show(result: TrainResult) -> None:
         )
     for name, reason in result.schema.doubtful.items():
         out.print(
-            f"Column {escape(name)} is used, but holds {reason}: if it is one, leave it out with "
-            f"--drop {escape(shlex.quote(name))}.",
+            f"Column {escape(name)} is used, but holds {escape(reason)}: if that is not meant, "
+            f"leave it out with --drop {escape(shlex.quote(name))}.",
             soft_wrap=True,
         )
     out.print(f"Best {figures['rounds']['unit']}: {escape(best_rounds(figures, result.name))}.")

@@ -232,6 +232,12 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             kind, reason = column_kind(name, table[name], int(self.max_categories))
             if kind is not None:
                 self.kinds_[name] = kind
+                if reason:
+                    warnings.warn(
+                        f"Column {name!r} holds {reason}: convert the column, or drop it.",
+                        UserWarning,
+                        stacklevel=4,
+                    )
                 continue
             self.left_out_[name] = reason
             if reason.startswith("text"):

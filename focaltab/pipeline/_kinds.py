@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from focaltab._compat.pandas import to_moments
+from focaltab.pipeline._spellings import other_spelling
 
 Kind = Literal["number", "date", "category", "text"]
 Held = Literal["text", "numbers", "truth values"]
@@ -20,6 +21,7 @@ Held = Literal["text", "numbers", "truth values"]
 FEW_VALUES = 20
 # Text that hardly ever repeats is an identifier: it can only be memorised.
 _IDENTIFIER_SHARE = 0.5
+_IDENTIFIER = "text that hardly repeats (an identifier?)"
 # How pandas calls columns of Python objects that are numbers all the same.
 _NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal", "boolean"}
 _DATES = {"datetime", "datetime64", "date"}
@@ -30,6 +32,8 @@ _ISO_DATE = r"\d{4}-\d\d-\d\d"
 
 def column_kind(name: str, column: pd.Series, max_categories: int) -> tuple[Kind | None, str]:
     """Kind of a column, or None and the reason why nothing can be learned from it.
+
+    Of a column that is used the reason says what may be wrong with it, mostly nothing.
 
     Raises
     ------
@@ -57,9 +61,11 @@ def column_kind(name: str, column: pd.Series, max_categories: int) -> tuple[Kind
         return None, "constant"
     if distinct > FEW_VALUES and not isinstance(column.dtype, pd.CategoricalDtype):
         _check_not_mixed(name, column)
+    spelling = other_spelling(column) if distinct > FEW_VALUES else None
     if distinct > FEW_VALUES and distinct > _IDENTIFIER_SHARE * int((~absent).sum()):
-        return None, "text that hardly repeats (an identifier?)"
-    return ("category" if distinct <= max_categories else "text"), ""
+        return None, f"text that holds {spelling}" if spelling else _IDENTIFIER
+    doubt = f"{spelling}, taken for names" if spelling else ""
+    return ("category" if distinct <= max_categories else "text"), doubt
 
 
 def _check_not_mixed(name: str, column: pd.Series) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from focaltab._compat.pandas import exact_floats
 from focaltab.workflow._errors import ReadingNote, UserError
 
 # What pandas.read_csv takes for a missing value, but for a blank.
@@ -22,6 +23,7 @@ MISSING = frozenset({
 })  # fmt: skip
 # Enough to tell a comma in one name from one that divides columns.
 _ROWS_TO_TRY = 50
+_ROWS_FOR_ZEROS = 1000
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _NUMBER = r"[+-]?(?:\d+(?:,\d*)?|,\d+)(?:[eE][+-]?\d+)?"
 # In a file separated by commas, 1,234 is as likely a thousand; 0,234 and 12,5 are not.
@@ -91,6 +93,7 @@ def read_csv(
         ) from None
     if separator != ",":
         _note(f"{path} is separated by {_SEPARATORS[separator]}, and was read so.")
+    _note_leading_zeros(path, separator, table)
     changed = _read_decimal_commas(table, separator, set(text_columns))
     if changed and separator != ",":
         _check_points(path, separator, table, {*changed, *text_columns})
@@ -158,6 +161,7 @@ def _read(path: Path, separator: str, text_columns: Collection[str]) -> pd.DataF
                 low_memory=False,
                 index_col=False,
                 dtype=dict.fromkeys(text_columns, str),
+                **exact_floats(),
             )
         except pd.errors.ParserWarning:
             raise UserError(
@@ -170,6 +174,24 @@ def _labels(path: Path, separator: str, target: str, column: pd.Series) -> pd.Se
     written = read_written(path, [target], separator)[target]
     written = written.where(written != "")
     return written if written.nunique() == 2 else column
+
+
+def _note_leading_zeros(path: Path, separator: str, table: pd.DataFrame) -> None:
+    """Tell of whole numbers that may be codes, whose zeros in front are lost."""
+    whole = [name for name in table.columns if pd.api.types.is_integer_dtype(table[name].dtype)]
+    if not whole:
+        return
+    written = pd.read_csv(
+        path, sep=separator, usecols=whole, index_col=False, dtype=str, nrows=_ROWS_FOR_ZEROS
+    )
+    for name in whole:
+        codes = written[name][written[name].str.match(r"\s*0\d", na=False)]
+        if codes.size:
+            _note(
+                f"Column {name!r} of {path} is written with zeros in front, as in "
+                f"{codes.iloc[0]!r}, and was read as numbers: --categorical {name} takes it for "
+                "names."
+            )
 
 
 def _read_decimal_commas(

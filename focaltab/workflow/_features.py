@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from focaltab.pipeline._spellings import other_spelling
 from focaltab.workflow._errors import UserError
 from focaltab.workflow._times import is_time_text, seconds
 
@@ -72,12 +73,18 @@ class Schema:
                 schema.kinds[name] = "time"
             else:
                 values = column.dropna().astype(str)
-                if values.nunique() > FEW_VALUES and values.nunique() > IDENTIFIER_SHARE * len(
-                    values
-                ):
-                    schema.left_out[name] = "text that hardly repeats (an identifier?)"
+                distinct = values.nunique()
+                spelling = other_spelling(values) if distinct > FEW_VALUES else None
+                if distinct > FEW_VALUES and distinct > IDENTIFIER_SHARE * len(values):
+                    schema.left_out[name] = (
+                        f"text that holds {spelling}"
+                        if spelling
+                        else "text that hardly repeats (an identifier?)"
+                    )
                 else:
                     schema.kinds[name] = "category"
+                    if spelling:
+                        schema.doubtful[name] = f"{spelling}, taken for names"
                     schema.categories[name] = sorted(values.unique())
         if not schema.kinds:
             raise UserError("No column is left that could serve as a feature.")

@@ -1,10 +1,12 @@
+import io
+import warnings
 from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from focaltab._compat.pandas import text_as_objects, to_moments
+from focaltab._compat.pandas import exact_floats, text_as_objects, to_moments
 
 ENDS = ["2024-02-03T04:05:06", "9999-12-31", None, "0001-01-01T00:00:00"]
 EXPECTED = np.array(ENDS, dtype="datetime64[us]")
@@ -35,6 +37,15 @@ def test_pythons_dates_are_read_also_with_zones():
 def test_what_is_no_date_is_refused(values):
     with pytest.raises(ValueError):
         to_moments(pd.Series(values), format="ISO8601")
+
+
+def test_floats_are_read_as_they_were_written():
+    values = np.random.default_rng(0).lognormal(3.0, 1.0, 1000)
+    written = pd.DataFrame({"a": values}).to_csv(index=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read = pd.read_csv(io.StringIO(written), **exact_floats())
+    np.testing.assert_array_equal(read["a"], values)
 
 
 @pytest.mark.filterwarnings("ignore:The 'future.infer_string' option")
