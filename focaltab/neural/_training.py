@@ -34,7 +34,6 @@ class Plan:
     max_iter: int
     n_iter_no_change: int
     tol: float
-    label_smoothing: float
 
 
 @dataclass

@@ -25,6 +25,7 @@ from sklearn.preprocessing import StandardScaler
 
 from focaltab import FocalMLPClassifier
 from focaltab.data import validation_rows
+from focaltab.external import ParquetTable
 
 LINKS = ["logit", "focal"]
 
@@ -211,6 +212,28 @@ def test_an_eval_set_stops_what_a_held_out_part_would(rare):
     ):
         with pytest.raises(ValueError, match=message):
             make().fit(X, y, eval_set=(X[:2], y_eval))
+
+
+def test_an_evaluation_set_is_one_pair_in_memory(rare, tmp_path):
+    X, y, _ = rare
+    pair = (X[:500], y[:500])
+    model = make(max_iter=2).fit(X, y, eval_set=pair)
+    listed = make(max_iter=2).fit(X, y, eval_set=[pair])
+    assert listed.validation_scores_ == model.validation_scores_
+    frame = pd.DataFrame(X[:500], columns=list("abcde")).assign(y=y[:500])
+    frame.to_parquet(tmp_path / "t.parquet")
+    table = ParquetTable(tmp_path / "t.parquet", target="y")
+    for eval_set, error, message in (
+        ([pair, pair], ValueError, "must be one .X, y., got 2"),
+        ([], ValueError, "must be one .X, y., got 0"),
+        ((X[:0], y[:0]), ValueError, "eval_set 0 has no rows"),
+        ((X[:500, :3], y[:500]), ValueError, "eval_set 0: X has 3 columns"),
+        ((table, y[:500]), TypeError, "eval_set 0.* needs its table in memory"),
+    ):
+        with pytest.raises(error, match=message):
+            make().fit(X, y, eval_set=eval_set)
+    with pytest.raises(TypeError, match="needs its table in memory"):
+        make().fit(table, y[:500])
 
 
 def test_early_stopping_goes_on_while_a_perfect_score_gets_surer():

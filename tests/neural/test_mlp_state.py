@@ -108,6 +108,22 @@ def test_partial_fit_goes_on_from_a_copy_as_from_itself(rare):
     assert model.best_iter_ == model.n_iter_ == 4
 
 
+def test_a_table_that_can_only_become_an_array(rare):
+    X, y = rare
+
+    class Columns:
+        def __array__(self, dtype=None, copy=None):
+            return X
+
+    for train in (
+        lambda table: make(max_iter=2).fit(table, y),
+        lambda table: make().partial_fit(table, y, classes=[0, 1]),
+    ):
+        np.testing.assert_array_equal(train(Columns()).predict_proba(X), train(X).predict_proba(X))
+    with pytest.raises(ValueError, match="X has 3000 rows but y has 2 labels"):
+        make().partial_fit(Columns(), y[[0, y.argmax()]], classes=[0, 1])
+
+
 def test_partial_fit_takes_class_weights_and_the_scale_of_weights(rare):
     X, y = rare
     plain = make().partial_fit(X, y, classes=[0, 1])
