@@ -106,7 +106,7 @@ class HeldOutScore:
     def __call__(self) -> tuple[float, float]:
         probability = np.concatenate(
             [
-                mean_probability(self.posterior.loss, predict_raw(self.network, part))
+                self.posterior.probability(predict_raw(self.network, part))
                 for part in self.rows.split(ROWS_PER_PREDICTION)
             ]
         )

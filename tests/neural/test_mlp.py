@@ -236,6 +236,21 @@ def test_an_evaluation_set_is_one_pair_in_memory(rare, tmp_path):
         make().fit(table, y[:500])
 
 
+@pytest.mark.parametrize(
+    "training",
+    [{"sampler": "balanced"}, {"label_smoothing": 0.2}, {"sampler": "balanced", "link": "focal"}],
+    ids=str,
+)
+def test_early_stopping_goes_by_the_probabilities_that_are_stated(training, rare):
+    X, _, _ = rare
+    X, noise = X[:1500], np.random.default_rng(2).normal(size=1500)
+    y = np.array(["a", "b", "c"])[np.digitize(X[:, 0] + noise, [1.0, 2.2])]
+    model = make(max_iter=4, **training).fit(X, y, eval_set=(X, y))
+    stated = model.predict_proba(X)
+    by_class = [average_precision_score(y == k, stated[:, i]) for i, k in enumerate("abc")]
+    assert model.best_validation_score_ == pytest.approx(np.mean(by_class), abs=1e-12)
+
+
 def test_early_stopping_goes_on_while_a_perfect_score_gets_surer():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(2500, 1))
