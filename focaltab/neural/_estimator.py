@@ -73,7 +73,7 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
 
     Parameters
     ----------
-    hidden_layer_sizes : sequence of int, default=(256, 128)
+    hidden_layer_sizes : int or sequence of int, default=(256, 128)
     focal_gamma : float or (float, float), default=2.0
         Focusing parameter of the loss.
     focal_alpha : float, "balanced", ClassBalanced, dict, array-like or None, default=None
@@ -188,7 +188,7 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
 
     def __init__(
         self,
-        hidden_layer_sizes: Sequence[int] = (256, 128),
+        hidden_layer_sizes: int | Sequence[int] | NDArray[np.integer[Any]] = (256, 128),
         *,
         focal_gamma: float | tuple[float, float] = 2.0,
         focal_alpha: Alpha = None,
@@ -427,7 +427,11 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
     def _check_architecture(self) -> None:
         for name, value in self._architecture.items():
             given = getattr(self, name)
-            if given != value:
+            if name == "hidden_layer_sizes":
+                same = layer_sizes(given) == layer_sizes(value)
+            else:
+                same = given == value
+            if not same:
                 raise ValueError(
                     f"warm_start goes on with a network of {name}={value!r}, which cannot become "
                     f"{given!r}: set warm_start=False."
@@ -537,7 +541,8 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         self.network_ = network
         self._log_prior_shift = posterior.log_prior_shift
         self._label_smoothing = posterior.label_smoothing
-        self._architecture = {name: getattr(self, name) for name in _ARCHITECTURE}
+        # Copies: a list may be changed in place.
+        self._architecture = {name: copy.copy(getattr(self, name)) for name in _ARCHITECTURE}
 
     def _keep_history(self, history: History, again: bool) -> None:
         self._optimizer_state = None

@@ -92,6 +92,39 @@ def test_warm_start_goes_on_with_the_same_network_only(change, message, rare):
         model.set_params(**change).fit(X, y)
 
 
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (np.array([8, 4]), np.array([8, 4])),
+        ((8, 4), [8, 4]),
+        ([8, 4], np.array([8, 4])),
+        (8, (8,)),
+        ((8,), np.int64(8)),
+        ((), []),
+    ],
+    ids=str,
+)
+def test_warm_start_knows_an_architecture_however_it_is_written(first, then, rare):
+    X, y = rare
+    model = make(hidden_layer_sizes=first, warm_start=True, max_iter=1).fit(X, y)
+    before = model.network_.state_dict()
+    model.set_params(hidden_layer_sizes=then).fit(X, y)
+    after = model.network_.state_dict()
+    assert {k: v.shape for k, v in after.items()} == {k: v.shape for k, v in before.items()}
+    model.set_params(hidden_layer_sizes=(9, 4))
+    with pytest.raises(ValueError, match=r"hidden_layer_sizes=.* which cannot become \(9, 4\)"):
+        model.fit(X, y)
+
+
+def test_warm_start_sees_layers_that_were_changed_in_place(rare):
+    X, y = rare
+    sizes = [8]
+    model = make(hidden_layer_sizes=sizes, warm_start=True, max_iter=1).fit(X, y)
+    sizes[0] = 9
+    with pytest.raises(ValueError, match=r"\[8\], which cannot become \[9\]"):
+        model.fit(X, y)
+
+
 def test_partial_fit_goes_on_from_a_copy_as_from_itself(rare):
     X, y = rare
     model = make(dropout=0.3).partial_fit(X, y, classes=[0, 1])
