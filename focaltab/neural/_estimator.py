@@ -122,7 +122,7 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         Hold out a stratified part, stop when its average precision has not improved, and keep
         the best epoch's weights. ``"auto"`` does so where the part holds 10 rows of each class.
     validation_fraction : float, default=0.1
-    n_iter_no_change : int, default=10
+    n_iter_no_change : int or inf, default=10
         Epochs without an improvement by more than ``tol`` before training ends.
     tol : float, default=0.0001
         Of average precision; without early stopping, of the training loss as a share of the first
@@ -169,7 +169,9 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
     Numbers are scaled inside, robustly. A missing number becomes the median, and columns that had
     missing values in training get a flag. Columns of pandas categories or text are embedded; a
     value that was not seen in training is treated as a missing one. Sparse matrices are made
-    dense. A pickled model is moved to the CPU, so that one trained on a GPU loads anywhere.
+    dense. A pickled model is moved to the CPU, so that one trained on a GPU loads anywhere. No
+    ``ConvergenceWarning`` is given where training reaches ``max_iter``, since the cosine schedule
+    is meant to run to its end.
 
     Examples
     --------
@@ -211,7 +213,7 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         label_smoothing: float = 0.0,
         early_stopping: bool | Literal["auto"] = "auto",
         validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: float = 10,
         tol: float = 1e-4,
         warm_start: bool = False,
         device: str = "auto",

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import warnings
 
 import pytest
 
@@ -13,6 +14,7 @@ from scipy.special import expit
 from sklearn.metrics import average_precision_score
 
 from focaltab import FocalMLPClassifier
+from focaltab.neural._state import from_arrays, to_arrays
 
 
 def make(**parameters):
@@ -226,6 +228,32 @@ def test_a_tolerance_ends_training_and_an_adaptive_rate_goes_on(rare):
     assert make(**{**options, "tol": 0.0, "n_iter_no_change": 40}).fit(X, y).n_iter_ == 40
     adaptive = make(**{**options, "learning_rate": "adaptive"}).fit(X, y)
     assert adaptive.n_iter_ > ended.n_iter_
+
+
+def test_patience_may_be_endless_as_in_scikit_learn(rare):
+    X, y = rare
+    options = {"tol": 10.0, "max_iter": 6}
+    assert make(n_iter_no_change=2, **options).fit(X, y).n_iter_ < 6
+    patient = make(n_iter_no_change=np.inf, **options).fit(X, y)
+    assert patient.n_iter_ == 6
+    again = from_arrays(to_arrays(patient))
+    assert again.n_iter_no_change == np.inf
+    np.testing.assert_array_equal(again.predict_proba(X), patient.predict_proba(X))
+    for bad in (0, -np.inf, 2.5, np.nan, True):
+        with pytest.raises(ValueError, match="n_iter_no_change"):
+            make(n_iter_no_change=bad).fit(X, y)
+
+
+def test_what_is_warned_of_as_in_scikit_learn_and_what_is_not(rare):
+    X, y = rare
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # A schedule that has run to its end is no failure to converge.
+        model = make(max_iter=2).fit(frame, y)
+        stated = model.predict_proba(frame)
+    with pytest.warns(UserWarning, match="X does not have valid feature names, but FocalMLP"):
+        np.testing.assert_array_equal(model.predict_proba(X), stated)
 
 
 def test_held_out_rows_count_by_their_weight(rare):
