@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 
@@ -14,6 +15,7 @@ from focaltab.data import (
     Classes,
     Rows,
     check_rows,
+    checked_labels,
     encode_target,
     prepare_loss,
     training_weight,
@@ -129,8 +131,9 @@ class PartialFit:
             return known, known.encode_more(y, "y")
         if classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        known, codes = encode_target(y, self.pos_label)
-        announced, found = set(np.asarray(classes).tolist()), set(known.labels.tolist())
+        # Before they are encoded, which would say of a single class that there must be two.
+        found = set(pd.unique(checked_labels(y)).tolist())
+        announced = set(np.asarray(classes).tolist())
         if announced - found:
             raise ValueError(
                 f"The first call to partial_fit needs rows of every class, to start from their "
@@ -140,7 +143,7 @@ class PartialFit:
             raise ValueError(
                 f"y holds labels that are not in classes: {sorted(found - announced)}."
             )
-        return known, codes
+        return encode_target(y, self.pos_label)
 
     def _start(self: Any, known: Classes, rows: Rows, encoder: RowEncoder) -> None:
         """Make the network that the first call trains."""

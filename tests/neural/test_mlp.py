@@ -303,6 +303,10 @@ def test_partial_fit_learns_over_many_calls(rare):
         make().partial_fit(X, labels)
     with pytest.raises(ValueError, match="needs rows of every class"):
         make().partial_fit(X, labels, classes=["a", "b", "c"])
+    with pytest.raises(ValueError, match=r"needs rows of every class.* y lacks \['b'\]"):
+        make().partial_fit(X, np.full(6000, "a"), classes=["a", "b"])
+    with pytest.raises(ValueError, match=r"y holds labels that are not in classes: \['b'\]"):
+        make().partial_fit(X, labels, classes=["a"])
     with pytest.raises(ValueError, match="differs from"):
         model.partial_fit(X, labels, classes=["a", "c"])
     with pytest.raises(ValueError, match="sampler"):
