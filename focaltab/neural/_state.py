@@ -19,8 +19,8 @@ from focaltab._errors import first_line
 from focaltab._saving import PartWriter, part_reader
 from focaltab.data import Classes
 from focaltab.losses import ClassBalanced, FocalLoss
+from focaltab.neural import FocalMLPClassifier
 from focaltab.neural._encoder import TableEncoder
-from focaltab.neural._estimator import FocalMLPClassifier
 from focaltab.neural._network import FocalNetwork
 from focaltab.neural._posterior import Posterior
 from focaltab.sampling import HardNegativeSampling
