@@ -3,4 +3,5 @@
 
 def first_line(error: BaseException) -> str:
     """The message without the stack traces that libraries append; the type where there is none."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    lines = (line for line in str(error).splitlines() if line.strip())
+    return next(lines, type(error).__name__)

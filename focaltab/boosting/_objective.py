@@ -57,8 +57,8 @@ class BoosterObjective:
         self.n_threads = n_threads
         # Of data sets whose rows were on a device, for as long as they live.
         self._kept: WeakKeyDictionary[Any, DeviceRows] = WeakKeyDictionary()
-        # The array of labels that was checked last.
-        self._checked: ref[NDArray[Any]] | None = None
+        # The array of labels that was checked last, and what it held when it came again.
+        self._checked: tuple[ref[NDArray[Any]], bytes | None] | None = None
 
     def __repr__(self) -> str:
         return f"BoosterObjective({self.loss!r})"
@@ -118,14 +118,17 @@ class BoosterObjective:
         return rows if fits else None
 
     def _check_labels(self, labels: NDArray[Any]) -> None:
-        # LightGBM hands over one array on every round: a look at it takes a tenth of the call.
-        if self._checked is not None and self._checked() is labels:
+        # A look at each label takes a twentieth of the call. LightGBM hands over one array on
+        # every round; XGBoost always makes a new one, of which a summary would be of no use.
+        checked, before = self._checked or (lambda: None, None)
+        summary = _summary_of(labels) if checked() is labels else None
+        if summary is not None and summary == before:
             return
         n_known = sum(np.count_nonzero(labels == k) for k in range(self.loss.n_classes))
         if n_known != labels.size:
             strange = labels[~np.isin(labels, np.arange(self.loss.n_classes))][0]
             raise unknown_label(self.loss, strange)
-        self._checked = ref(labels)
+        self._checked = ref(labels), summary
 
     def _on_host(self, labels: Any, margins: Any, weight: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         labels = np.asarray(labels)
@@ -225,6 +228,22 @@ def lightgbm_objective(loss: FocalLoss, *, n_threads: int | None = None) -> Boos
         single_precision=isinstance(loss, FocalLoss) and loss.gamma != 0,
         n_threads=n_threads,
     )
+
+
+def _summary_of(labels: NDArray[Any]) -> bytes | None:
+    """What differs after a change of the labels in place; None where it would not.
+
+    The sum of the bits differs wherever one label does, unless others make up for it. In floats
+    they could by many equal changes, since all small whole numbers end in zeros; of these the
+    union of the bits differs. Both together take a fortieth of a call, and no memory.
+    """
+    if labels.dtype.hasobject or not labels.flags.c_contiguous:
+        return None
+    data = labels.reshape(-1).view(np.uint8)
+    whole = data.size // 8 * 8
+    words = data[:whole].view(np.uint64)
+    sum_and_union = np.array([np.add.reduce(words), np.bitwise_or.reduce(words)])
+    return sum_and_union.tobytes() + data[whole:].tobytes()
 
 
 def own_threads(n_jobs: int | None) -> int | None:

@@ -62,6 +62,12 @@ class Rows:
             take_rows(self.margin, rows),
         )
 
+    def with_weight_only(self) -> Rows:
+        """Those with weight: the others say nothing but would set scales."""
+        if self.weight is None or (self.weight > 0).all():
+            return self
+        return self.take(np.flatnonzero(self.weight > 0))
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
@@ -180,6 +186,10 @@ class TrainingSet:
             evaluation=(self.rows.take(held_out),),
             held_out=True,
         )
+
+    def with_weight_only(self) -> TrainingSet:
+        """The same with those rows to train on that have weight."""
+        return replace(self, rows=self.rows.with_weight_only())
 
     def loss(self, estimator: Any) -> tuple[FocalLoss, Any]:
         """The estimator's loss for the rows to train on, and their weighted prevalence."""
@@ -348,8 +358,6 @@ def take_rows(data: Any, rows: NDArray[np.intp]) -> Any:
 def with_weight_only(
     X: Any, codes: NDArray[Any], weight: NDArray[np.float64] | None
 ) -> tuple[Any, NDArray[Any], NDArray[np.float64] | None]:
-    """Leave out the rows without weight, which say nothing but would set scales."""
-    if weight is None or (weight > 0).all():
-        return X, codes, weight
-    kept = np.flatnonzero(weight > 0)
-    return take_rows(X, kept), codes[kept], weight[kept]
+    """As `Rows.with_weight_only`, of what is not gathered yet."""
+    rows = Rows(X, codes, weight).with_weight_only()
+    return rows.X, rows.codes, rows.weight

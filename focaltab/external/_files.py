@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from focaltab._errors import first_line
+
 # Of each column, so much is read at a time rather than all of a row group.
 _READ_AHEAD = 1 << 16
 
@@ -89,7 +91,7 @@ def open_parquet(path: str, read_dictionary: Iterable[str] = ()) -> pq.ParquetFi
     except (MemoryError, PermissionError, FileNotFoundError):
         raise
     except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path} is not a Parquet file: {str(error).splitlines()[0]}") from None
+        raise ValueError(f"{path} is not a Parquet file: {first_line(error)}") from None
 
 
 def group_rows(parquet: pq.ParquetFile) -> tuple[int, ...]:
@@ -126,7 +128,7 @@ def batches(
             except MemoryError:
                 raise
             except (pa.ArrowException, OSError) as error:
-                reason = str(error).splitlines()[0]
+                reason = first_line(error)
                 raise ValueError(
                     f"{file.path}, row group {group} cannot be read: {reason}"
                 ) from error

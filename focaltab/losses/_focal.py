@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Literal
 
 import numpy as np
@@ -85,8 +86,9 @@ class FocalLoss:
             raise ValueError(f"link must be 'focal' or 'logit', got {link!r}.")
         if not isinstance(n_classes, int | np.integer) or n_classes < 2:
             raise ValueError(f"n_classes must be a whole number of at least 2, got {n_classes!r}.")
-        self.gamma = gamma
-        self.alpha = alpha
+        # Copies: what the caller does to an array or a list of his own is no change of the loss.
+        self.gamma = copy.copy(gamma)
+        self.alpha = copy.copy(alpha)
         self.link_name: LinkName = link
         self.n_classes = int(n_classes)
         self._gammas = check_gamma(gamma, self.n_classes)

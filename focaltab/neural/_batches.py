@@ -1,12 +1,18 @@
-"""Which rows a network sees together."""
+"""Rows as a network takes them, and which it sees together."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+from focaltab.data import Rows as TableRows
+from focaltab.neural._encoder import TableEncoder
 
 _BATCHES_PER_GATHER = 32
 
@@ -45,6 +51,43 @@ class Rows:
             None if self.weight is None else change(self.weight),
             None if self.offset is None else change(self.offset),
         )
+
+
+@dataclass(frozen=True)
+class RowEncoder:
+    """From rows of a table to tensors.
+
+    Parameters
+    ----------
+    table : TableEncoder
+    dtype : torch.dtype
+        Of the network.
+    device : torch.device
+    mean_weight : float, default=1.0
+        That counts as one, so that the learning rate means the same under any scale of weights.
+    """
+
+    table: TableEncoder
+    dtype: torch.dtype
+    device: torch.device
+    mean_weight: float = 1.0
+
+    def features(self, X: Any) -> tuple[Tensor, Tensor, Tensor]:
+        """Numbers, where they are missing, and category numbers of a checked table."""
+        numbers, gaps, categories = (
+            torch.from_numpy(columns).to(self.device) for columns in self.table.transform(X)
+        )
+        return numbers.to(self.dtype), gaps.to(self.dtype), categories
+
+    def rows(self, rows: TableRows, log_acceptance: NDArray[np.float64] | None = None) -> Rows:
+        """Rows with labels and weights; the acceptance is that of a sampled training set."""
+        y = torch.from_numpy(rows.codes.astype(np.int64)).to(self.device)
+        weight = None if rows.weight is None else self._column(rows.weight / self.mean_weight)
+        offset = None if log_acceptance is None else self._column(-log_acceptance)[:, None, None]
+        return Rows(*self.features(rows.X), y, weight, offset)
+
+    def _column(self, values: NDArray[np.float64]) -> Tensor:
+        return torch.from_numpy(values).to(self.dtype).to(self.device)
 
 
 class ShuffledBatches:

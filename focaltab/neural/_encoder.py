@@ -145,7 +145,8 @@ class TableEncoder:
             columns = [_numbers(X.columns[k], X.iloc[:, k]) for k in self.number_columns]
             return np.column_stack(columns) if columns else np.empty((len(X), 0))
         matrix: Any = X
-        return np.asarray(matrix.toarray() if sparse.issparse(X) else X)
+        values = np.asarray(matrix.toarray() if sparse.issparse(X) else X)
+        return values if values.dtype.kind == "f" else values.astype(np.float64)
 
 
 def _centre_and_scale(quantiles: NDArray[np.float64], column: NDArray[Any]) -> tuple[float, float]:

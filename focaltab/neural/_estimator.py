@@ -6,7 +6,6 @@ import copy
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -22,40 +21,29 @@ from focaltab._torch_device import resolve_device
 from focaltab.data import (
     NETWORK,
     Classes,
-    InputColumns,
+    Rows,
     TrainingSet,
     check_continuation,
-    check_rows,
-    encode_target,
-    evaluation_pairs,
-    prepare_loss,
     read_table,
     refuse_lazy,
-    said_of,
-    take_rows,
-    training_weight,
-    validation_rows,
     warn_of_common_positive,
     whole_or_unchanged,
-    with_weight_only,
 )
-from focaltab.data import Rows as TableRows
 from focaltab.losses import FocalLoss
 from focaltab.losses._focal import Alpha, LinkName
 from focaltab.neural import _training
-from focaltab.neural._batches import BalancedBatches, Rows, ShuffledBatches
+from focaltab.neural._batches import BalancedBatches, RowEncoder, ShuffledBatches
 from focaltab.neural._encoder import TableEncoder
-from focaltab.neural._network import FocalNetwork, NumericEmbedding, make_numeric_embedding
+from focaltab.neural._network import (
+    FocalNetwork,
+    NumericEmbedding,
+    layer_sizes,
+    make_numeric_embedding,
+)
 from focaltab.neural._parameters import check_parameters, multiplies_bfloat16
 from focaltab.neural._partial_fit import PartialFit, on_cpu
-from focaltab.neural._posterior import (
-    ROWS_PER_PREDICTION,
-    HeldOutScore,
-    mean_probability,
-    sampled_prevalence,
-    undo_training,
-)
-from focaltab.neural._training import LearningRate, Objective, Plan
+from focaltab.neural._posterior import ROWS_PER_PREDICTION, HeldOutScore, Posterior
+from focaltab.neural._training import History, LearningRate, Objective, Plan
 from focaltab.sampling import SamplingResult
 from focaltab.sampling._hard_negative import Sampling
 from focaltab.sampling._sampled import check_sampling, sample
@@ -67,7 +55,6 @@ _AUTO_BATCHES = (64, 1024)
 _ENOUGH_HELD_OUT = 10
 
 
-HeldOut = tuple[Any, NDArray[Any], NDArray[Any] | None]
 # What a trained network cannot change.
 _ARCHITECTURE = (
     "hidden_layer_sizes",
@@ -86,7 +73,7 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
 
     Parameters
     ----------
-    hidden_layer_sizes : sequence of int, default=(256, 128)
+    hidden_layer_sizes : int or sequence of int, default=(256, 128)
     focal_gamma : float or (float, float), default=2.0
         Focusing parameter of the loss.
     focal_alpha : float, "balanced", ClassBalanced, dict, array-like or None, default=None
@@ -135,7 +122,7 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         Hold out a stratified part, stop when its average precision has not improved, and keep
         the best epoch's weights. ``"auto"`` does so where the part holds 10 rows of each class.
     validation_fraction : float, default=0.1
-    n_iter_no_change : int, default=10
+    n_iter_no_change : int or inf, default=10
         Epochs without an improvement by more than ``tol`` before training ends.
     tol : float, default=0.0001
         Of average precision; without early stopping, of the training loss as a share of the first
@@ -182,7 +169,9 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
     Numbers are scaled inside, robustly. A missing number becomes the median, and columns that had
     missing values in training get a flag. Columns of pandas categories or text are embedded; a
     value that was not seen in training is treated as a missing one. Sparse matrices are made
-    dense. A pickled model is moved to the CPU, so that one trained on a GPU loads anywhere.
+    dense. A pickled model is moved to the CPU, so that one trained on a GPU loads anywhere. No
+    ``ConvergenceWarning`` is given where training reaches ``max_iter``, since the cosine schedule
+    is meant to run to its end.
 
     Examples
     --------
@@ -201,7 +190,7 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
 
     def __init__(
         self,
-        hidden_layer_sizes: Sequence[int] = (256, 128),
+        hidden_layer_sizes: int | Sequence[int] | NDArray[np.integer[Any]] = (256, 128),
         *,
         focal_gamma: float | tuple[float, float] = 2.0,
         focal_alpha: Alpha = None,
@@ -224,7 +213,7 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         label_smoothing: float = 0.0,
         early_stopping: bool | Literal["auto"] = "auto",
         validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: float = 10,
         tol: float = 1e-4,
         warm_start: bool = False,
         device: str = "auto",
@@ -304,52 +293,34 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         """
         check_parameters(self)
         sampling = check_sampling(self.sampling, self.link)
-        classes, codes = encode_target(y, self.pos_label)
-        check_rows(X, codes)
-        weight = training_weight(sample_weight, self.class_weight, None, y, codes)
-        loss, prevalence = prepare_loss(self, classes, codes, weight)
-        warn_of_common_positive(classes, prevalence, self.pos_label)
+        refuse_lazy(X, "FocalMLPClassifier")
+        data = TrainingSet.read(self, X, y, NETWORK, sample_weight=sample_weight)
+        data = data.with_weight_only()
+        loss, prevalence = data.loss(self)
+        warn_of_common_positive(data.classes, prevalence, self.pos_label)
         again = self.warm_start and hasattr(self, "network_")
         if again:
-            check_continuation(self, loss, classes)
+            check_continuation(self, loss, data.classes)
             self._check_architecture()
         with whole_or_unchanged(self), self._seeded(again) as generator:
-            X = self._checked_features(X, reset=not again)
-            held_out = self._evaluation_rows(eval_set, classes)
-            X, codes, weight = with_weight_only(X, codes, weight)
-            if held_out is None and self._stops_early(codes):
-                X, codes, weight, held_out = self._held_out_part(X, codes, weight)
-            sampled = None
+            validate_data(self, data.rows.X, reset=not again, skip_check_array=True)
+            data = self._with_rows_to_stop_by(data, eval_set)
+            result = None
             if sampling is not None:
-                data = TrainingSet(
-                    classes, InputColumns.of(X, NETWORK), TableRows(X, codes, weight)
-                )
                 sampled = sample(sampling, self._pilot, data, self.random_state)
-                X, codes, weight = sampled.rows.X, sampled.rows.codes, sampled.rows.weight
-                loss, _ = prepare_loss(self, classes, codes, weight)
-                if held_out is not None and eval_set is None:
-                    thin = sampled.thinned(TableRows(*held_out))
-                    held_out = thin.X, thin.codes, thin.weight
-            encoder = self.encoder_ if again else TableEncoder().fit(X, weight)
-            dtype = self.network_.dtype if again else self._precision(codes.size)
-            mean_weight = 1.0 if weight is None else float(weight.mean())
-            rows = self._rows(encoder, dtype, X, codes, weight, mean_weight)
-            if sampled is not None:
-                offset = -torch.from_numpy(sampled.result.log_acceptance)[:, None, None]
-                rows = replace(rows, offset=offset.to(rows.y.device, dtype))
-            shift = self._prior_shift(codes)
+                data, result = sampled.training_set(thins_held_out=True), sampled.result
+                # focal_alpha and normalize go by the kept rows, the prevalence by all.
+                loss, _ = data.loss(self)
+            encoder = self._row_encoder(data.rows, again)
+            rows = encoder.rows(data.rows, None if result is None else result.log_acceptance)
+            shift = self._prior_shift(data.rows.codes)
+            posterior = Posterior(loss, prevalence, self.label_smoothing, shift)
             if again:
                 # A copy, so that a fit that fails leaves the network as it was.
-                network = copy.deepcopy(self.network_).to(rows.y.device)
+                network = copy.deepcopy(self.network_).to(encoder.device)
             else:
-                network = self._new_network(encoder, rows, loss)
-                start = sampled_prevalence(loss, prevalence, shift)
-                network.start_from(loss.intercept(start))
-            network.mixed_precision = self._mixes_precision(dtype)
-            score = None
-            if held_out is not None:
-                held_rows = self._rows(encoder, dtype, *held_out, mean_weight)
-                score = HeldOutScore(loss, network, held_rows)
+                network = self._started_network(encoder, posterior)
+            network.mixed_precision = self._mixes_precision(encoder.dtype)
             sampler = ShuffledBatches if self.sampler is None else BalancedBatches
             history = _training.train(
                 network,
@@ -357,20 +328,13 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
                 Objective(loss, self.label_smoothing),
                 self._new_optimizer(network),
                 self._plan(),
-                score,
+                self._score(data, encoder, network, posterior),
                 callback,
                 self.verbose,
             )
-            self._keep(classes, loss, prevalence, encoder, network, shift)
-            if sampled is not None:
-                self.sampling_ = sampled.result
-            self._mean_weight, self._optimizer_state = mean_weight, None
-            self._epochs_seen = (self._epochs_seen if again else 0) + len(history.loss)
-            self.n_iter_ = len(history.loss)
-            self.loss_curve_ = history.loss
-            self.validation_scores_ = history.score or None
-            self.best_validation_score_ = history.best_score
-            self.best_iter_ = history.best_epoch or self.n_iter_
+            self._keep(data.classes, posterior, encoder.table, network)
+            self._keep_history(history, again)
+            self.sampling_, self._mean_weight = result, encoder.mean_weight
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -389,17 +353,15 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         X = self._checked_features(X, reset=False)
         device = resolve_device(self.device)
         network = self.network_.to(device)
+        encoder = RowEncoder(self.encoder_, network.dtype, device)
+        posterior = Posterior(
+            self.loss_, self.prevalence_, self._label_smoothing, self._log_prior_shift
+        )
         parts = []
         for start in range(0, X.shape[0], ROWS_PER_PREDICTION):
-            part = _slice(X, start, start + ROWS_PER_PREDICTION)
-            encoded = _as_tensors(self.encoder_, part, device, network.dtype)
-            raw = _training.predict_raw(network, encoded)
-            parts.append(mean_probability(self.loss_, raw))
+            part = encoder.features(_slice(X, start, start + ROWS_PER_PREDICTION))
+            parts.append(posterior.probability(_training.predict_raw(network, part)))
         by_number = np.concatenate(parts)
-        shares = np.atleast_1d(np.asarray(self.prevalence_, dtype=np.float64))
-        if shares.size == 1:
-            shares = np.array([1.0 - shares[0], shares[0]])
-        by_number = undo_training(by_number, shares, self._label_smoothing, self._log_prior_shift)
         return np.ascontiguousarray(self._label_order.columns_in_order(by_number))
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
@@ -446,43 +408,35 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         validate_data(self, table, reset=reset, skip_check_array=True)
         if table.shape[0] == 0:
             raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
-        if isinstance(table, np.ndarray) and table.dtype.kind != "f":
-            table = table.astype(np.float64)
         return table
 
-    def _evaluation_rows(self, eval_set: Any, classes: Classes) -> HeldOut | None:
-        if eval_set is None:
-            return None
-        pairs = evaluation_pairs(eval_set)
-        if len(pairs) != 1:
-            raise ValueError(f"eval_set must be one (X, y), got {len(pairs)} of them.")
-        ((X, y),) = pairs
-        with said_of("eval_set 0"):
-            X = self._checked_features(X, reset=False)
-            check_rows(X, y)
-        codes = classes.encode_more(y, "eval_set 0")
-        if not codes.any():
-            raise ValueError(
-                f"eval_set 0 has no row of class {classes.by_number.tolist()[1]!r}: average "
-                "precision, which early stopping goes by, needs positives."
-            )
-        return X, codes, None
-
-    def _held_out_part(
-        self, X: Any, codes: NDArray[Any], weight: NDArray[Any] | None
-    ) -> tuple[Any, NDArray[Any], NDArray[Any] | None, HeldOut]:
-        """Rows to train on, and a stratified part to stop early by."""
-        train, held = validation_rows(codes, self.validation_fraction, self.random_state)
-        weights = (None, None) if weight is None else (weight[train], weight[held])
-        part = (take_rows(X, held), codes[held], weights[1])
-        return take_rows(X, train), codes[train], weights[0], part
+    def _with_rows_to_stop_by(self, data: TrainingSet, eval_set: Any) -> TrainingSet:
+        """The same with the user's evaluation set, or a part held out if it is to stop early."""
+        if eval_set is not None:
+            data = data.with_evaluation(eval_set, NETWORK, needs_positives=True)
+            if len(data.evaluation) != 1:
+                n_given = len(data.evaluation)
+                raise ValueError(f"eval_set must be one (X, y), got {n_given} of them.")
+            given = data.evaluation[0]
+            refuse_lazy(given.X, "eval_set 0: FocalMLPClassifier")
+            if not len(given):
+                raise ValueError("eval_set 0 has no rows to stop early by.")
+            return data
+        if self._stops_early(data.rows.codes):
+            return data.with_rows_held_out(self.validation_fraction, self.random_state)
+        return data
 
     def _check_architecture(self) -> None:
         for name, value in self._architecture.items():
-            if getattr(self, name) != value:
+            given = getattr(self, name)
+            if name == "hidden_layer_sizes":
+                same = layer_sizes(given) == layer_sizes(value)
+            else:
+                same = given == value
+            if not same:
                 raise ValueError(
                     f"warm_start goes on with a network of {name}={value!r}, which cannot become "
-                    f"{getattr(self, name)!r}: set warm_start=False."
+                    f"{given!r}: set warm_start=False."
                 )
 
     def _stops_early(self, codes: NDArray[Any]) -> bool:
@@ -510,37 +464,45 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
             return False
         return True
 
-    def _rows(
-        self,
-        encoder: TableEncoder,
-        dtype: torch.dtype,
-        X: Any,
-        codes: NDArray[Any],
-        weight: NDArray[Any] | None,
-        mean_weight: float,
-    ) -> Rows:
-        device = resolve_device(self.device)
-        numbers, gaps, categories = _as_tensors(encoder, X, device, dtype)
-        y = torch.from_numpy(codes.astype(np.int64)).to(device)
-        if weight is None:
-            return Rows(numbers, gaps, categories, y, None)
-        # Of mean one, so that the learning rate means the same under any scale of weights.
-        scaled = torch.from_numpy(weight / mean_weight).to(dtype).to(device)
-        return Rows(numbers, gaps, categories, y, scaled)
+    def _row_encoder(self, rows: Rows, again: bool) -> RowEncoder:
+        """How rows become tensors, learned from these unless training goes on."""
+        return RowEncoder(
+            self.encoder_ if again else TableEncoder().fit(rows.X, rows.weight),
+            self.network_.dtype if again else self._precision(len(rows)),
+            resolve_device(self.device),
+            1.0 if rows.weight is None else float(rows.weight.mean()),
+        )
 
-    def _new_network(self, encoder: TableEncoder, rows: Rows, loss: FocalLoss) -> FocalNetwork:
-        embedding = make_numeric_embedding(self.numeric_embedding, encoder.bins)
+    def _new_network(self, table: TableEncoder, loss: FocalLoss) -> FocalNetwork:
         return FocalNetwork(
-            encoder.n_numbers,
-            encoder.n_gaps,
-            encoder.cardinalities,
-            tuple(np.atleast_1d(self.hidden_layer_sizes).tolist()),
+            table.n_numbers,
+            table.n_gaps,
+            table.cardinalities,
+            layer_sizes(self.hidden_layer_sizes),
             self.activation,
             self.dropout,
-            embedding,
+            make_numeric_embedding(self.numeric_embedding, table.bins),
             self.n_members,
             loss.n_classes if loss.is_multiclass else 1,
-        ).to(rows.y.device, rows.numbers.dtype)
+        )
+
+    def _started_network(self, encoder: RowEncoder, posterior: Posterior) -> FocalNetwork:
+        """A new network that states the prevalence for every row."""
+        network = self._new_network(encoder.table, posterior.loss)
+        network.to(encoder.device, encoder.dtype)
+        network.start_from(posterior.intercept())
+        return network
+
+    def _score(
+        self,
+        data: TrainingSet,
+        encoder: RowEncoder,
+        network: FocalNetwork,
+        posterior: Posterior,
+    ) -> HeldOutScore | None:
+        if not data.evaluation:
+            return None
+        return HeldOutScore(posterior, network, encoder.rows(data.evaluation[0]))
 
     def _new_optimizer(self, network: FocalNetwork) -> torch.optim.Optimizer:
         return _training.make_optimizer(
@@ -554,7 +516,6 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
             self.max_iter,
             self.n_iter_no_change,
             self.tol,
-            self.label_smoothing,
         )
 
     def _batch_rows(self, n_rows: int) -> int:
@@ -570,24 +531,29 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         return np.asarray(np.log(share * share.size))
 
     def _keep(
-        self,
-        classes: Classes,
-        loss: FocalLoss,
-        prevalence: Any,
-        encoder: TableEncoder,
-        network: FocalNetwork,
-        shift: NDArray[np.float64] | None,
+        self, classes: Classes, posterior: Posterior, table: TableEncoder, network: FocalNetwork
     ) -> None:
+        """What predictions need, and that nothing was sampled."""
         self.classes_ = classes.labels
         self.sampling_ = None
         self._label_order = classes
-        self.loss_ = loss
-        self.prevalence_ = prevalence
-        self.encoder_ = encoder
+        self.loss_ = posterior.loss
+        self.prevalence_ = posterior.prevalence
+        self.encoder_ = table
         self.network_ = network
-        self._log_prior_shift = shift
-        self._label_smoothing = self.label_smoothing
-        self._architecture = {name: getattr(self, name) for name in _ARCHITECTURE}
+        self._log_prior_shift = posterior.log_prior_shift
+        self._label_smoothing = posterior.label_smoothing
+        # Copies: a list may be changed in place.
+        self._architecture = {name: copy.copy(getattr(self, name)) for name in _ARCHITECTURE}
+
+    def _keep_history(self, history: History, again: bool) -> None:
+        self._optimizer_state = None
+        self._epochs_seen = (self._epochs_seen if again else 0) + len(history.loss)
+        self.n_iter_ = len(history.loss)
+        self.loss_curve_ = history.loss
+        self.validation_scores_ = history.score or None
+        self.best_validation_score_ = history.best_score
+        self.best_iter_ = history.best_epoch or self.n_iter_
 
     @contextmanager
     def _seeded(self, again: bool) -> Iterator[torch.Generator]:
@@ -602,13 +568,6 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         with torch.random.fork_rng(devices):
             torch.manual_seed(seed)
             yield torch.Generator().manual_seed(seed)
-
-
-def _as_tensors(
-    encoder: TableEncoder, X: Any, device: torch.device, dtype: torch.dtype
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    numbers, gaps, categories = (torch.from_numpy(a).to(device) for a in encoder.transform(X))
-    return numbers.to(dtype), gaps.to(dtype), categories
 
 
 def _slice(X: Any, start: int, stop: int) -> Any:

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -132,6 +133,11 @@ class FocalNetwork(nn.Module):
         """Set the output's bias to the loss's intercept: a number, or one for each class."""
         bias: Any = self.output.bias
         bias.copy_(torch.as_tensor(intercept, dtype=bias.dtype).reshape(-1).expand_as(bias))
+
+
+def layer_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
+    """Units of each hidden layer, of a number or any sequence of them."""
+    return tuple(np.atleast_1d(hidden_layer_sizes).tolist())
 
 
 def make_numeric_embedding(name: NumericEmbedding | None, bins: Sequence[Any]) -> nn.Module | None:

@@ -38,8 +38,10 @@ def check_parameters(estimator: Any) -> None:
         value = getattr(estimator, name)
         if value not in allowed:
             raise ValueError(f"{name} must be one of {list(allowed)}, got {value!r}.")
-    for name in ("n_members", "max_iter", "n_iter_no_change"):
+    for name in ("n_members", "max_iter"):
         _check_whole(name, getattr(estimator, name))
+    if estimator.n_iter_no_change != np.inf:  # as in scikit-learn: never end early
+        _check_whole("n_iter_no_change", estimator.n_iter_no_change)
     if estimator.batch_size != "auto":
         _check_whole("batch_size", estimator.batch_size)
     for size in np.atleast_1d(np.asarray(estimator.hidden_layer_sizes, dtype=object)):

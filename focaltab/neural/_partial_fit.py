@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 
 from focaltab.data import (
     Classes,
+    Rows,
     check_rows,
+    checked_labels,
     encode_target,
     prepare_loss,
     training_weight,
     whole_or_unchanged,
-    with_weight_only,
 )
 from focaltab.neural import _training
-from focaltab.neural._batches import ShuffledBatches
-from focaltab.neural._encoder import TableEncoder
+from focaltab.neural._batches import RowEncoder, ShuffledBatches
 from focaltab.neural._parameters import check_parameters
+from focaltab.neural._posterior import Posterior
 from focaltab.neural._training import Objective
 
 
@@ -65,21 +68,20 @@ class PartialFit:
         first = not hasattr(self, "network_")
         self._check_partial(first)
         known, codes = self._partial_codes(y, classes, first)
-        check_rows(X, codes)
         weight = training_weight(
             sample_weight, self.class_weight, None, y, codes, every_class=first
         )
         with whole_or_unchanged(self), self._seeded(not first) as generator:
-            X = self._checked_features(X, reset=first)
-            X, codes, weight = with_weight_only(X, codes, weight)
+            table = self._checked_features(X, reset=first)
+            check_rows(table, codes)
+            given = Rows(table, codes, weight).with_weight_only()
+            encoder = self._row_encoder(given, not first)
             if first:
-                rows = self._start(X, known, codes, weight)
-            else:
-                rows = self._rows(
-                    self.encoder_, self.network_.dtype, X, codes, weight, self._mean_weight
-                )
+                self._start(known, given, encoder)
+            # A weight means what it meant in the first call.
+            rows = replace(encoder, mean_weight=self._mean_weight).rows(given)
             # A copy, so that a call that fails leaves the network as it was.
-            network = copy.deepcopy(self.network_).to(rows.y.device)
+            network = copy.deepcopy(self.network_).to(encoder.device)
             network.mixed_precision = self._mixes_precision(network.dtype)
             optimizer = self._new_optimizer(network)
             if self._optimizer_state is not None:
@@ -129,8 +131,9 @@ class PartialFit:
             return known, known.encode_more(y, "y")
         if classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        known, codes = encode_target(y, self.pos_label)
-        announced, found = set(np.asarray(classes).tolist()), set(known.labels.tolist())
+        # Before they are encoded, which would say of a single class that there must be two.
+        found = set(pd.unique(checked_labels(y)).tolist())
+        announced = set(np.asarray(classes).tolist())
         if announced - found:
             raise ValueError(
                 f"The first call to partial_fit needs rows of every class, to start from their "
@@ -140,27 +143,17 @@ class PartialFit:
             raise ValueError(
                 f"y holds labels that are not in classes: {sorted(found - announced)}."
             )
-        return known, codes
+        return encode_target(y, self.pos_label)
 
-    def _start(
-        self: Any,
-        X: Any,
-        known: Classes,
-        codes: NDArray[Any],
-        weight: NDArray[np.float64] | None,
-    ) -> Any:
-        """Make the network that the first call trains; the call's rows."""
-        loss, prevalence = prepare_loss(self, known, codes, weight)
-        encoder = TableEncoder().fit(X, weight)
-        self._mean_weight = 1.0 if weight is None else float(weight.mean())
-        dtype = self._precision(codes.size)
-        rows = self._rows(encoder, dtype, X, codes, weight, self._mean_weight)
-        network = self._new_network(encoder, rows, loss)
-        network.start_from(loss.intercept(prevalence))
-        self._keep(known, loss, prevalence, encoder, network, None)
+    def _start(self: Any, known: Classes, rows: Rows, encoder: RowEncoder) -> None:
+        """Make the network that the first call trains."""
+        loss, prevalence = prepare_loss(self, known, rows.codes, rows.weight)
+        posterior = Posterior(loss, prevalence, self.label_smoothing, None)
+        network = self._started_network(encoder, posterior)
+        self._keep(known, posterior, encoder.table, network)
+        self._mean_weight = encoder.mean_weight
         self._optimizer_state, self._epochs_seen = None, 0
         self.n_iter_, self.loss_curve_ = 0, []
-        return rows
 
 
 def on_cpu(state: Any) -> Any:

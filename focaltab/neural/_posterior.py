@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,44 @@ ROWS_PER_PREDICTION = 16_384
 _SMALL_SHARE = 0.2
 
 
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """From raw predictions to the probabilities of the data.
+
+    Parameters
+    ----------
+    loss : FocalLoss
+    prevalence : float or ndarray of shape (n_classes,)
+    label_smoothing : float
+    log_prior_shift : ndarray of shape (n_classes,) or None
+        Log of how much rarer each class is in truth than among the rows that are drawn.
+    """
+
+    loss: FocalLoss
+    prevalence: Any
+    label_smoothing: float
+    log_prior_shift: NDArray[np.float64] | None
+
+    def probability(self, raw: torch.Tensor) -> NDArray[np.float64]:
+        """Calibrated probabilities by class number, shape (n_samples, n_classes)."""
+        of_drawn = mean_probability(self.loss, raw)
+        return undo_training(of_drawn, self._shares, self.label_smoothing, self.log_prior_shift)
+
+    def intercept(self) -> Any:
+        """What a network starts from: raw predictions of the prevalence among the drawn rows."""
+        if self.log_prior_shift is None:
+            return self.loss.intercept(self.prevalence)
+        drawn = self._shares * np.exp(-self.log_prior_shift)
+        drawn /= drawn.sum()
+        return self.loss.intercept(drawn if self.loss.is_multiclass else float(drawn[1]))
+
+    @property
+    def _shares(self) -> NDArray[np.float64]:
+        if self.loss.is_multiclass:
+            return np.asarray(self.prevalence, dtype=np.float64)
+        return np.array([1.0 - self.prevalence, self.prevalence])
+
+
 def mean_probability(loss: FocalLoss, raw: torch.Tensor) -> NDArray[np.float64]:
     """Calibrated probabilities by class number, averaged over members."""
     values = raw.double().cpu().numpy()
@@ -27,18 +66,6 @@ def mean_probability(loss: FocalLoss, raw: torch.Tensor) -> NDArray[np.float64]:
     n_rows, n_members, n_classes = values.shape
     flat = loss.inverse_link(values.reshape(-1, n_classes))
     return np.asarray(flat.reshape(n_rows, n_members, n_classes).mean(axis=1))
-
-
-def sampled_prevalence(loss: FocalLoss, prevalence: Any, shift: NDArray[np.float64] | None) -> Any:
-    """Prevalence among the rows that are drawn, which the network starts from."""
-    if shift is None:
-        return prevalence
-    shares = (
-        np.asarray(prevalence) if loss.is_multiclass else np.array([1 - prevalence, prevalence])
-    )
-    drawn = shares * np.exp(-shift)
-    drawn /= drawn.sum()
-    return drawn if loss.is_multiclass else float(drawn[1])
 
 
 def undo_training(
@@ -63,14 +90,14 @@ def undo_training(
 
 
 class HeldOutScore:
-    """Average precision of the network on held-out rows, and how low its loss is there.
+    """Average precision of the stated probabilities on held-out rows, and their log likelihood.
 
-    The mean over several classes. The loss decides where average precision does not, as when it
-    is perfect on the few positives that are held out.
+    The mean over several classes. The likelihood decides where average precision does not, as when
+    it is perfect on the few positives that are held out.
     """
 
-    def __init__(self, loss: FocalLoss, network: FocalNetwork, rows: Rows) -> None:
-        self.loss = loss
+    def __init__(self, posterior: Posterior, network: FocalNetwork, rows: Rows) -> None:
+        self.posterior = posterior
         self.network = network
         self.rows = rows
         self.y = rows.y.cpu().numpy()
@@ -79,13 +106,13 @@ class HeldOutScore:
     def __call__(self) -> tuple[float, float]:
         probability = np.concatenate(
             [
-                mean_probability(self.loss, predict_raw(self.network, part))
+                self.posterior.probability(predict_raw(self.network, part))
                 for part in self.rows.split(ROWS_PER_PREDICTION)
             ]
         )
         if not np.isfinite(probability).all():
             return -np.inf, -np.inf
-        ranked = probability if self.loss.is_multiclass else probability[:, 1]
+        ranked = probability if self.posterior.loss.is_multiclass else probability[:, 1]
         score = mean_average_precision(self.y, ranked, self.weight)
         own = probability[np.arange(self.y.size), self.y]
         log_own = np.log(np.maximum(own, np.finfo(np.float64).tiny))

@@ -19,9 +19,10 @@ from focaltab._errors import first_line
 from focaltab._saving import PartWriter, part_reader
 from focaltab.data import Classes
 from focaltab.losses import ClassBalanced, FocalLoss
+from focaltab.neural import FocalMLPClassifier
 from focaltab.neural._encoder import TableEncoder
-from focaltab.neural._estimator import FocalMLPClassifier
-from focaltab.neural._network import FocalNetwork, make_numeric_embedding
+from focaltab.neural._network import FocalNetwork
+from focaltab.neural._posterior import Posterior
 from focaltab.sampling import HardNegativeSampling
 
 Arrays = dict[str, NDArray[Any]]
@@ -144,7 +145,8 @@ def _rebuilt(state: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Focal
     if shift is not None and shift.shape != labels.shape:
         raise ValueError("log_prior_shift has not one value for each label")
     prevalence = _original(state["prevalence"])
-    model._keep(Classes(labels, bool(state["flipped"])), loss, prevalence, encoder, network, shift)
+    posterior = Posterior(loss, prevalence, model.label_smoothing, shift)
+    model._keep(Classes(labels, bool(state["flipped"])), posterior, encoder, network)
     model.n_features_in_ = n_features
     if state["feature_names"] is not None:
         model.feature_names_in_ = np.array(_original(state["feature_names"]), dtype=object)
@@ -202,17 +204,7 @@ def _network(
         if name.startswith(_NETWORK)
     }
     with torch.random.fork_rng(devices=[]):  # what a new network starts from is thrown away
-        network = FocalNetwork(
-            encoder.n_numbers,
-            encoder.n_gaps,
-            encoder.cardinalities,
-            tuple(np.atleast_1d(model.hidden_layer_sizes).tolist()),
-            model.activation,
-            model.dropout,
-            make_numeric_embedding(model.numeric_embedding, encoder.bins),
-            model.n_members,
-            loss.n_classes if loss.is_multiclass else 1,
-        ).to(weights["output.bias"].dtype)
+        network = model._new_network(encoder, loss).to(weights["output.bias"].dtype)
     # torch names every weight that is missing, unknown or of another shape.
     network.load_state_dict(weights)
     if not all(bool(torch.isfinite(values).all()) for values in weights.values()):

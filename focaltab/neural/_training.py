@@ -32,9 +32,8 @@ class Plan:
     learning_rate_init: float
     learning_rate: LearningRate
     max_iter: int
-    n_iter_no_change: int
+    n_iter_no_change: float
     tol: float
-    label_smoothing: float
 
 
 @dataclass

@@ -47,25 +47,31 @@ class Bodies:
         if told.isascii() and told.isdigit() and int(told[:20]) > self._max_bytes:
             raise self._too_large()
         parts: list[bytes] = []
+        try:
+            await self._read(request, parts)
+            # Nothing that is raised while the request is answered is a fault of its body.
+            yield b"".join(parts)
+        finally:
+            self._n_held -= sum(map(len, parts))
+
+    async def _read(self, request: Request, parts: list[bytes]) -> None:
+        """Append the parts of a body as they come in, each counted as held."""
         size = 0
         try:
             async with asyncio.timeout(self._timeout):
                 async for part in request.stream():
+                    parts.append(part)
                     size += len(part)
                     self._n_held += len(part)
                     if size > self._max_bytes:
                         raise self._too_large()
                     if self._n_held > self._max_at_once:
                         raise overloaded("bodies fill the memory that they may")
-                    parts.append(part)
-            yield b"".join(parts)
         except TimeoutError:
             raise Refusal.of(408, f"The body took longer than {self._timeout:g} s.") from None
         except ClientDisconnect:
             # Nobody reads it; it ends the request without a trace in the log.
             raise Refusal.of(400, "The body ended early.") from None
-        finally:
-            self._n_held -= size
 
     def _too_large(self) -> Refusal:
         return Refusal.of(413, f"The body is larger than {self._max_bytes:,} bytes.")

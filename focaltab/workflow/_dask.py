@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from focaltab._compat.dask import example_of
+from focaltab._errors import first_line
 from focaltab._optional import require
 from focaltab.data import told_of_common_positive
 from focaltab.workflow._config import TrainConfig
@@ -72,7 +73,7 @@ def train_on_dask(
         except (ValueError, RuntimeError, OSError) as error:
             if isinstance(error, UserError):
                 raise
-            raise UserError(str(error).splitlines()[0]) from error
+            raise UserError(first_line(error)) from error
 
 
 @contextmanager
@@ -100,7 +101,7 @@ def _read(source: str) -> Any:
         table = read(source, **options)
     except Exception as error:
         # Parsers raise many types; whichever it is, the files are what the user can mend.
-        raise UserError(f"{source} cannot be read: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{source} cannot be read: {first_line(error)}") from error
     if not len(table.columns):
         raise UserError(f"There is no file {source}.")
     return table.map_partitions(plain_types).rename(columns=str)

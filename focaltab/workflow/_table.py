@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from focaltab._errors import first_line
 from focaltab._new_file import part_of
 from focaltab.workflow._csv import check_unique, is_number, read_csv, read_written
 from focaltab.workflow._errors import UserError
@@ -63,7 +64,7 @@ def read_table(
         raise
     except Exception as error:
         # Parsers raise many types; whichever it is, the file is what the user can mend.
-        raise UserError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{path} cannot be read: {first_line(error)}") from error
     if table.empty:
         raise UserError(f"{path} has no rows.")
     check_unique([str(name) for name in table.columns])

@@ -90,6 +90,45 @@ def test_three_classes_in_train(data, link):
 
 
 @pytest.mark.parametrize("make", [xgboost_objective, lightgbm_objective])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int8, np.int64, object])
+@pytest.mark.parametrize("step", [1, 2])
+def test_labels_that_are_changed_in_place_are_checked_again(make, dtype, step):
+    n = 4099  # no whole number of words
+    labels = np.zeros(n * step, dtype)[::step]
+    labels[: n // 2] = 1
+    objective, margins = make(FocalLoss(2.0)), np.zeros(n)
+    objective(labels, margins)
+    labels[:] = 1 - labels
+    changed = objective(labels, margins)
+    np.testing.assert_array_equal(changed, make(FocalLoss(2.0))(labels, margins))
+    for place, value in ((0, 7), (n - 1, 2), (slice(0, 1024), -1), (slice(1, 2048, 2), -1)):
+        before = labels.copy()
+        labels[place] = value
+        with pytest.raises(ValueError, match=rf"{value}(\.0)? is among them"):
+            objective(labels, margins)
+        labels[:] = before
+        objective(labels, margins)
+    if np.dtype(dtype).kind == "f":
+        labels[5], labels[n - 6] = 0.5, 0.5
+        with pytest.raises(ValueError, match=r"0\.5 is among them"):
+            objective(labels, margins)
+
+
+def test_labels_of_a_data_set_may_change_between_rounds(data):
+    X, y, _ = data
+    labels = y.astype(np.float32)
+    objective, margins = lightgbm_objective(FocalLoss(2.0)), np.zeros(y.size)
+    data_set = lgb.Dataset(X, labels).construct()
+    own = data_set.get_label()
+    for _ in range(3):
+        objective(margins, data_set)
+    own[7] = 3.0
+    assert data_set.get_label() is own
+    with pytest.raises(ValueError, match=r"3\.0 is among them"):
+        objective(margins, data_set)
+
+
+@pytest.mark.parametrize("make", [xgboost_objective, lightgbm_objective])
 def test_wrong_labels_and_wrong_loss(make):
     for strange in (2, -1, 0.5, np.nan):
         with pytest.raises(ValueError, match=rf"{strange} is among them"):

@@ -187,6 +187,15 @@ def test_files_that_are_no_table(tmp_path):
             ParquetTable(path, target="y")
 
 
+def test_an_error_without_text_is_told_by_its_kind(folder, monkeypatch):
+    def fail(*arguments, **options):
+        raise OSError
+
+    monkeypatch.setattr(pq, "ParquetFile", fail)
+    with pytest.raises(ValueError, match=r"is not a Parquet file: OSError$"):
+        ParquetTable(folder / "0.parquet", target="y")
+
+
 def test_two_columns_of_one_name_are_refused(tmp_path):
     twice = pa.Table.from_arrays([pa.array([1, 2])] * 3, names=["x", "y", "x"])
     pq.write_table(twice, tmp_path / "t.parquet")

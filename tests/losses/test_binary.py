@@ -1,5 +1,7 @@
 """The binary loss against autograd, exact arithmetic and its own definitions."""
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -98,6 +100,19 @@ def test_links_invert_each_other(gamma, alpha, probability):
         np.testing.assert_allclose(
             loss.inverse_link(loss.link(probability)), probability, rtol=1e-9
         )
+
+
+@pytest.mark.parametrize("kind", [np.array, list])
+def test_a_loss_does_not_follow_what_it_was_made_from(kind):
+    gamma, alpha = [1.0, 3.0], kind([1.0, 5.0])
+    loss = FocalLoss(gamma, alpha)
+    gamma[0], alpha[0] = 9.0, 100.0
+    y, raw = [0, 1], np.array([0.5, -0.5])
+    again = pickle.loads(pickle.dumps(loss))
+    assert again.class_weights == loss.class_weights == (1.0, 5.0)
+    assert (loss.gamma, list(loss.alpha)) == ([1.0, 3.0], [1.0, 5.0])
+    np.testing.assert_array_equal(again.loss(y, raw), loss.loss(y, raw))
+    assert repr(again) == repr(loss)
 
 
 @given(st.tuples(gammas, gammas), alphas)

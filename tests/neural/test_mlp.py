@@ -25,6 +25,7 @@ from sklearn.preprocessing import StandardScaler
 
 from focaltab import FocalMLPClassifier
 from focaltab.data import validation_rows
+from focaltab.external import ParquetTable
 
 LINKS = ["logit", "focal"]
 
@@ -213,6 +214,43 @@ def test_an_eval_set_stops_what_a_held_out_part_would(rare):
             make().fit(X, y, eval_set=(X[:2], y_eval))
 
 
+def test_an_evaluation_set_is_one_pair_in_memory(rare, tmp_path):
+    X, y, _ = rare
+    pair = (X[:500], y[:500])
+    model = make(max_iter=2).fit(X, y, eval_set=pair)
+    listed = make(max_iter=2).fit(X, y, eval_set=[pair])
+    assert listed.validation_scores_ == model.validation_scores_
+    frame = pd.DataFrame(X[:500], columns=list("abcde")).assign(y=y[:500])
+    frame.to_parquet(tmp_path / "t.parquet")
+    table = ParquetTable(tmp_path / "t.parquet", target="y")
+    for eval_set, error, message in (
+        ([pair, pair], ValueError, "must be one .X, y., got 2"),
+        ([], ValueError, "must be one .X, y., got 0"),
+        ((X[:0], y[:0]), ValueError, "eval_set 0 has no rows"),
+        ((X[:500, :3], y[:500]), ValueError, "eval_set 0: X has 3 columns"),
+        ((table, y[:500]), TypeError, "eval_set 0.* needs its table in memory"),
+    ):
+        with pytest.raises(error, match=message):
+            make().fit(X, y, eval_set=eval_set)
+    with pytest.raises(TypeError, match="needs its table in memory"):
+        make().fit(table, y[:500])
+
+
+@pytest.mark.parametrize(
+    "training",
+    [{"sampler": "balanced"}, {"label_smoothing": 0.2}, {"sampler": "balanced", "link": "focal"}],
+    ids=str,
+)
+def test_early_stopping_goes_by_the_probabilities_that_are_stated(training, rare):
+    X, _, _ = rare
+    X, noise = X[:1500], np.random.default_rng(2).normal(size=1500)
+    y = np.array(["a", "b", "c"])[np.digitize(X[:, 0] + noise, [1.0, 2.2])]
+    model = make(max_iter=4, **training).fit(X, y, eval_set=(X, y))
+    stated = model.predict_proba(X)
+    by_class = [average_precision_score(y == k, stated[:, i]) for i, k in enumerate("abc")]
+    assert model.best_validation_score_ == pytest.approx(np.mean(by_class), abs=1e-12)
+
+
 def test_early_stopping_goes_on_while_a_perfect_score_gets_surer():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(2500, 1))
@@ -265,6 +303,10 @@ def test_partial_fit_learns_over_many_calls(rare):
         make().partial_fit(X, labels)
     with pytest.raises(ValueError, match="needs rows of every class"):
         make().partial_fit(X, labels, classes=["a", "b", "c"])
+    with pytest.raises(ValueError, match=r"needs rows of every class.* y lacks \['b'\]"):
+        make().partial_fit(X, np.full(6000, "a"), classes=["a", "b"])
+    with pytest.raises(ValueError, match=r"y holds labels that are not in classes: \['b'\]"):
+        make().partial_fit(X, labels, classes=["a"])
     with pytest.raises(ValueError, match="differs from"):
         model.partial_fit(X, labels, classes=["a", "c"])
     with pytest.raises(ValueError, match="sampler"):

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import warnings
 
 import pytest
 
@@ -13,6 +14,7 @@ from scipy.special import expit
 from sklearn.metrics import average_precision_score
 
 from focaltab import FocalMLPClassifier
+from focaltab.neural._state import from_arrays, to_arrays
 
 
 def make(**parameters):
@@ -92,6 +94,39 @@ def test_warm_start_goes_on_with_the_same_network_only(change, message, rare):
         model.set_params(**change).fit(X, y)
 
 
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (np.array([8, 4]), np.array([8, 4])),
+        ((8, 4), [8, 4]),
+        ([8, 4], np.array([8, 4])),
+        (8, (8,)),
+        ((8,), np.int64(8)),
+        ((), []),
+    ],
+    ids=str,
+)
+def test_warm_start_knows_an_architecture_however_it_is_written(first, then, rare):
+    X, y = rare
+    model = make(hidden_layer_sizes=first, warm_start=True, max_iter=1).fit(X, y)
+    before = model.network_.state_dict()
+    model.set_params(hidden_layer_sizes=then).fit(X, y)
+    after = model.network_.state_dict()
+    assert {k: v.shape for k, v in after.items()} == {k: v.shape for k, v in before.items()}
+    model.set_params(hidden_layer_sizes=(9, 4))
+    with pytest.raises(ValueError, match=r"hidden_layer_sizes=.* which cannot become \(9, 4\)"):
+        model.fit(X, y)
+
+
+def test_warm_start_sees_layers_that_were_changed_in_place(rare):
+    X, y = rare
+    sizes = [8]
+    model = make(hidden_layer_sizes=sizes, warm_start=True, max_iter=1).fit(X, y)
+    sizes[0] = 9
+    with pytest.raises(ValueError, match=r"\[8\], which cannot become \[9\]"):
+        model.fit(X, y)
+
+
 def test_partial_fit_goes_on_from_a_copy_as_from_itself(rare):
     X, y = rare
     model = make(dropout=0.3).partial_fit(X, y, classes=[0, 1])
@@ -106,6 +141,22 @@ def test_partial_fit_goes_on_from_a_copy_as_from_itself(rare):
     model.set_params(learning_rate_init=1e-12, weight_decay=0.0).partial_fit(X, y)
     np.testing.assert_allclose(model.predict_proba(X), before, atol=1e-6)
     assert model.best_iter_ == model.n_iter_ == 4
+
+
+def test_a_table_that_can_only_become_an_array(rare):
+    X, y = rare
+
+    class Columns:
+        def __array__(self, dtype=None, copy=None):
+            return X
+
+    for train in (
+        lambda table: make(max_iter=2).fit(table, y),
+        lambda table: make().partial_fit(table, y, classes=[0, 1]),
+    ):
+        np.testing.assert_array_equal(train(Columns()).predict_proba(X), train(X).predict_proba(X))
+    with pytest.raises(ValueError, match="X has 3000 rows but y has 2 labels"):
+        make().partial_fit(Columns(), y[[0, y.argmax()]], classes=[0, 1])
 
 
 def test_partial_fit_takes_class_weights_and_the_scale_of_weights(rare):
@@ -177,6 +228,32 @@ def test_a_tolerance_ends_training_and_an_adaptive_rate_goes_on(rare):
     assert make(**{**options, "tol": 0.0, "n_iter_no_change": 40}).fit(X, y).n_iter_ == 40
     adaptive = make(**{**options, "learning_rate": "adaptive"}).fit(X, y)
     assert adaptive.n_iter_ > ended.n_iter_
+
+
+def test_patience_may_be_endless_as_in_scikit_learn(rare):
+    X, y = rare
+    options = {"tol": 10.0, "max_iter": 6}
+    assert make(n_iter_no_change=2, **options).fit(X, y).n_iter_ < 6
+    patient = make(n_iter_no_change=np.inf, **options).fit(X, y)
+    assert patient.n_iter_ == 6
+    again = from_arrays(to_arrays(patient))
+    assert again.n_iter_no_change == np.inf
+    np.testing.assert_array_equal(again.predict_proba(X), patient.predict_proba(X))
+    for bad in (0, -np.inf, 2.5, np.nan, True):
+        with pytest.raises(ValueError, match="n_iter_no_change"):
+            make(n_iter_no_change=bad).fit(X, y)
+
+
+def test_what_is_warned_of_as_in_scikit_learn_and_what_is_not(rare):
+    X, y = rare
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # A schedule that has run to its end is no failure to converge.
+        model = make(max_iter=2).fit(frame, y)
+        stated = model.predict_proba(frame)
+    with pytest.warns(UserWarning, match="X does not have valid feature names, but FocalMLP"):
+        np.testing.assert_array_equal(model.predict_proba(X), stated)
 
 
 def test_held_out_rows_count_by_their_weight(rare):

@@ -12,6 +12,7 @@ pytest.importorskip("torch")
 import httpx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from starlette.requests import ClientDisconnect
 
 JSON = {"Content-Type": "application/json"}
 
@@ -228,6 +229,18 @@ def test_a_body_is_not_read_beyond_the_limit(saved):
     assert b"larger than 1,000 bytes" in asyncio.run(ask(endless)) and len(read) == 4
     assert b"longer than 0.2 s" in asyncio.run(ask(silent, hasty))
     assert b"ended early" in asyncio.run(ask(gone))
+
+
+@pytest.mark.parametrize("error", [TimeoutError, ClientDisconnect])
+def test_an_error_while_answering_is_no_fault_of_the_body(client, row, monkeypatch, error):
+    async def fail(*arguments):
+        raise error
+
+    many = [row] * 200  # long enough for another thread
+    monkeypatch.setattr(asyncio, "to_thread", fail)
+    assert "The server failed" in told(client.post("/predict", json=many), 500)[0]["message"]
+    monkeypatch.undo()
+    assert client.post("/predict", json=many).status_code == 200
 
 
 def test_more_rows_waiting_than_the_server_may_hold(saved, row):

@@ -46,6 +46,19 @@ def test_broken_csv(tmp_path, content, message):
         read_table(tmp_path / "t.csv")
 
 
+@pytest.mark.parametrize("text", [(), ("",), ("\n\n",)], ids=["none", "empty", "blank lines"])
+@pytest.mark.parametrize("reader", ["read_csv", "read_parquet"])
+def test_an_error_without_text_is_told_by_its_kind(tmp_path, monkeypatch, reader, text):
+    def fail(*arguments, **options):
+        raise MemoryError(*text)
+
+    monkeypatch.setattr(pd, reader, fail)
+    path = tmp_path / f"t.{reader.removeprefix('read_')}"
+    path.write_bytes(b"a,b\n1,2\n")
+    with pytest.raises(UserError, match=rf"{path.name} cannot be read: MemoryError$"):
+        read_table(path)
+
+
 def test_duplicate_names_in_a_compressed_csv(tmp_path):
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(("a,a,b\n" + rows()).encode()))
     with pytest.raises(UserError, match="'a' stands more than once"):
