@@ -71,8 +71,8 @@ def check_features(X: Any, reader: Reader = NETWORK, name: str = "X") -> None:
         raise ValueError(f"0 feature(s) (shape={shape}) while a minimum of 1 is required.")
     if isinstance(X, pd.DataFrame):
         _check_names(X.columns, reader)
-        for position, column_name in enumerate(X.columns):
-            _check_column(column_name, X.iloc[:, position], reader)
+        for column_name, column in X.items():
+            _check_column(column_name, column, reader)
     elif sparse.issparse(X):
         _check_finite_sparse(X, reader)
     elif isinstance(X, np.ndarray):
@@ -97,7 +97,9 @@ def _check_names(names: Any, reader: Reader) -> None:
 
 def _check_column(name: Any, column: pd.Series, reader: Reader) -> None:
     dtype: Any = column.dtype
-    if isinstance(dtype, np.dtype) and dtype.kind in "biu":
+    if isinstance(dtype, pd.CategoricalDtype) or (
+        isinstance(dtype, np.dtype) and dtype.kind in "biu"
+    ):
         return
     if isinstance(dtype, np.dtype) and dtype.kind == "f":
         _check_finite(column.to_numpy(), f"column {name!r}", reader)
@@ -118,7 +120,7 @@ def _check_column(name: Any, column: pd.Series, reader: Reader) -> None:
             f"Column {name!r} holds lists or records, such as {column.iloc[nested]!r:.60} in row "
             f"{nested}: flatten it into columns of its own, or drop it."
         )
-    elif not isinstance(dtype, pd.CategoricalDtype) and not reader.takes_text:
+    elif not reader.takes_text:
         raise ValueError(
             f"Column {name!r} holds text or other objects (dtype {dtype}): make it a category "
             f"(X[{name!r}].astype('category')) or numbers, or let "

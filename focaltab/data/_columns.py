@@ -162,7 +162,7 @@ class InputColumns:
         for place in self.categories:
             codes = self._codes(place, X.columns[place], X.iloc[:, place], unseen)
             dtype = self.dtype_of(place, as_names=as_names)
-            X.isetitem(place, pd.Categorical.from_codes(codes, dtype=dtype))
+            X.isetitem(place, pd.Categorical.from_codes(codes, dtype=dtype, validate=False))
         return X
 
     def dtype_of(self, place: int, *, as_names: bool = False) -> pd.CategoricalDtype:
@@ -223,19 +223,19 @@ class InputColumns:
         if not hasattr(X, "dtypes"):
             return
         own = categories_of(X)
-        for place, name in enumerate(X.columns):
-            if place in own and place not in self.categories:
+        for place in sorted(own.keys() ^ self.categories.keys()):
+            name = X.columns[place]
+            if place in own:
                 raise ValueError(
                     f"Column {name!r} holds categories, but held numbers in training: pass the "
                     "numbers themselves."
                 )
-            if place in self.categories and place not in own:
-                raise ValueError(
-                    f"Column {name!r} held categories in training, but is of dtype "
-                    f"{X.dtypes.iloc[place]} here: X[{name!r}].astype('category')."
-                )
-            if place in own:
-                _check_same_type(name, own[place], self.categories[place])
+            raise ValueError(
+                f"Column {name!r} held categories in training, but is of dtype "
+                f"{X.dtypes.iloc[place]} here: X[{name!r}].astype('category')."
+            )
+        for place, known in self.categories.items():
+            _check_same_type(X.columns[place], own[place], known)
 
     def _check_same(self, X: Any, what: str, name: str) -> None:
         """Refuse a table of other columns than those of a model or another table."""
@@ -269,6 +269,8 @@ def _described(known: pd.Index) -> list[Any]:
 
 def _check_same_type(name: Any, own: pd.Index, known: pd.Index) -> None:
     """Refuse text for numbers and numbers for text, of which none would be known by value."""
+    if own.equals(known):
+        return
     text, own_text = (any(isinstance(v, str) for v in index.tolist()) for index in (known, own))
     if len(known) and len(own) and text != own_text:
         then, now = ("text", "numbers") if text else ("numbers", "text")
