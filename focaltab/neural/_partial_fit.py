@@ -44,8 +44,9 @@ class PartialFit:
         """Train for one epoch on these rows, at a constant learning rate.
 
         The first call finds scales, categories, ``focal_alpha`` and the intercept; they stay. The
-        ``sampler`` must be None and ``class_weight`` no ``"balanced"``; there is no early
-        stopping. Weights count by the scale of the first call's.
+        ``sampler`` must be None, ``class_weight`` no ``"balanced"`` and ``early_stopping`` not True;
+        ``"auto"`` stops nothing here. After a `fit` that stopped early it goes on from the best
+        epoch. Weights count by the scale of the first call's.
 
         Parameters
         ----------
@@ -107,6 +108,11 @@ class PartialFit:
             raise ValueError("partial_fit takes rows as they come: set sampler=None.")
         if self.sampling is not None:
             raise ValueError("partial_fit takes rows as they come: set sampling=None.")
+        if self.early_stopping != "auto" and self.early_stopping:
+            raise ValueError(
+                "partial_fit has no held-out rows to stop early by: set early_stopping=False, or "
+                "leave it 'auto'."
+            )
         if not first and self._log_prior_shift is not None:
             raise ValueError(
                 "This network was trained with sampler='balanced', and its probabilities are "

@@ -321,3 +321,20 @@ def test_huge_values_and_sorted_tables_keep_their_scale():
     X[:3, 0] = 1e200, 1e300, -1e300
     numbers = model.encoder_.transform(X[:3])[0][:, 0]
     np.testing.assert_allclose(numbers, [3.0, 3.0, -3.0], rtol=1e-6)
+
+
+def test_partial_fit_does_not_stop_early_but_goes_on_from_the_best_epoch(rare):
+    X, y = rare
+    options = {"learning_rate": "constant", "n_iter_no_change": 2}
+    model = make(early_stopping=True, max_iter=20, **options).fit(X, y)
+    assert model.best_iter_ < model.n_iter_
+    n_done, best = model.n_iter_, model.predict_proba(X)
+    for wanted in (model, make(early_stopping=True)):
+        with pytest.raises(ValueError, match="partial_fit has no held-out rows to stop early by"):
+            wanted.partial_fit(X, y, classes=[0, 1])
+    for early_stopping in (False, "auto"):
+        more = copy.deepcopy(model).set_params(early_stopping=early_stopping, weight_decay=0.0)
+        more.set_params(learning_rate_init=1e-12).partial_fit(X, y)
+        np.testing.assert_allclose(more.predict_proba(X), best, atol=1e-6)
+        assert more.best_iter_ == more.n_iter_ == n_done + 1
+        assert more.validation_scores_ is None and more.best_validation_score_ is None
