@@ -44,7 +44,7 @@ class PartialFit:
         """Train for one epoch on these rows, at a constant learning rate.
 
         The first call finds scales, categories, ``focal_alpha`` and the intercept; they stay. The
-        ``sampler`` must be None, ``class_weight`` no ``"balanced"`` and ``early_stopping`` not True;
+        ``sampler`` must be None, ``class_weight`` no ``"balanced"``, ``early_stopping`` not True;
         ``"auto"`` stops nothing here. After a `fit` that stopped early it goes on from the best
         epoch. Weights count by the scale of the first call's.
 
