@@ -102,6 +102,6 @@ def _warnings(scorer: Scorer, rows: Rows) -> list[Told]:
     ]
     others = len(rows.unseen) - len(named)
     if others:
-        message = f"{others:,} further values are none of the names of training."
+        message = f"{others:,} further values are unseen categories."
         named.append(Told(row=None, field=None, message=message))
     return named

@@ -171,7 +171,7 @@ class RowReader:
         for place, (column, value) in enumerate(zip(self._columns.of, values, strict=True)):
             if column.kind == "unread" or (value is not None and place not in strange):
                 continue
-            what = "is null" if value is None else "is none of the names of training"
+            what = "is null" if value is None else "is an unseen category"
             message = f"{what}, but the model takes no missing values."
             told.append(Told(row=k, field=column.name, message=message))
 
