@@ -418,6 +418,12 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
                     "callable."
                 )
 
+    @property
+    def feature_names_in_(self) -> NDArray[Any]:
+        """Names of the columns as they were given, of which LightGBM replaces blanks."""
+        names = self.__dict__["_columns"].names if "_columns" in self.__dict__ else None
+        return super().feature_names_in_ if names is None else np.asarray(names, dtype=object)
+
     def _process_params(self, stage: str) -> dict[str, Any]:
         params: dict[str, Any] = super()._process_params(stage)
         for name in [n for n in params if n.split("__")[0] in _OWN_PARAMETERS]:

@@ -57,7 +57,13 @@ def model_to_continue(model: Any, X: Any) -> tuple[Booster | None, InputColumns 
         return None, None
     if isinstance(model, str | os.PathLike):
         model = Booster(model_file=model)
-    return getattr(model, "booster_", model), columns_of(model, X)
+    booster = model if isinstance(model, Booster) else getattr(model, "booster_", None)
+    if not isinstance(booster, Booster):
+        raise ValueError(
+            f"init_model must be a fitted LightGBM classifier, a Booster or a model file, got "
+            f"{type(model).__name__}."
+        )
+    return booster, columns_of(model, X)
 
 
 def by_numbers(booster: Booster | None, columns: InputColumns) -> Booster | None:

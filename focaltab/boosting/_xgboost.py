@@ -37,6 +37,7 @@ from focaltab.data import (
     TrainingSet,
     by_batch,
     check_continuation,
+    check_margin,
     is_lazy,
     read_table,
     warn_of_common_positive,
@@ -290,7 +291,8 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
 
     def apply(self, X: Any, iteration_range: tuple[int, int] | None = None) -> NDArray[Any]:
         """Leaf of each row in each tree, as in ``xgboost.XGBClassifier.apply``."""
-        return np.asarray(super().apply(self._read(X), iteration_range=iteration_range))
+        leaves = partial(super().apply, iteration_range=iteration_range)
+        return by_batch(leaves, self._read(X))
 
     def _read(self, X: Any, *, by_name: bool = True) -> Any:
         """Rows as the booster takes them."""
@@ -478,10 +480,11 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             self._margins, validate_features=validate_features, iteration_range=iteration_range
         )
         # Of a table in files one batch is in memory at a time.
+        rows = self._read(X, by_name=validate_features)
         by_number = by_batch(
             lambda rows, base_margin: self.loss_.predict_proba(margins(rows, base_margin)),
-            self._read(X, by_name=validate_features),
-            base_margin=base_margin,
+            rows,
+            base_margin=self._checked_margin(base_margin, rows),
         )
         return (
             by_number
@@ -507,9 +510,12 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
                 self._margins, validate_features=validate_features, iteration_range=iteration_range
             )
             rows = self._read(X, by_name=validate_features)
-            return by_batch(margins, rows, base_margin=base_margin)
+            return by_batch(margins, rows, base_margin=self._checked_margin(base_margin, rows))
         proba = self.predict_proba(X, validate_features, base_margin, iteration_range)
         return np.asarray(self.classes_[proba.argmax(axis=1)])
+
+    def _checked_margin(self, base_margin: Any, rows: Any) -> Any:
+        return check_margin(base_margin, rows.shape[0], self.n_classes_, XGBOOST.margin)
 
     def _margins(self, rows: Any, base_margin: Any, **options: Any) -> NDArray[Any]:
         """Margins of rows as the booster takes them."""

@@ -92,7 +92,13 @@ def model_to_continue(model: Any) -> tuple[Any, InputColumns | None]:
         return None, None
     if isinstance(model, str | os.PathLike):
         model = Booster(model_file=os.fspath(model))
-    return by_numbers(_booster(model)), columns_of(model)
+    booster = _booster(model)
+    if not isinstance(booster, Booster):
+        raise ValueError(
+            f"xgb_model must be a fitted XGBoost classifier, a Booster or a model file, got "
+            f"{type(model).__name__}."
+        )
+    return by_numbers(booster), columns_of(model)
 
 
 def by_numbers(booster: Booster) -> Booster:

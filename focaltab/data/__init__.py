@@ -33,7 +33,12 @@ from focaltab.data._training_set import (
     whole_or_unchanged,
     with_weight_only,
 )
-from focaltab.data._weights import prepare_loss, training_weight, weight_keyword
+from focaltab.data._weights import (
+    check_margin,
+    prepare_loss,
+    training_weight,
+    weight_keyword,
+)
 
 __all__ = [
     "LIGHTGBM",
@@ -51,6 +56,7 @@ __all__ = [
     "check_continuation",
     "check_features",
     "check_hold_out",
+    "check_margin",
     "check_names",
     "check_rows",
     "checked_labels",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from focaltab.data._containers import as_table
-from focaltab.data._lazy import is_lazy
+from focaltab.data._lazy import LazyTable, is_lazy
 
 _ROWS_PER_CHECK = 65_536
 # What rounds to no finite number of 4 bytes: half a step beyond the largest.
@@ -33,16 +34,24 @@ class Reader:
         The least absolute value that is infinite to it.
     refused_in_names : str
         Characters that it takes in no column's name.
+    replaces_blanks : bool
+        Whether it replaces blanks in names by ``_``.
+    margin : str
+        What it calls the margins that training starts from.
     """
 
     library: str
     takes_text: bool = False
     beyond: float = math.inf
     refused_in_names: str = ""
+    replaces_blanks: bool = False
+    margin: str = "base_margin"
 
 
 XGBOOST = Reader("XGBoost", beyond=_BEYOND_FLOAT32, refused_in_names="[]<")
-LIGHTGBM = Reader("LightGBM", refused_in_names='"[]{}:,')
+LIGHTGBM = Reader(
+    "LightGBM", refused_in_names='"[]{}:,\\', replaces_blanks=True, margin="init_score"
+)
 NETWORK = Reader("FocalMLPClassifier", takes_text=True)
 
 
@@ -93,6 +102,16 @@ def _check_names(names: Any, reader: Reader) -> None:
                 f"Column name {column!r} {what}, which {reader.library} does not take: rename it, "
                 "or let focaltab.pipeline.make_pipeline do it."
             )
+
+    if reader.replaces_blanks:
+        seen: dict[str, str] = {}
+        for column in map(str, names):
+            other = seen.setdefault(column.replace(" ", "_"), column)
+            if other != column:
+                raise ValueError(
+                    f"Column names {other!r} and {column!r} are one name to {reader.library}, "
+                    "which replaces blanks: rename one."
+                )
 
 
 def _check_column(name: Any, column: pd.Series, reader: Reader) -> None:
@@ -180,5 +199,47 @@ def _refuse_infinite(value: Any, where: str, row: int, reader: Reader) -> None:
 def read_table(X: Any, reader: Reader, name: str = "X") -> Any:
     """A table of any container in a plain form, checked for a library."""
     table = as_table(X, name)
+    if is_lazy(table) and not math.isinf(reader.beyond):
+        check_features(table, reader, name)
+        return CheckedTable(table, reader)
     check_features(table, reader, name)
+    if not is_lazy(table) and table.shape[0] == 0:
+        raise ValueError(
+            f"Found array with 0 sample(s) (shape={table.shape}) while a minimum of 1 is required."
+        )
     return table
+
+
+class CheckedTable:
+    """A table that is read in batches, each of which is checked for a library."""
+
+    def __init__(self, table: LazyTable, reader: Reader) -> None:
+        self._table = table
+        self._reader = reader
+        self.batch_rows = table.batch_rows
+        self.cache_dir = table.cache_dir
+        self.columns = table.columns
+        self.dtypes = table.dtypes
+        self.shape = table.shape
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def batches(self) -> Iterator[tuple[NDArray[np.intp], pd.DataFrame]]:
+        """Row numbers and rows, a batch at a time."""
+        for rows, frame in self._table.batches():
+            try:
+                check_features(frame, self._reader)
+            except ValueError as error:
+                raise ValueError(f"in the batch from row {rows[0]}: {error}") from None
+            yield rows, frame
+
+    def take(self, rows: Any) -> CheckedTable:
+        """Some of the rows."""
+        return CheckedTable(self._table.take(rows), self._reader)
+
+    def to_frame(self) -> pd.DataFrame:
+        """All rows in memory."""
+        frame = self._table.to_frame()
+        check_features(frame, self._reader)
+        return frame

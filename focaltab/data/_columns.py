@@ -15,10 +15,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from focaltab.data._checks import Reader
+from focaltab.data._checks import XGBOOST, Reader
 from focaltab.data._lazy import LazyTable, is_lazy
 
 Unseen = Literal["refuse", "missing"]
+
+_NEEDS_A_FRAME = (
+    "The model was trained on a DataFrame with {} columns of categories: pass a DataFrame."
+)
 
 
 def categories_of(X: Any) -> dict[int, pd.Index]:
@@ -76,6 +80,12 @@ class InputColumns:
                         f"(X[{X.columns[place]!r}].astype(str).astype('category'))."
                     )
         ordered = tuple(place for place in categories if X.dtypes.iloc[place].ordered)
+        # Ties between splits go by number: the same rows make the same model whatever list of them
+        # a container keeps.
+        categories = {
+            place: known if place in ordered else _sorted(known)
+            for place, known in categories.items()
+        }
         return cls(int(X.shape[1]), names, categories, ordered)
 
     @property
@@ -92,6 +102,8 @@ class InputColumns:
             Names the first column that is not the one of these, or is of another kind.
         """
         self._check_same(X, "The model to continue", "X")
+        if self.categories and not hasattr(X, "dtypes"):
+            raise ValueError(_NEEDS_A_FRAME.format(len(self.categories)))
         self._check_kinds(X)
         categories = {}
         for place, own in categories_of(X).items():
@@ -132,6 +144,27 @@ class InputColumns:
         if by_kind:
             self._check_kinds(X)
 
+    def in_form_of_training(self, X: Any, reader: Reader) -> Any:
+        """A further table of the same fit with names where training has some, and without else.
+
+        XGBoost compares names, and refuses a table with none beside one with some.
+
+        Raises
+        ------
+        ValueError
+            For a sparse matrix, which has no names, beside a table with some.
+        """
+        if reader.takes_text or is_lazy(X) or X.shape[1] != self.n_columns:
+            return X
+        if self.names is None:
+            plain = isinstance(X, pd.DataFrame) and not categories_of(X)
+            return X.to_numpy() if plain else X
+        if isinstance(X, np.ndarray):
+            return pd.DataFrame(X, columns=self.names)
+        if reader is XGBOOST and not isinstance(X, pd.DataFrame):
+            raise ValueError("it is a sparse matrix, but training has named columns: pass a frame.")
+        return X
+
     def encoded(self, X: Any, *, unseen: Unseen = "refuse", as_names: bool = False) -> Any:
         """The table with the categories of training, as whole numbers.
 
@@ -154,10 +187,7 @@ class InputColumns:
         if is_lazy(X):
             return EncodedTable(X, self, unseen, as_names)
         if not isinstance(X, pd.DataFrame):
-            raise ValueError(
-                f"The model was trained on a DataFrame with {len(self.categories)} columns of "
-                "categories: pass a DataFrame."
-            )
+            raise ValueError(_NEEDS_A_FRAME.format(len(self.categories)))
         X = X.copy(deep=False)
         for place in self.categories:
             codes = self._codes(place, X.columns[place], X.iloc[:, place], unseen)
@@ -265,6 +295,13 @@ class InputColumns:
 def _described(known: pd.Index) -> list[Any]:
     # Numbers have the width that they had; text is text.
     return [known.tolist(), str(known.dtype) if known.dtype.kind in "iuf" else None]
+
+
+def _sorted(known: pd.Index) -> pd.Index:
+    """Numbers before text, each in their order."""
+    values = known.tolist()
+    order = sorted(range(len(values)), key=lambda k: (isinstance(values[k], str), values[k]))
+    return known if order == list(range(len(values))) else known.take(order)
 
 
 def _check_same_type(name: Any, own: pd.Index, known: pd.Index) -> None:

@@ -7,6 +7,7 @@ what the library is given.
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ def check_names(X: pd.DataFrame, name: str = "X") -> None:
     if twice.size:
         raise ValueError(f"Column name {twice[0]!r} stands more than once: rename or drop one.")
     for column in names:
-        if not column.isprintable():
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in column):
             raise ValueError(f"Column name {column!r} holds a control character: rename it.")
 
 
@@ -170,19 +171,27 @@ def _plain_column(name: Any, column: pd.Series) -> Any:
         if dtype.kind != "O":
             return None
         if pd.api.types.infer_dtype(column, skipna=True) in NUMBERS_AS_OBJECTS:
-            return column.to_numpy(np.float64, na_value=np.nan)
+            try:
+                return column.to_numpy(np.float64, na_value=np.nan)
+            except OverflowError:
+                raise ValueError(
+                    f"Column {name!r} holds a whole number beyond what a float can hold: scale it."
+                ) from None
         return None
-    if isinstance(dtype, pd.ArrowDtype) and _is_arrow_decimal(dtype):
-        return column.to_numpy(np.float64, na_value=np.nan)
+    if isinstance(dtype, pd.ArrowDtype):
+        import pyarrow as pa
+
+        arrow = dtype.pyarrow_dtype
+        if pa.types.is_decimal(arrow):
+            return column.to_numpy(np.float64, na_value=np.nan)
+        if pa.types.is_null(arrow):
+            return np.full(len(column), np.nan)
+        if pa.types.is_dictionary(arrow):
+            plain = pa.array(column.array).to_pandas().array
+            return plain.rename_categories(plain.categories.tolist())
     if pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_numeric_dtype(dtype):
         return _plain_numbers(column)
     return None
-
-
-def _is_arrow_decimal(dtype: pd.ArrowDtype) -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_decimal(dtype.pyarrow_dtype))
 
 
 def _plain_numbers(column: pd.Series) -> NDArray[Any]:
@@ -197,6 +206,7 @@ def _plain_numbers(column: pd.Series) -> NDArray[Any]:
 def _plain_sparse(X: Any, name: str) -> Any:
     if len(X.shape) != 2:
         raise ValueError(f"{name} must have two dimensions, got shape {X.shape}.")
+    _check_places(X, name)
     matrix = X.tocsr()
     if not sparse.issparse(matrix):  # of another library
         parts = (matrix.data, matrix.indices, matrix.indptr)
@@ -227,6 +237,25 @@ def _plain_sparse(X: Any, name: str) -> Any:
     plain = sparse.csr_matrix(parts, shape=matrix.shape, copy=False)
     plain.has_canonical_format = True
     return plain
+
+
+def _check_places(X: Any, name: str) -> None:
+    """Refuse a matrix whose indices point outside of it: conversions would write there."""
+    try:
+        if getattr(X, "format", "") in ("csr", "csc", "bsr"):
+            X.check_format(full_check=True)
+        elif getattr(X, "format", "") == "coo":
+            lengths = {len(X.data), *map(len, X.coords)}
+            if len(lengths) > 1:
+                raise ValueError("row, column and data differ in length")
+            for places, size in zip(X.coords, X.shape, strict=True):
+                if places.size and not (places.min() >= 0 and places.max() < size):
+                    raise ValueError(f"an index lies outside of 0 to {size - 1}")
+    except ValueError as error:
+        raise ValueError(
+            f"{name} is a sparse matrix that contradicts itself ({error}): make it anew from rows, "
+            "columns and values."
+        ) from None
 
 
 def _plain_array(X: Any, name: str) -> NDArray[Any]:

@@ -56,7 +56,7 @@ class Classes:
         ValueError
             If a label was not in the training set.
         """
-        labels = np.asarray(column_or_1d(y))
+        labels = np.asarray(column_or_1d(_plain_labels(y)))
         codes = self.numbers(labels)
         if (codes < 0).any():
             row = int(np.flatnonzero(codes < 0)[0])
@@ -148,7 +148,7 @@ def checked_labels(y: ArrayLike | None) -> NDArray[Any]:
     """
     if y is None:
         raise ValueError("requires y to be passed, but the target y is None.")
-    labels = column_or_1d(y, warn=True)
+    labels = column_or_1d(_plain_labels(y), warn=True)
     if labels.size == 0:
         raise ValueError("y has 0 sample(s): there is nothing to learn from.")
     if labels.dtype == object and not isinstance(labels[0], str):
@@ -165,6 +165,32 @@ def checked_labels(y: ArrayLike | None) -> NDArray[Any]:
             f"y has a missing (NaN) or infinite label in row {row}: drop such rows or label them."
         )
     return labels
+
+
+def _plain_labels(y: Any) -> Any:
+    """Labels of pandas' own types as NumPy has them: whole numbers and truth values stay such.
+
+    Raises
+    ------
+    ValueError
+        Names the row of a label that is masked.
+    """
+    if isinstance(y, np.ma.MaskedArray):
+        mask = np.ma.getmaskarray(y)
+        if mask.any():
+            row = int(np.argwhere(mask)[0][0])
+            raise ValueError(
+                f"y has a missing (masked) label in row {row}: drop such rows or label them."
+            )
+        return y.data
+    dtype = getattr(y, "dtype", None)
+    if not isinstance(dtype, pd.api.extensions.ExtensionDtype):
+        return y
+    plain = getattr(dtype, "numpy_dtype", None)
+    column = pd.Series(y)
+    if isinstance(plain, np.dtype) and plain.kind in "biuf" and not column.hasnans:
+        return column.to_numpy(plain)
+    return y
 
 
 def _sorted_classes(labels: NDArray[Any]) -> NDArray[Any]:

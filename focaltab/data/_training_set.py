@@ -26,7 +26,12 @@ from focaltab.data._columns import InputColumns, Unseen
 from focaltab.data._containers import n_rows_of
 from focaltab.data._labels import Classes, encode_target
 from focaltab.data._lazy import in_memory, is_lazy
-from focaltab.data._weights import prepare_loss, training_weight
+from focaltab.data._weights import (
+    check_margin,
+    numbers_per_row,
+    prepare_loss,
+    training_weight,
+)
 from focaltab.losses import FocalLoss
 from focaltab.losses._validation import check_weight
 
@@ -132,8 +137,11 @@ class TrainingSet:
         weight = training_weight(sample_weight, estimator.class_weight, scale_pos_weight, y, codes)
         columns = InputColumns.of(table, reader)
         if continued is not None:
+            table = continued.in_form_of_training(table, reader)
             more = continued.extended(table, reader)
             columns = more if takes_new_categories else continued
+        n_classes = classes.labels.size
+        margin = check_margin(margin, codes.size, n_classes, reader.margin)
         return cls(classes, columns, Rows(table, codes, weight, margin))
 
     def with_evaluation(
@@ -154,6 +162,7 @@ class TrainingSet:
             sets, or where early stopping on average precision is asked of a set without positives.
         """
         pairs = evaluation_pairs(eval_set)
+        n_classes = self.classes.labels.size
         given = {
             name: _one_each(values, len(pairs), name)
             for name, values in (("weights", weights), ("margins", margins))
@@ -162,7 +171,9 @@ class TrainingSet:
         for k, (X, y) in enumerate(pairs):
             name = f"eval_set {k}"
             with said_of(name):
-                table = read_table(X, reader)
+                if y is None:
+                    raise ValueError("it has no labels: y is None.")
+                table = self.columns.in_form_of_training(read_table(X, reader), reader)
                 check_rows(table, y)
                 self.columns.check(table, by_kind=not reader.takes_text)
             codes = self.classes.encode_more(y, name)
@@ -173,8 +184,12 @@ class TrainingSet:
                 )
             weight = given["weights"][k]
             if weight is not None:
-                weight = check_weight(weight, codes.size, f"sample_weight of {name}")
-            found.append(Rows(table, codes, weight, given["margins"][k]))
+                of_weight = f"sample_weight of {name}"
+                weight = check_weight(numbers_per_row(weight, of_weight), codes.size, of_weight)
+            margin = check_margin(
+                given["margins"][k], codes.size, n_classes, f"{reader.margin} of {name}"
+            )
+            found.append(Rows(table, codes, weight, margin))
         return replace(self, evaluation=tuple(found), held_out=False)
 
     def with_rows_held_out(self, fraction: float, random_state: Any) -> TrainingSet:
@@ -263,6 +278,8 @@ def evaluation_pairs(eval_set: Any) -> list[tuple[Any, Any]]:
         and not (len(eval_set) == 2 and isinstance(eval_set[0], list))
     )
     pairs = list(eval_set) if several else [eval_set]
+    if not pairs:
+        raise ValueError("eval_set is an empty list: leave it out, or give a pair (X, y).")
     if not all(isinstance(one, tuple | list) and len(one) == 2 for one in pairs):
         raise ValueError("eval_set must be a pair (X, y) or a list of pairs.")
     return [(X, y) for X, y in pairs]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from sklearn import get_config
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import has_fit_parameter
@@ -17,6 +18,65 @@ from sklearn.utils.validation import has_fit_parameter
 from focaltab.data._labels import Classes
 from focaltab.losses import FocalLoss
 from focaltab.losses._validation import check_weight
+
+# The libraries hold weights in floats of 4 bytes.
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+def numbers_per_row(values: Any, name: str) -> NDArray[np.float64]:
+    """Numbers that go with rows, of any container.
+
+    Raises
+    ------
+    ValueError
+        Names the row of a value that is masked or no number.
+    """
+    if sparse.issparse(values):
+        raise ValueError(f"{name} is a sparse matrix: pass an array with one number for each row.")
+    mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
+    if mask is not None and mask.any():
+        row = int(np.argwhere(mask)[0][0])
+        raise ValueError(f"{name} is masked in row {row}: give each row a number.")
+    given = np.asarray(values)
+    if given.dtype.kind in "mMcSU":
+        raise ValueError(f"{name} is of dtype {given.dtype}: give each row a number.")
+    try:
+        return np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        for place, value in np.ndenumerate(given):
+            try:
+                float(value)
+            except (TypeError, ValueError, OverflowError):
+                raise ValueError(
+                    f"{name} holds {value!r} in row {place[0]}: give each row a number."
+                ) from None
+        raise
+
+
+def check_margin(margin: Any, n_rows: int, n_classes: int, name: str) -> NDArray[np.float64] | None:
+    """Margins that training or a prediction starts from, one for each row or row and class.
+
+    Raises
+    ------
+    ValueError
+        For another shape, or names the row of a margin that is not finite.
+    """
+    if margin is None:
+        return None
+    given = numbers_per_row(margin, name)
+    if n_classes == 2 and given.shape == (n_rows, 1):
+        given = given[:, 0]
+    shape = (n_rows,) if n_classes == 2 else (n_rows, n_classes)
+    if given.shape != shape:
+        what = "row" if n_classes == 2 else "row and class"
+        raise ValueError(
+            f"{name} must have one margin for each {what}, shape {shape}, got {given.shape}."
+        )
+    bad = ~np.isfinite(given)
+    if bad.any():
+        row = int(np.argwhere(bad)[0][0])
+        raise ValueError(f"{name} is not finite in row {row}: a margin is a number.")
+    return given
 
 
 def training_weight(
@@ -43,7 +103,7 @@ def training_weight(
         raise ValueError(f"scale_pos_weight must be positive and finite, got {scale_pos_weight!r}.")
     weight = None
     if sample_weight is not None:
-        given = np.asarray(sample_weight, dtype=np.float64)
+        given = numbers_per_row(sample_weight, "sample_weight")
         weight = check_weight(np.full(codes.size, given) if given.ndim == 0 else given, codes.size)
     if class_weight is not None:
         by_class = compute_sample_weight(class_weight, np.asarray(y).reshape(-1))
@@ -58,6 +118,12 @@ def training_weight(
         factor = np.where(codes == 1, float(scale_pos_weight), 1.0)
         weight = factor if weight is None else weight * factor
     if weight is not None:
+        if (beyond := weight >= _LARGEST).any():
+            row = int(beyond.argmax())
+            raise ValueError(
+                f"sample_weight is {weight[row]:g} in row {row}: the libraries hold weights in 4 "
+                "bytes, which end at 3.4e38. Scale the weights."
+            )
         counts = np.bincount(codes, weight)
         if every_class and not (counts > 0).all():
             raise ValueError(

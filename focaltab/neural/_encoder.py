@@ -184,6 +184,8 @@ def _categories(name: Any, column: pd.Series) -> pd.Index:
     """Distinct values of a column that is no column of numbers."""
     values = pd.Index(pd.unique(column.dropna()))
     kinds = {type(value) for value in values}
+    if not all(pd.api.types.is_scalar(value) for value in values):
+        raise ValueError(f"Column {name!r} holds values such as {values[0]!r}: make text of them.")
     if len(kinds) > 1:
         names = ", ".join(sorted(kind.__name__ for kind in kinds))
         raise ValueError(

@@ -49,6 +49,8 @@ def column_kind(name: str, column: pd.Series, max_categories: int) -> tuple[Kind
     if kind is not None:
         # Compared with the first value: counting all of them would take longer than any model.
         constant = not absent.any() and bool((column == column.iloc[0]).all())
+        if constant and kind == "number":
+            as_numbers(name, column.iloc[:1])  # an infinity is a fault, also where all are
         return (None, "constant") if constant else (kind, "")
     try:
         distinct = column.nunique()
