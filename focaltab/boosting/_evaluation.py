@@ -39,7 +39,7 @@ class OnProbabilities:
     def __init__(self, metric: Any, loss: FocalLoss) -> None:
         self.metric = metric
         self.loss = loss
-        self.__name__ = metric.__name__
+        self.__name__ = str(getattr(metric, "__name__", "metric"))
 
     def __call__(self, y_true: Any, y_score: Any, **weight: Any) -> float:
         """The metric's value, of rows with ``sample_weight`` if given."""

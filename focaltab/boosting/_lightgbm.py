@@ -481,7 +481,8 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
             "num_iteration": num_iteration,
             "pred_leaf": pred_leaf,
             "pred_contrib": pred_contrib,
-            "validate_features": validate_features,
+            # Names are checked above; LightGBM would compare its own, without blanks.
+            "validate_features": validate_features and not self.__sklearn_is_fitted__(),
             **kwargs,
         }
         library_proba = super().predict_proba

@@ -72,5 +72,5 @@ def by_numbers(booster: Booster | None, columns: InputColumns) -> Booster | None
         return booster
     plain = Booster(model_str=booster.model_to_string(num_iteration=-1))
     plain.best_iteration = booster.best_iteration
-    list_categories(plain, [list(range(len(known))) for known in columns.categories.values()])
+    list_categories(plain, columns.numbers)
     return plain

@@ -55,12 +55,8 @@ def xgboost_restored(state: dict[str, Any]) -> dict[str, Any]:
         # Here, not above: users of one library do without the other's 20 MB.
         from xgboost import Booster
 
-        from focaltab.boosting._xgboost_columns import by_numbers, columns_of
-
         content = bytearray(part_reader().content(part))
         booster = Booster({"nthread": state.get("n_jobs")}, model_file=content)
-        state.setdefault("_columns", columns_of(booster))
-        booster = by_numbers(booster)
         booster.set_attr(focaltab=None, scikit_learn=None)
         state[xgboost.BOOSTER] = booster
     return state

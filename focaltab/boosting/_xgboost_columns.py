@@ -12,7 +12,6 @@ import os
 from collections.abc import Collection, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from xgboost import Booster
 
@@ -98,12 +97,17 @@ def model_to_continue(model: Any) -> tuple[Any, InputColumns | None]:
             f"xgb_model must be a fitted XGBoost classifier, a Booster or a model file, got "
             f"{type(model).__name__}."
         )
-    return by_numbers(booster), columns_of(model)
+    columns = columns_of(model)
+    if booster.attr("best_iteration") is not None:
+        # Attributes go along: the new rounds would be taken for those after the best, and cut.
+        booster = booster.copy()
+        booster.set_attr(best_iteration=None, best_score=None)
+    return by_numbers(booster), columns
 
 
 def by_numbers(booster: Booster) -> Booster:
     """The booster itself, or a copy that knows its categories as whole numbers alone."""
-    if all(values is None or _counts_from_zero(values) for values in stored_categories(booster)):
+    if all(values is None or _is_whole(values) for values in stored_categories(booster)):
         return booster
     return without_categories(booster)
 
@@ -112,10 +116,7 @@ def _booster(model: Any) -> Booster:
     return model.get_booster() if hasattr(model, "get_booster") else model
 
 
-def _counts_from_zero(stored: Any) -> bool:
+def _is_whole(stored: Any) -> bool:
     import pyarrow as pa
 
-    return bool(
-        pa.types.is_integer(stored.type)
-        and np.array_equal(stored.to_numpy(), np.arange(len(stored)))
-    )
+    return bool(pa.types.is_integer(stored.type))

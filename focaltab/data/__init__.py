@@ -8,6 +8,7 @@ from focaltab.data._checks import (
     Reader,
     check_features,
     read_table,
+    said_of,
 )
 from focaltab.data._columns import InputColumns, categories_of
 from focaltab.data._containers import as_table, check_names, n_rows_of, named_frame
@@ -27,7 +28,6 @@ from focaltab.data._training_set import (
     check_hold_out,
     check_rows,
     evaluation_pairs,
-    said_of,
     take_rows,
     validation_rows,
     whole_or_unchanged,

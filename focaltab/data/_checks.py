@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from scipy import sparse
 from focaltab.data._containers import as_table
 from focaltab.data._lazy import LazyTable, is_lazy
 
-_ROWS_PER_CHECK = 65_536
+_VALUES_PER_CHECK = 262_144
 # What rounds to no finite number of 4 bytes: half a step beyond the largest.
 _BEYOND_FLOAT32 = 3.4028235677973366e38
 
@@ -162,8 +163,9 @@ def _infinite(values: NDArray[Any], reader: Reader) -> NDArray[np.bool_]:
 
 def _check_finite(values: NDArray[Any], where: str, reader: Reader) -> None:
     # In parts, so that the check needs no memory to speak of.
-    for start in range(0, values.shape[0], _ROWS_PER_CHECK):
-        infinite = _infinite(values[start : start + _ROWS_PER_CHECK], reader)
+    n_rows = max(1, _VALUES_PER_CHECK // max(1, values[:1].size))
+    for start in range(0, values.shape[0], n_rows):
+        infinite = _infinite(values[start : start + n_rows], reader)
         if infinite.any():
             place = np.argwhere(infinite)[0]
             row = start + int(place[0])
@@ -175,8 +177,8 @@ def _check_finite(values: NDArray[Any], where: str, reader: Reader) -> None:
 
 
 def _check_finite_sparse(X: Any, reader: Reader) -> None:
-    for start in range(0, X.data.size, _ROWS_PER_CHECK):
-        infinite = _infinite(X.data[start : start + _ROWS_PER_CHECK], reader)
+    for start in range(0, X.data.size, _VALUES_PER_CHECK):
+        infinite = _infinite(X.data[start : start + _VALUES_PER_CHECK], reader)
         if infinite.any():
             place = start + int(infinite.argmax())
             row = int(np.searchsorted(X.indptr, place, side="right")) - 1
@@ -194,6 +196,17 @@ def _refuse_infinite(value: Any, where: str, row: int, reader: Reader) -> None:
         f"The value {float(value):g} in {where}, row {row} is infinite to {reader.library}, whose "
         "numbers of 4 bytes end at 3.4e38: scale the column, or make the value missing."
     )
+
+
+@contextmanager
+def said_of(place: str) -> Iterator[None]:
+    """Say in an error of the input where it is."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        # Kinds of these may be made of other arguments than a text.
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{place}: {error}") from None
 
 
 def read_table(X: Any, reader: Reader, name: str = "X") -> Any:
@@ -228,10 +241,8 @@ class CheckedTable:
     def batches(self) -> Iterator[tuple[NDArray[np.intp], pd.DataFrame]]:
         """Row numbers and rows, a batch at a time."""
         for rows, frame in self._table.batches():
-            try:
+            with said_of(f"in the batch from row {rows[0]}"):
                 check_features(frame, self._reader)
-            except ValueError as error:
-                raise ValueError(f"in the batch from row {rows[0]}: {error}") from None
             yield rows, frame
 
     def take(self, rows: Any) -> CheckedTable:

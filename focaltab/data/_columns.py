@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from focaltab.data._checks import XGBOOST, Reader
+from focaltab.data._checks import XGBOOST, Reader, said_of
 from focaltab.data._lazy import LazyTable, is_lazy
 
 Unseen = Literal["refuse", "missing"]
@@ -87,6 +87,11 @@ class InputColumns:
             for place, known in categories.items()
         }
         return cls(int(X.shape[1]), names, categories, ordered)
+
+    @property
+    def numbers(self) -> list[list[int]]:
+        """The whole numbers of each column of categories, as `encoded` has them."""
+        return [self.dtype_of(place).categories.tolist() for place in self.categories]
 
     @property
     def lists(self) -> list[list[Any]]:
@@ -198,7 +203,10 @@ class InputColumns:
     def dtype_of(self, place: int, *, as_names: bool = False) -> pd.CategoricalDtype:
         """The dtype that a column of categories has in an encoded table."""
         known = self.categories[place]
-        values = known if as_names else pd.RangeIndex(len(known))
+        # Whole numbers keep their values, which no library confuses: a file then reads a table of
+        # the user's by value, where places would be taken for the user's own numbers.
+        keeps = as_names or known.dtype.kind in "iu"
+        values = known if keeps else pd.RangeIndex(len(known))
         return pd.CategoricalDtype(values, ordered=place in self.ordered)
 
     def _codes(self, place: int, name: Any, column: pd.Series, unseen: Unseen) -> NDArray[np.intp]:
@@ -354,7 +362,9 @@ class EncodedTable:
     def batches(self) -> Iterator[tuple[NDArray[np.intp], pd.DataFrame]]:
         """Row numbers and rows, a batch at a time."""
         for rows, frame in self._table.batches():
-            yield rows, self._encoded(frame)
+            with said_of(f"in the batch from row {rows[0]}"):
+                encoded = self._encoded(frame)
+            yield rows, encoded
 
     def take(self, rows: Any) -> EncodedTable:
         """Some of the rows."""

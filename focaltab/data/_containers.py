@@ -69,8 +69,8 @@ def named_frame(X: Any, name: str = "X") -> pd.DataFrame | None:
     return X if isinstance(X, pd.DataFrame) else _frame_of_other(X, name)
 
 
-def check_names(X: pd.DataFrame, name: str = "X") -> None:
-    """Refuse names by which columns could not be told apart or written to a file.
+def check_names(X: pd.DataFrame, name: str = "X", *, written: bool = True) -> None:
+    """Refuse names by which columns could not be told apart or, if asked, written to a file.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def check_names(X: pd.DataFrame, name: str = "X") -> None:
     if twice.size:
         raise ValueError(f"Column name {twice[0]!r} stands more than once: rename or drop one.")
     for column in names:
-        if any(unicodedata.category(character) in ("Cc", "Cs") for character in column):
+        if written and any(unicodedata.category(c) in ("Cc", "Cs") for c in column):
             raise ValueError(f"Column name {column!r} holds a control character: rename it.")
 
 
@@ -124,10 +124,11 @@ def _frame_of_other(X: Any, name: str) -> pd.DataFrame | None:
 def _without_arrow(table: Any) -> pd.DataFrame:
     """An Arrow table as pandas' own types: text as objects, dates as moments."""
     names = table.column_names
+    # pandas' index among the columns, which is none of them.
+    index = (table.schema.pandas_metadata or {}).get("index_columns", [])
     table = table.rename_columns([str(k) for k in range(len(names))])
-    if any(name.startswith("__index_level_") for name in names):
-        # pandas' index among the columns, which is none of them.
-        kept = [k for k, name in enumerate(names) if not name.startswith("__index_level_")]
+    kept = [k for k, name in enumerate(names) if name not in index]
+    if len(kept) < len(names):
         table, names = table.select([str(k) for k in kept]), [names[k] for k in kept]
     frame = table.replace_schema_metadata(None).to_pandas(date_as_object=False)
     frame.columns = pd.Index(names)

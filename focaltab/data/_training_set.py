@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
@@ -21,7 +21,7 @@ from scipy import sparse
 from sklearn.model_selection import train_test_split
 
 from focaltab._compat.sklearn import rows_at
-from focaltab.data._checks import Reader, read_table
+from focaltab.data._checks import Reader, read_table, said_of
 from focaltab.data._columns import InputColumns, Unseen
 from focaltab.data._containers import n_rows_of
 from focaltab.data._labels import Classes, encode_target
@@ -139,6 +139,8 @@ class TrainingSet:
         if continued is not None:
             table = continued.in_form_of_training(table, reader)
             more = continued.extended(table, reader)
+            if not (takes_new_categories or is_lazy(table)):
+                continued.encoded(table)  # refuses by the user's row, before rows are held out
             columns = more if takes_new_categories else continued
         n_classes = classes.labels.size
         margin = check_margin(margin, codes.size, n_classes, reader.margin)
@@ -237,18 +239,9 @@ class TrainingSet:
 
         evaluation = []
         for k, rows in enumerate(self.evaluation):
-            with said_of(f"eval_set {k}"):
+            with nullcontext() if self.held_out else said_of(f"eval_set {k}"):
                 evaluation.append(encoded(rows))
         return replace(self, rows=encoded(self.rows), evaluation=tuple(evaluation))
-
-
-@contextmanager
-def said_of(place: str) -> Iterator[None]:
-    """Say in an error of the input where it is."""
-    try:
-        yield
-    except (ValueError, TypeError) as error:
-        raise type(error)(f"{place}: {error}") from None
 
 
 def check_rows(X: Any, y: Any) -> None:
@@ -289,6 +282,9 @@ def _one_each(values: Any, n: int, what: str) -> list[Any]:
     if values is None:
         return [None] * n
     if isinstance(values, Mapping):  # LightGBM's other way
+        unknown = [key for key in values if key not in range(n)]
+        if unknown:
+            raise ValueError(f"eval_set has {n} sets, but there are {what} for set {unknown[0]!r}.")
         return [values.get(k) for k in range(n)]
     if len(values) != n:
         raise ValueError(f"eval_set has {n} sets, but there are {what} for {len(values)}.")

@@ -163,7 +163,7 @@ class DaskFocalLGBMClassifier(FocalLGBMClassifier):
                 f"metric={self._given('metric')!r}: LightGBM would evaluate every worker's rows by "
                 "themselves. Early stopping here goes by average precision over all of them."
             )
-        stops = self._given("early_stopping_round") is not None
+        stops = (self._given("early_stopping_round") or 0) > 0
         data = training_set(
             self,
             client,

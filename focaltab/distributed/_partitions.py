@@ -74,7 +74,6 @@ def check_columns(X: Any, reader: Reader) -> Any:
                 "categories."
             )
         return np.empty((0, X.shape[1]), meta.dtype)
-    meta = as_table(meta)
     for position, name in enumerate(meta.columns):
         column = meta.iloc[:, position]
         if isinstance(column.dtype, pd.CategoricalDtype):
@@ -88,6 +87,7 @@ def check_columns(X: Any, reader: Reader) -> Any:
                 f"Column {name!r} is of dtype {column.dtype}: make it a category, as in "
                 f"ddf.astype({{{name!r}: 'category'}}).categorize(), or numbers."
             )
+    meta = as_table(meta)
     check_features(meta, reader)
     return meta
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,13 @@ from distributed import Client, Future, wait
 from numpy.typing import NDArray
 
 from focaltab.data import (
+    LIGHTGBM,
     Classes,
     InputColumns,
     Reader,
     encode_target,
     prepare_loss,
+    said_of,
     training_weight,
     warn_of_common_positive,
 )
@@ -112,7 +115,9 @@ def training_set(
     factor = _weight_of_class(estimator.class_weight, scale_pos_weight, classes, n_of_label)
     rows = _encoded(client, given, classes, factor)
     evaluation = [
-        _evaluation_rows(client, one, weight, number, classes, given.meta, reader, needs_positives)
+        _evaluation_rows(
+            client, one, weight, number, classes, given.meta, columns, reader, needs_positives
+        )
         for number, (one, weight) in enumerate(_evaluation_sets(eval_set, eval_weight))
     ]
     if stops_early and not evaluation:
@@ -142,8 +147,8 @@ def training_set(
     loss, prevalence = prepare_loss(estimator, classes, numbers, totals)
     warn_of_common_positive(classes, prevalence, estimator.pos_label)
     rows, evaluation = (
-        _by_numbers(client, columns, rows),
-        [_by_numbers(client, columns, one) for one in evaluation],
+        _by_numbers(client, columns, rows, reader),
+        [_by_numbers(client, columns, one, reader) for one in evaluation],
     )
     return TrainingSet(classes, columns, loss, prevalence, rows, evaluation)
 
@@ -283,12 +288,15 @@ def _evaluation_rows(
     number: int,
     classes: Classes,
     meta: Any,
+    columns: InputColumns,
     reader: Reader,
     needs_positives: bool,
 ) -> Rows:
     name = f"eval_set {number}: "
     X, y = pair
     given = _look(client, X, y, weight, name, reader, meta)
+    with said_of(name[:-2]):
+        columns.check(given.meta)
     filled = [one for one in given.facts if one.n_rows]
     if not filled:
         raise ValueError(f"{name}every partition is empty.")
@@ -326,12 +334,13 @@ def _split(
     )
 
 
-def _by_numbers(client: Client, columns: InputColumns, rows: Rows) -> Rows:
+def _by_numbers(client: Client, columns: InputColumns, rows: Rows, reader: Reader) -> Rows:
     """The same with categories as whole numbers."""
     if not columns.categories:
         return rows
-    features = [client.submit(columns.encoded, part, pure=False) for part in rows.features]
-    return replace(rows, meta=columns.encoded(rows.meta), features=features)
+    encoded = partial(columns.encoded, unseen="missing" if reader is LIGHTGBM else "refuse")
+    features = [client.submit(encoded, part, pure=False) for part in rows.features]
+    return replace(rows, meta=encoded(rows.meta), features=features)
 
 
 def _chosen(client: Client, rows: Rows, chosen: list[Future], sizes: NDArray[Any]) -> Rows:

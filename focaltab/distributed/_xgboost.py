@@ -9,7 +9,6 @@ import dask.array as da
 import numpy as np
 from distributed import Client, Future, wait
 from xgboost import dask as xgboost_dask
-from xgboost.callback import EarlyStopping
 
 from focaltab._compat.xgboost import (
     BOOSTER,
@@ -20,7 +19,8 @@ from focaltab._compat.xgboost import (
     workers_of,
 )
 from focaltab.boosting import FocalXGBClassifier, xgboost_objective
-from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision, as_list, on_probabilities
+from focaltab.boosting._early_stopping import early_stopping, with_direction
+from focaltab.boosting._evaluation import AveragePrecision, as_list, on_probabilities
 from focaltab.boosting._xgboost_columns import describe_columns
 from focaltab.data import XGBOOST, whole_or_unchanged
 from focaltab.distributed._client import copy_unfitted, current_client
@@ -147,8 +147,8 @@ class DaskFocalXGBClassifier(FocalXGBClassifier):
             scale_pos_weight=self.scale_pos_weight,
             eval_set=eval_set,
             eval_weight=eval_weight,
-            stops_early=self.early_stopping_rounds is not None,
-            needs_positives=self.early_stopping_rounds is not None and not self.eval_metric,
+            stops_early=bool(self.early_stopping_rounds),
+            needs_positives=bool(self.early_stopping_rounds) and not self.eval_metric,
         )
         self._check_metrics(data.classes)
         with whole_or_unchanged(self):
@@ -172,10 +172,11 @@ class DaskFocalXGBClassifier(FocalXGBClassifier):
         ]
         wait([c for one in collections for c in one if c is not None])
         params, custom_metric = self._training_parameters(data)
-        callbacks = list(self.callbacks or [])
-        rounds = self.early_stopping_rounds
-        if rounds is not None and self.eval_metric is None:
-            callbacks.append(EarlyStopping(rounds=rounds, metric_name=METRIC_NAME, maximize=True))
+        callbacks = [with_direction(one, self.eval_metric) for one in self.callbacks or []]
+        rounds = self.early_stopping_rounds or None
+        stop = early_stopping(rounds, self.eval_metric)
+        if stop is not None:
+            callbacks.append(stop)
             rounds = None
         threads = min(client.ncores().values())
         objective = xgboost_objective(data.loss, n_threads=threads)

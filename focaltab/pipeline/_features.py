@@ -282,7 +282,7 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         frame = named_frame(X)
         if frame is not None:
             X, names = frame, [str(name) for name in frame.columns]
-            check_names(X)
+            check_names(X, written=not self.plain_names)
             validate_data(self, X, reset=reset, skip_check_array=True)
             if X.shape[0] == 0 or X.shape[1] == 0:
                 what = "sample(s)" if X.shape[0] == 0 else "feature(s)"

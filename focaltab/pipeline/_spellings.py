@@ -12,21 +12,26 @@ _SIGN = "[+\\-\u2212]?"
 _PLAIN = r"\d+(?:[.,]\d+)?"
 _GROUPED = r"\d{1,3}(?:[,.'\u2019 \u00a0\u202f]\d{3})+(?:[.,]\d+)?"
 _AMOUNT = f"(?:{_GROUPED}|{_PLAIN})"
-_CURRENCY = r"(?:[$\u20ac\u00a3\u00a5\u20b9]|[A-Z]{3})"
+# Of other three letters, as those of flights and parts, none are known to be money.
+_CURRENCY = (
+    "(?:[$\u20ac\u00a3\u00a5\u20b9]|AUD|BRL|CAD|CHF|CNY|CZK|DKK|EUR|GBP|HKD|HUF|INR|JPY|KRW|MXN|NOK"
+    "|NZD|PLN|RUB|SEK|SGD|TRY|USD|ZAR)"
+)
 _NUMBERS = [
     re.compile(pattern)
     for pattern in (
         rf"{_SIGN}{_AMOUNT} ?[%\u2030]",
         rf"{_SIGN}{_CURRENCY} ?{_SIGN}{_AMOUNT}",
         rf"{_SIGN}{_AMOUNT} ?{_CURRENCY}",
-        rf"\({_CURRENCY}? ?{_AMOUNT}\)",
+        rf"\({_CURRENCY}? ?\d[\d.,']*[.,]\d+\)",
         rf"{_AMOUNT}-",
         rf"\u2212 ?{_AMOUNT}",
         rf"{_SIGN}{_GROUPED}",
     )
 ]
 _NUMBER = re.compile(rf"[+-]?{_PLAIN}(?:[eE][+-]?\d+)?")
-_PARTED_DATE = re.compile(r"\d{1,2}([/.-])\d{1,2}\1(?:\d{4}|\d\d)(?:[ T].*)?")
+_DAY = r"(?:0?[1-9]|[12]\d|3[01])"
+_PARTED_DATE = re.compile(rf"{_DAY}([/.-]){_DAY}\1(?:\d{{4}}|\d\d)(?:[ T].*)?")
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[ T].*)?")
 
 

@@ -192,3 +192,24 @@ def test_pos_label_in_a_vote_is_a_number(rows):
     with pytest.raises(ValueError, match=r"VotingClassifier.*number the labels.*name the number"):
         vote("fraud").fit(X, labels)
     assert vote(0).fit(X, labels).estimators_[0].prevalence_ == pytest.approx(y.mean())
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_model_that_stopped_early_is_gone_on_from(library, rows):
+    X, y = rows
+    name = "xgb_model" if library == "xgb" else "init_model"
+    first = make(library, early_stopping_rounds=3, n_estimators=60, random_state=0).fit(X, y)
+    before = first.predict_proba(X)
+    more = make(library, n_estimators=7).fit(X, y, **{name: first})
+    if library == "xgb":
+        done = first.get_booster().num_boosted_rounds()
+        assert more.get_booster().num_boosted_rounds() == done + 7
+        assert first.best_iteration == done - 1
+    assert np.abs(more.predict_proba(X) - before).max() > 1e-3
+    np.testing.assert_array_equal(first.predict_proba(X), before)
+
+
+def test_weights_of_an_evaluation_set_that_is_not_there(rows):
+    X, y = rows
+    with pytest.raises(ValueError, match="eval_set has 1 sets, but there are weights for set 1"):
+        make("lgbm").fit(X, y, eval_set=[(X, y)], eval_sample_weight={1: np.ones(y.size)})

@@ -135,3 +135,17 @@ def test_a_category_of_another_kind_is_refused_at_fit(library):
     moments = X.assign(c=X["c"].cat.rename_categories(list(pd.date_range("2024", periods=4))))
     with pytest.raises(ValueError, match="Column 'c' holds the category Timestamp"):
         make(library).fit(moments, y)
+
+
+def test_whole_numbers_are_read_by_value_from_xgboosts_own_file(tmp_path):
+    """As positions they would be taken for the user's own numbers, without a word."""
+    X, y, codes = table([1, 2, 3, 4])
+    model = make("xgb").fit(X, y)
+    model.save_model(tmp_path / "model.json")
+    booster = xgb.Booster(model_file=tmp_path / "model.json")
+    some = X[codes < 2].assign(c=lambda rows: rows["c"].cat.remove_unused_categories())
+    p = booster.predict(xgb.DMatrix(some, enable_categorical=True))
+    np.testing.assert_allclose(p, model.predict_proba(some)[:, 1], atol=1e-6)
+    names = X.assign(c=X["c"].cat.rename_categories(["1", "2", "3", "4"]))
+    with pytest.raises(xgb.core.XGBoostError, match="doesn't match"):
+        booster.predict(xgb.DMatrix(names, enable_categorical=True))

@@ -469,7 +469,8 @@ def test_categories_are_known_by_value_after_early_stopping_too(rounds, names, t
     # The library's own file knows whole numbers, and never takes names for them.
     model.get_booster().save_model(tmp_path / "model.json")
     plain = xgb.Booster(model_file=tmp_path / "model.json")
-    numbers = X.assign(c=X["c"].cat.rename_categories(range(4)))
+    in_order = X["c"].cat.reorder_categories(sorted(names))
+    numbers = X.assign(c=in_order.cat.rename_categories(range(4)))
     p = plain.predict(xgb.DMatrix(numbers, enable_categorical=True))
     np.testing.assert_allclose(p, expected[:, 1], atol=1e-6)
     with pytest.raises(xgb.core.XGBoostError, match="doesn't match"):

@@ -61,13 +61,13 @@ class Capsule:
 
 
 def _with_index(X):
-    shifted = X.set_index(pd.Index(np.arange(len(X)) + 5, name="row"))
-    return pa.Table.from_pandas(shifted)
+    return pa.Table.from_pandas(X.set_index(pd.Index(np.arange(len(X)) + 5, name="row")))
 
 
 CONTAINERS = {
     "arrow": lambda X: pa.Table.from_pandas(X, preserve_index=False),
     "arrow with an index": lambda X: pa.Table.from_pandas(X.set_axis(np.arange(5, 305))),
+    "arrow with a named index": _with_index,
     "batch": lambda X: pa.RecordBatch.from_pandas(X, preserve_index=False),
     "capsule": lambda X: Capsule(pa.Table.from_pandas(X, preserve_index=False)),
     "nullable": lambda X: X.convert_dtypes(),

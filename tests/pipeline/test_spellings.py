@@ -75,6 +75,10 @@ def test_names_are_names():
             "a": np.arange(N) * 1.0,
             "part": [f"{k % 10:02d}-{k % 7}" for k in range(N)],
             "shop": [f"Shop {k % 50}" for k in range(N)],
+            "sku": [f"SKU{k % 60:03d}" for k in range(N)],
+            "flight": [f"BAW {100 + k % 70}" for k in range(N)],
+            "bracket": [f"({k % 45})" for k in range(N)],
+            "sort code": [f"{k % 50:02d}-34-56" for k in range(N)],
             "few": np.array(["10%", "20%"])[np.arange(N) % 2],
         }
     )
