@@ -187,8 +187,8 @@ def sample(
     Raises
     ------
     ValueError
-        For more than two classes, too few positives, margins of another shape, an unattainable
-        budget, or pilots whose probabilities are no numbers.
+        For more than two classes, too few positives, an unattainable budget, or pilots whose
+        probabilities are no numbers.
     """
     codes, classes = data.rows.codes, data.classes
     if classes.labels.size != 2:
@@ -202,15 +202,6 @@ def sample(
             f"sampling='hard_negative' needs at least {MIN_POSITIVES} positives for its pilot "
             f"model, but there are {n_positives}: set sampling=None."
         )
-    margin = data.rows.margin
-    if margin is not None:
-        margin = np.asarray(margin, dtype=np.float64)
-        if margin.shape not in ((codes.size,), (codes.size, 1)):
-            raise ValueError(
-                f"the margins to start from have shape {margin.shape}, but there are {codes.size} "
-                "rows: give one a row."
-            )
-        margin = margin.ravel()
     rng = _generator(random_state if sampling.random_state is None else sampling.random_state)
     pilots = CrossFittedPilots(sampling, make_pilot, classes, data.rows.X, codes, rng)
     p = pilots.of_training_rows(data.rows.X)
@@ -218,7 +209,7 @@ def sample(
     acceptance = acceptance_of(p)
     rows = np.flatnonzero(positive | (rng.random(codes.size, dtype=np.float32) < acceptance))
     shares = np.bincount(codes, data.rows.weight)
-    kept = replace(data.rows, margin=margin).take(rows)
+    kept = data.rows.take(rows)
     return SampledSet(
         SamplingResult(
             rows, np.log(acceptance[rows].astype(np.float64)), int(codes.size), n_positives

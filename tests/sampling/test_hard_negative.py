@@ -397,7 +397,7 @@ def test_what_sampling_cannot_go_with_is_refused(model, data):
     with pytest.raises(ValueError, match="sampling needs link='logit'"):
         clone(sampled).set_params(link="focal").fit(X, y)
     short = {"base_margin" if model is XGB else "init_score": np.zeros(len(y) - 1)}
-    with pytest.raises(ValueError, match="margins to start from have shape"):
+    with pytest.raises(ValueError, match="must have one margin for each row"):
         sampled.fit(X, y, **short)
     fitted = clone(model).set_params(n_estimators=2).fit(X, y)
     name = "xgb_model" if model is XGB else "init_model"
