@@ -226,7 +226,7 @@ def test_an_evaluation_set_is_one_pair_in_memory(rare, tmp_path):
     for eval_set, error, message in (
         ([pair, pair], ValueError, "must be one .X, y., got 2"),
         ([], ValueError, "is an empty list"),
-        ((X[:0], y[:0]), ValueError, "eval_set 0 has no rows"),
+        ((X[:0], y[:0]), ValueError, r"eval_set 0: Found array with 0 sample"),
         ((X[:500, :3], y[:500]), ValueError, "eval_set 0: X has 3 columns"),
         ((table, y[:500]), TypeError, "eval_set 0.* needs its table in memory"),
     ):
