@@ -136,6 +136,26 @@ def test_any_margins_have_finite_slopes_of_the_right_sign(gamma, alpha, data, li
         assert np.isfinite(value).all() and (value >= 0).all()
 
 
+@pytest.mark.parametrize("gamma", [0.0, 0.1, 1.5, 20.0])
+@pytest.mark.parametrize("link", ["focal", "logit"])
+def test_a_row_does_not_depend_on_others_that_lie_far_away(link, gamma):
+    raw = np.array([[500.0, -450.0, -490.0], [-480.0, -490.0, -485.0], [0.0, 1.0, 2.0]])
+    y = np.array([1, 2, 0])
+    loss = FocalLoss(gamma, [1.0, 2.0, 0.5], link=link, n_classes=3)
+    with np.errstate(divide="raise"):  # the sum of a row's exponentials is never nothing
+        together = (*loss.gradient_hessian(y, raw), loss.loss(y, raw), loss.predict_proba(raw))
+    for k in range(3):
+        own, alone = y[k : k + 1], raw[k : k + 1]
+        apart = (
+            *loss.gradient_hessian(own, alone),
+            loss.loss(own, alone),
+            loss.predict_proba(alone),
+        )
+        for one, other in zip(apart, together, strict=True):
+            assert np.isfinite(one).all()
+            np.testing.assert_allclose(one[0], other[k], rtol=1e-9)
+
+
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0, 10.0])
 def test_single_precision_is_as_exact_as_its_margins(gamma):
     y, raw, _ = sample()
