@@ -12,7 +12,7 @@ from typing import Any
 
 from xgboost.callback import EarlyStopping
 
-from focaltab.boosting._evaluation import METRIC_NAME, as_list
+from focaltab.boosting._evaluation import METRIC_NAME, as_list, name_of
 
 # scikit-learn's rule for names ("functions ending with _score return a value to maximize"), and
 # what focaltab.metrics calls its own.
@@ -74,4 +74,4 @@ def _judging(eval_metric: Any) -> str | None:
         return METRIC_NAME
     # Callables come last in XGBoost's log, after its own metrics.
     own = [metric for metric in as_list(eval_metric) if callable(metric)]
-    return str(getattr(own[-1], "__name__", "metric")) if own else None
+    return name_of(own[-1]) if own else None

@@ -39,7 +39,7 @@ class OnProbabilities:
     def __init__(self, metric: Any, loss: FocalLoss) -> None:
         self.metric = metric
         self.loss = loss
-        self.__name__ = str(getattr(metric, "__name__", "metric"))
+        self.__name__ = name_of(metric)
 
     def __call__(self, y_true: Any, y_score: Any, **weight: Any) -> float:
         """The metric's value, of rows with ``sample_weight`` if given."""
@@ -51,6 +51,11 @@ def on_probabilities(eval_metric: Any, loss: FocalLoss) -> Any:
     if isinstance(eval_metric, list | tuple):
         return [on_probabilities(metric, loss) for metric in eval_metric]
     return OnProbabilities(eval_metric, loss) if callable(eval_metric) else eval_metric
+
+
+def name_of(metric: Any) -> str:
+    """What XGBoost calls a callable metric in its log."""
+    return str(getattr(metric, "__name__", "metric"))
 
 
 def as_list(value: Any) -> list[Any]:

@@ -39,8 +39,9 @@ from focaltab.boosting._parameters import PILOT, check_spelling, warn_of_namesak
 from focaltab.boosting._saved import lightgbm_restored, lightgbm_state
 from focaltab.data import (
     LIGHTGBM,
+    Classes,
+    InputColumns,
     TrainingSet,
-    as_table,
     by_batch,
     check_continuation,
     is_lazy,
@@ -251,7 +252,6 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         """
         self._check_parameters(eval_metric)
         sampling = check_sampling(self.sampling, self.link, init_model)
-        X = as_table(X)
         previous, previous_columns = model_to_continue(init_model, X)
         data = TrainingSet.read(
             self,
@@ -324,21 +324,23 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
                     _clear_first_trees(self.booster_)
             if own_intercept:
                 _add_to_first_trees(self.booster_, intercept)
-            self._keep(data, loss, prevalence, None if sampled is None else sampled.result)
+            self._keep(data.classes, data.columns, loss, prevalence)
+            self.sampling_ = None if sampled is None else sampled.result
         return self
 
+    sampling_: SamplingResult | None
+
     def _keep(
-        self, data: TrainingSet, loss: FocalLoss, prevalence: Any, sampling: SamplingResult | None
+        self, classes: Classes, columns: InputColumns, loss: FocalLoss, prevalence: Any
     ) -> None:
-        """What predictions need beside the booster."""
-        list_categories(self.booster_, data.columns.lists)
+        """Keep what predictions need beside the booster."""
+        list_categories(self.booster_, columns.lists)
         # The library learned class numbers; its own predict is to give labels.
-        set_labels(self, data.classes.labels)
-        self._label_order = data.classes
-        self._columns = data.columns
+        set_labels(self, classes.labels)
+        self._label_order = classes
+        self._columns = columns
         self.loss_ = loss
         self.prevalence_ = prevalence
-        self.sampling_: SamplingResult | None = sampling
 
     def _pilot(self) -> FocalLGBMClassifier:
         """A small model of the same library, for columns of the same kinds."""
@@ -397,8 +399,8 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         if "gamma" in further:
             raise ValueError("LightGBM has no parameter 'gamma': is 'focal_gamma' meant?")
         check_spelling(
+            self,
             further,
-            self.get_params(deep=False),
             lambda name, meant: name in aliases_of(meant) or meant in aliases_of(name),
         )
         warn_of_namesakes(
@@ -482,7 +484,7 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
             "pred_leaf": pred_leaf,
             "pred_contrib": pred_contrib,
             # Names are checked above; LightGBM would compare its own, without blanks.
-            "validate_features": validate_features and not self.__sklearn_is_fitted__(),
+            "validate_features": False,
             **kwargs,
         }
         library_proba = super().predict_proba

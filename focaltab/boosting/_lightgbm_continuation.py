@@ -13,7 +13,7 @@ import pandas as pd
 from lightgbm import Booster
 
 from focaltab._compat.lightgbm import category_positions, list_categories, listed_categories
-from focaltab.data import InputColumns, categories_of
+from focaltab.data import InputColumns, as_table, categories_of
 
 
 def columns_of(model: Any, X: Any) -> InputColumns:
@@ -63,7 +63,7 @@ def model_to_continue(model: Any, X: Any) -> tuple[Booster | None, InputColumns 
             f"init_model must be a fitted LightGBM classifier, a Booster or a model file, got "
             f"{type(model).__name__}."
         )
-    return booster, columns_of(model, X)
+    return booster, columns_of(model, as_table(X))
 
 
 def by_numbers(booster: Booster | None, columns: InputColumns) -> Booster | None:

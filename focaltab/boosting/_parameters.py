@@ -25,7 +25,7 @@ PILOT: Final[dict[str, Any]] = {
 
 
 def check_spelling(
-    further: Collection[str], known: Collection[str], is_alias: Callable[[str, str], bool]
+    estimator: Any, further: Collection[str], is_alias: Callable[[str, str], bool]
 ) -> None:
     """Refuse a name that no library knows, if it is nearly one of a parameter.
 
@@ -33,10 +33,9 @@ def check_spelling(
 
     Parameters
     ----------
+    estimator : estimator
     further : collection of str
         What was given beyond the parameters of the constructor.
-    known : collection of str
-        Parameters of the estimator.
     is_alias : callable
         Whether the first name is another one of the library's for the second.
 
@@ -45,8 +44,10 @@ def check_spelling(
     ValueError
         Names the parameter that is meant.
     """
+    if not further:
+        return
+    others = [name for name in estimator.get_params(deep=False) if name not in further]
     for name in further:
-        others = [other for other in known if other not in further]
         near = difflib.get_close_matches(name, others, 1, _ALIKE)
         if near and "__" not in name and not is_alias(name, near[0]):
             raise ValueError(f"There is no parameter {name!r}: is {near[0]!r} meant?")

@@ -33,6 +33,7 @@ from focaltab.boosting._xgboost_columns import (
 from focaltab.data import (
     XGBOOST,
     Classes,
+    InputColumns,
     Rows,
     TrainingSet,
     by_batch,
@@ -257,19 +258,21 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
                     **_evaluation_arguments(data.evaluation),
                 )
             self._keep_best_rounds()
-            self._keep(data, loss, prevalence, None if sampled is None else sampled.result)
+            self._keep(data.classes, data.columns, loss, prevalence)
+            self.sampling_ = None if sampled is None else sampled.result
         return self
 
+    sampling_: SamplingResult | None
+
     def _keep(
-        self, data: TrainingSet, loss: FocalLoss, prevalence: Any, sampling: SamplingResult | None
+        self, classes: Classes, columns: InputColumns, loss: FocalLoss, prevalence: Any
     ) -> None:
-        """What predictions need beside the booster."""
-        describe_columns(self.get_booster(), data.columns)
-        self._label_order = data.classes
-        self._columns = data.columns
+        """Keep what predictions need beside the booster."""
+        describe_columns(self.get_booster(), columns)
+        self._label_order = classes
+        self._columns = columns
         self.loss_ = loss
         self.prevalence_ = prevalence
-        self.sampling_: SamplingResult | None = sampling
 
     def set_params(self, **params: Any) -> FocalXGBClassifier:
         """Set parameters, also those of `sampling` as ``sampling__acceptance_factor``.
@@ -318,7 +321,7 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
                 "xgboost.XGBClassifier for another one."
             )
         further = getattr(self, "kwargs", None) or {}
-        check_spelling(further, self.get_params(deep=False), lambda name, meant: False)
+        check_spelling(self, further, lambda name, meant: False)
         warn_of_namesakes(
             {"gamma": self.gamma, "alpha": further.get("alpha")},
             {"focal_gamma": self.focal_gamma == 2.0, "focal_alpha": self.focal_alpha is None},
@@ -476,16 +479,8 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         ndarray of shape (n_samples, n_classes), float32
             Columns in the order of `classes_`.
         """
-        margins = partial(
-            self._margins, validate_features=validate_features, iteration_range=iteration_range
-        )
-        # Of a table in files one batch is in memory at a time.
-        rows = self._read(X, by_name=validate_features)
-        by_number = by_batch(
-            lambda rows, base_margin: self.loss_.predict_proba(margins(rows, base_margin)),
-            rows,
-            base_margin=self._checked_margin(base_margin, rows),
-        )
+        margins = self._margins(X, validate_features, base_margin, iteration_range)
+        by_number = self.loss_.predict_proba(margins)
         return (
             by_number
             if self._label_order is None
@@ -506,22 +501,27 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         Parameters and errors as in ``xgboost.XGBClassifier.predict``.
         """
         if output_margin:
-            margins = partial(
-                self._margins, validate_features=validate_features, iteration_range=iteration_range
-            )
-            rows = self._read(X, by_name=validate_features)
-            return by_batch(margins, rows, base_margin=self._checked_margin(base_margin, rows))
+            return self._margins(X, validate_features, base_margin, iteration_range)
         proba = self.predict_proba(X, validate_features, base_margin, iteration_range)
         return np.asarray(self.classes_[proba.argmax(axis=1)])
 
-    def _checked_margin(self, base_margin: Any, rows: Any) -> Any:
-        return check_margin(base_margin, rows.shape[0], self.n_classes_, XGBOOST.margin)
-
-    def _margins(self, rows: Any, base_margin: Any, **options: Any) -> NDArray[Any]:
-        """Margins of rows as the booster takes them."""
-        return np.asarray(
-            super().predict(rows, output_margin=True, base_margin=base_margin, **options)
+    def _margins(
+        self,
+        X: Any,
+        validate_features: bool,
+        base_margin: Any,
+        iteration_range: tuple[int, int] | None,
+    ) -> NDArray[Any]:
+        """Margins of all rows; of a table in files one batch is in memory at a time."""
+        rows = self._read(X, by_name=validate_features)
+        library_margins = partial(
+            super().predict,
+            output_margin=True,
+            validate_features=validate_features,
+            iteration_range=iteration_range,
         )
+        start = check_margin(base_margin, rows.shape[0], self.n_classes_, XGBOOST.margin)
+        return by_batch(library_margins, rows, base_margin=start)
 
     def save_model(self, fname: str | os.PathLike[str]) -> None:
         """Save XGBoost's native model file, with the loss and the labels as an attribute of it.

@@ -8,10 +8,9 @@ from focaltab.data._checks import (
     Reader,
     check_features,
     read_table,
-    said_of,
 )
 from focaltab.data._columns import InputColumns, categories_of
-from focaltab.data._containers import as_table, check_names, n_rows_of, named_frame
+from focaltab.data._containers import NUMBERS_AS_OBJECTS, as_table, check_names, named_frame
 from focaltab.data._continuation import check_continuation
 from focaltab.data._fingerprint import described, fingerprint_of
 from focaltab.data._labels import (
@@ -21,7 +20,16 @@ from focaltab.data._labels import (
     told_of_common_positive,
     warn_of_common_positive,
 )
-from focaltab.data._lazy import LazyTable, by_batch, in_memory, is_lazy, refuse_lazy
+from focaltab.data._lazy import (
+    LazyTable,
+    MappedTable,
+    by_batch,
+    empty_frame,
+    in_memory,
+    is_lazy,
+    refuse_lazy,
+    said_of,
+)
 from focaltab.data._training_set import (
     Rows,
     TrainingSet,
@@ -43,10 +51,12 @@ from focaltab.data._weights import (
 __all__ = [
     "LIGHTGBM",
     "NETWORK",
+    "NUMBERS_AS_OBJECTS",
     "XGBOOST",
     "Classes",
     "InputColumns",
     "LazyTable",
+    "MappedTable",
     "Reader",
     "Rows",
     "TrainingSet",
@@ -61,13 +71,13 @@ __all__ = [
     "check_rows",
     "checked_labels",
     "described",
+    "empty_frame",
     "encode_target",
     "evaluation_pairs",
     "fingerprint_of",
     "in_memory",
     "is_lazy",
     "mean_average_precision",
-    "n_rows_of",
     "named_frame",
     "prepare_loss",
     "read_table",

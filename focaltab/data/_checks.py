@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from focaltab.data._containers import as_table
-from focaltab.data._lazy import LazyTable, is_lazy
+from focaltab.data._lazy import MappedTable, is_lazy
 
 _VALUES_PER_CHECK = 262_144
 # What rounds to no finite number of 4 bytes: half a step beyond the largest.
@@ -103,7 +102,6 @@ def _check_names(names: Any, reader: Reader) -> None:
                 f"Column name {column!r} {what}, which {reader.library} does not take: rename it, "
                 "or let focaltab.pipeline.make_pipeline do it."
             )
-
     if reader.replaces_blanks:
         seen: dict[str, str] = {}
         for column in map(str, names):
@@ -167,13 +165,10 @@ def _check_finite(values: NDArray[Any], where: str, reader: Reader) -> None:
     for start in range(0, values.shape[0], n_rows):
         infinite = _infinite(values[start : start + n_rows], reader)
         if infinite.any():
-            place = np.argwhere(infinite)[0]
-            row = start + int(place[0])
-            if infinite.ndim == 2:
-                where = f"{where}, column {int(place[1])}"
-            _refuse_infinite(
-                values[row, place[1]] if infinite.ndim == 2 else values[row], where, row, reader
-            )
+            row, *column = map(int, np.argwhere(infinite)[0])  # the column of an array alone
+            row += start
+            where += "".join(f", column {k}" for k in column)
+            _refuse_infinite(values[(row, *column)], where, row, reader)
 
 
 def _check_finite_sparse(X: Any, reader: Reader) -> None:
@@ -198,59 +193,20 @@ def _refuse_infinite(value: Any, where: str, row: int, reader: Reader) -> None:
     )
 
 
-@contextmanager
-def said_of(place: str) -> Iterator[None]:
-    """Say in an error of the input where it is."""
-    try:
-        yield
-    except (ValueError, TypeError) as error:
-        # Kinds of these may be made of other arguments than a text.
-        kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"{place}: {error}") from None
-
-
 def read_table(X: Any, reader: Reader, name: str = "X") -> Any:
     """A table of any container in a plain form, checked for a library."""
     table = as_table(X, name)
-    if is_lazy(table) and not math.isinf(reader.beyond):
-        check_features(table, reader, name)
-        return CheckedTable(table, reader)
     check_features(table, reader, name)
-    if not is_lazy(table) and table.shape[0] == 0:
+    if is_lazy(table):
+        # Infinities it refuses itself; what is infinite to the library alone it does not know.
+        return table if math.isinf(reader.beyond) else MappedTable(table, partial(_checked, reader))
+    if table.shape[0] == 0:
         raise ValueError(
             f"Found array with 0 sample(s) (shape={table.shape}) while a minimum of 1 is required."
         )
     return table
 
 
-class CheckedTable:
-    """A table that is read in batches, each of which is checked for a library."""
-
-    def __init__(self, table: LazyTable, reader: Reader) -> None:
-        self._table = table
-        self._reader = reader
-        self.batch_rows = table.batch_rows
-        self.cache_dir = table.cache_dir
-        self.columns = table.columns
-        self.dtypes = table.dtypes
-        self.shape = table.shape
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def batches(self) -> Iterator[tuple[NDArray[np.intp], pd.DataFrame]]:
-        """Row numbers and rows, a batch at a time."""
-        for rows, frame in self._table.batches():
-            with said_of(f"in the batch from row {rows[0]}"):
-                check_features(frame, self._reader)
-            yield rows, frame
-
-    def take(self, rows: Any) -> CheckedTable:
-        """Some of the rows."""
-        return CheckedTable(self._table.take(rows), self._reader)
-
-    def to_frame(self) -> pd.DataFrame:
-        """All rows in memory."""
-        frame = self._table.to_frame()
-        check_features(frame, self._reader)
-        return frame
+def _checked(reader: Reader, frame: pd.DataFrame) -> pd.DataFrame:
+    check_features(frame, reader)
+    return frame

@@ -7,16 +7,16 @@ LightGBM knows categories by their place in each frame's own list.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from focaltab.data._checks import XGBOOST, Reader, said_of
-from focaltab.data._lazy import LazyTable, is_lazy
+from focaltab.data._checks import XGBOOST, Reader
+from focaltab.data._lazy import MappedTable, is_lazy
 
 Unseen = Literal["refuse", "missing"]
 
@@ -106,7 +106,7 @@ class InputColumns:
         ValueError
             Names the first column that is not the one of these, or is of another kind.
         """
-        self._check_same(X, "The model to continue", "X")
+        self._check_continues(X)
         if self.categories and not hasattr(X, "dtypes"):
             raise ValueError(_NEEDS_A_FRAME.format(len(self.categories)))
         self._check_kinds(X)
@@ -190,7 +190,7 @@ class InputColumns:
         if not self.categories:
             return X
         if is_lazy(X):
-            return EncodedTable(X, self, unseen, as_names)
+            return MappedTable(X, partial(self.encoded, unseen=unseen, as_names=as_names))
         if not isinstance(X, pd.DataFrame):
             raise ValueError(_NEEDS_A_FRAME.format(len(self.categories)))
         X = X.copy(deep=False)
@@ -275,19 +275,20 @@ class InputColumns:
         for place, known in self.categories.items():
             _check_same_type(X.columns[place], own[place], known)
 
-    def _check_same(self, X: Any, what: str, name: str) -> None:
-        """Refuse a table of other columns than those of a model or another table."""
+    def _check_continues(self, X: Any) -> None:
+        """Refuse a table of other columns than those of the model to continue."""
         if X.shape[1] != self.n_columns:
             raise ValueError(
-                f"{what} was trained on {self.n_columns} columns, but {name} has {X.shape[1]}."
+                f"The model to continue was trained on {self.n_columns} columns, but X has "
+                f"{X.shape[1]}."
             )
         if self.names is None or not hasattr(X, "columns"):
             return
         for place, (known, given) in enumerate(zip(self.names, map(str, X.columns), strict=True)):
             if known not in (given, given.replace(" ", "_")):  # LightGBM has names without blanks
                 raise ValueError(
-                    f"{what} was trained with column {known!r} in place {place}, where {name} has "
-                    f"{given!r}: name and order the columns as they were."
+                    f"The model to continue was trained with column {known!r} in place {place}, "
+                    f"where X has {given!r}: name and order the columns as they were."
                 )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -323,56 +324,3 @@ def _check_same_type(name: Any, own: pd.Index, known: pd.Index) -> None:
             f"The categories of column {name!r} were {then} in training, but are {now} here, such "
             f"as {own[0]!r}: none of them would be known."
         )
-
-
-class EncodedTable:
-    """A table that is read in batches, with the categories of training in each."""
-
-    def __init__(
-        self, table: LazyTable, columns: InputColumns, unseen: Unseen, as_names: bool
-    ) -> None:
-        self._table = table
-        self._known = columns
-        self._unseen: Unseen = unseen
-        self._as_names = as_names
-        self.batch_rows = table.batch_rows
-        self.cache_dir = table.cache_dir
-
-    @property
-    def columns(self) -> list[str]:
-        """Names."""
-        return self._table.columns
-
-    @property
-    def dtypes(self) -> pd.Series:
-        """Of every batch."""
-        dtypes = list(self._table.dtypes)
-        for place in self._known.categories:
-            dtypes[place] = self._known.dtype_of(place, as_names=self._as_names)
-        return pd.Series(dtypes, index=self.columns)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        return self._table.shape
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def batches(self) -> Iterator[tuple[NDArray[np.intp], pd.DataFrame]]:
-        """Row numbers and rows, a batch at a time."""
-        for rows, frame in self._table.batches():
-            with said_of(f"in the batch from row {rows[0]}"):
-                encoded = self._encoded(frame)
-            yield rows, encoded
-
-    def take(self, rows: Any) -> EncodedTable:
-        """Some of the rows."""
-        return EncodedTable(self._table.take(rows), self._known, self._unseen, self._as_names)
-
-    def to_frame(self) -> pd.DataFrame:
-        """All rows in memory."""
-        return self._encoded(self._table.to_frame())
-
-    def _encoded(self, frame: pd.DataFrame) -> Any:
-        return self._known.encoded(frame, unseen=self._unseen, as_names=self._as_names)

@@ -18,9 +18,7 @@ from scipy import sparse
 from focaltab.data._lazy import is_lazy
 
 # How pandas calls columns of Python objects that are numbers all the same.
-NUMBERS_AS_OBJECTS = frozenset(
-    {"integer", "floating", "mixed-integer-float", "decimal", "boolean", "empty"}
-)
+NUMBERS_AS_OBJECTS = frozenset({"integer", "floating", "mixed-integer-float", "decimal", "boolean"})
 _INT32 = np.iinfo(np.int32).max
 
 
@@ -91,12 +89,12 @@ def check_names(X: pd.DataFrame, name: str = "X", *, written: bool = True) -> No
             raise ValueError(f"Column name {column!r} holds a control character: rename it.")
 
 
-def n_rows_of(X: Any) -> int:
-    """Rows of a table in any container."""
-    shape = getattr(X, "shape", None)
-    if isinstance(shape, tuple) and shape:
-        return int(shape[0])
-    return len(X if hasattr(X, "__len__") else np.asarray(X))
+def first_masked(values: Any) -> int | None:
+    """The first row with a masked value; None where none is, and of other arrays."""
+    if not isinstance(values, np.ma.MaskedArray):
+        return None
+    mask = np.ma.getmaskarray(values)
+    return int(np.argwhere(mask)[0][0]) if mask.any() else None
 
 
 def _frame_of_other(X: Any, name: str) -> pd.DataFrame | None:
@@ -171,7 +169,7 @@ def _plain_column(name: Any, column: pd.Series) -> Any:
             return column.to_numpy(np.float32 if dtype.itemsize < 8 else np.float64)
         if dtype.kind != "O":
             return None
-        if pd.api.types.infer_dtype(column, skipna=True) in NUMBERS_AS_OBJECTS:
+        if pd.api.types.infer_dtype(column, skipna=True) in NUMBERS_AS_OBJECTS | {"empty"}:
             try:
                 return column.to_numpy(np.float64, na_value=np.nan)
             except OverflowError:

@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
+from focaltab.data._containers import first_masked
+
 _ROWS_PER_STEP = 65_536
 # A positive class of this share is hardly the rare one that the user is after.
 COMMON = 0.9
@@ -175,13 +177,11 @@ def _plain_labels(y: Any) -> Any:
     ValueError
         Names the row of a label that is masked.
     """
+    if (row := first_masked(y)) is not None:
+        raise ValueError(
+            f"y has a missing (masked) label in row {row}: drop such rows or label them."
+        )
     if isinstance(y, np.ma.MaskedArray):
-        mask = np.ma.getmaskarray(y)
-        if mask.any():
-            row = int(np.argwhere(mask)[0][0])
-            raise ValueError(
-                f"y has a missing (masked) label in row {row}: drop such rows or label them."
-            )
         return y.data
     dtype = getattr(y, "dtype", None)
     if not isinstance(dtype, pd.api.extensions.ExtensionDtype):

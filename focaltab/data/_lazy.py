@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, Protocol, TypeGuard
 
 import numpy as np
@@ -30,6 +32,72 @@ class LazyTable(Protocol):
     def take(self, rows: Any) -> LazyTable: ...
 
     def to_frame(self) -> pd.DataFrame: ...
+
+
+@contextmanager
+def said_of(place: str) -> Iterator[None]:
+    """Say in an error of the input where it is."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        # Kinds of these may be made of other arguments than a text.
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{place}: {error}") from None
+
+
+class MappedTable:
+    """A table that is read in batches, each of which goes through a function of frames.
+
+    Parameters
+    ----------
+    table : LazyTable
+    function : callable
+        Of a frame with any number of rows, for one with as many.
+    """
+
+    def __init__(self, table: LazyTable, function: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+        self._table = table
+        self._function = function
+        self.batch_rows = table.batch_rows
+        self.cache_dir = table.cache_dir
+
+    @cached_property
+    def dtypes(self) -> pd.Series:
+        """Of every batch."""
+        return self._function(empty_frame(self._table.dtypes)).dtypes
+
+    @property
+    def columns(self) -> list[str]:
+        """Names."""
+        return list(self.dtypes.index)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self._table.shape[0], self.dtypes.size
+
+    def __len__(self) -> int:
+        return self._table.shape[0]
+
+    def batches(self) -> Iterator[tuple[NDArray[np.intp], pd.DataFrame]]:
+        """Row numbers and rows, a batch at a time."""
+        for rows, frame in self._table.batches():
+            with said_of(f"in the batch from row {rows[0]}"):
+                mapped = self._function(frame)
+            yield rows, mapped
+
+    def take(self, rows: Any) -> MappedTable:
+        """Some of the rows."""
+        return MappedTable(self._table.take(rows), self._function)
+
+    def to_frame(self) -> pd.DataFrame:
+        """All rows in memory."""
+        return self._function(self._table.to_frame())
+
+
+def empty_frame(dtypes: pd.Series) -> pd.DataFrame:
+    """A frame without rows whose columns have these names and types."""
+    return pd.DataFrame({name: pd.Series([], dtype=dtype) for name, dtype in dtypes.items()})
 
 
 def is_lazy(X: Any) -> TypeGuard[LazyTable]:

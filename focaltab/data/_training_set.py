@@ -20,12 +20,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.model_selection import train_test_split
 
-from focaltab._compat.sklearn import rows_at
-from focaltab.data._checks import Reader, read_table, said_of
+from focaltab._compat.sklearn import count_rows, rows_at
+from focaltab.data._checks import Reader, read_table
 from focaltab.data._columns import InputColumns, Unseen
-from focaltab.data._containers import n_rows_of
 from focaltab.data._labels import Classes, encode_target
-from focaltab.data._lazy import in_memory, is_lazy
+from focaltab.data._lazy import in_memory, is_lazy, said_of
 from focaltab.data._weights import (
     check_margin,
     numbers_per_row,
@@ -135,13 +134,15 @@ class TrainingSet:
         table = read_table(X, reader)
         check_rows(table, codes)
         weight = training_weight(sample_weight, estimator.class_weight, scale_pos_weight, y, codes)
-        columns = InputColumns.of(table, reader)
-        if continued is not None:
+        if continued is None:
+            columns = InputColumns.of(table, reader)
+        else:
             table = continued.in_form_of_training(table, reader)
-            more = continued.extended(table, reader)
-            if not (takes_new_categories or is_lazy(table)):
-                continued.encoded(table)  # refuses by the user's row, before rows are held out
-            columns = more if takes_new_categories else continued
+            columns = continued.extended(table, reader)
+            if not takes_new_categories:
+                columns = continued
+                if not is_lazy(table):
+                    columns.encoded(table)  # refuses by the user's row, before rows are held out
         n_classes = classes.labels.size
         margin = check_margin(margin, codes.size, n_classes, reader.margin)
         return cls(classes, columns, Rows(table, codes, weight, margin))
@@ -252,7 +253,7 @@ def check_rows(X: Any, y: Any) -> None:
     ValueError
         Names both lengths.
     """
-    n_rows, n_labels = n_rows_of(X), n_rows_of(y)
+    n_rows, n_labels = count_rows(X), count_rows(y)
     if n_rows != n_labels:
         raise ValueError(f"X has {n_rows} rows but y has {n_labels} labels.")
 

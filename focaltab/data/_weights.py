@@ -15,6 +15,7 @@ from sklearn import get_config
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import has_fit_parameter
 
+from focaltab.data._containers import first_masked
 from focaltab.data._labels import Classes
 from focaltab.losses import FocalLoss
 from focaltab.losses._validation import check_weight
@@ -33,9 +34,7 @@ def numbers_per_row(values: Any, name: str) -> NDArray[np.float64]:
     """
     if sparse.issparse(values):
         raise ValueError(f"{name} is a sparse matrix: pass an array with one number for each row.")
-    mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
-    if mask is not None and mask.any():
-        row = int(np.argwhere(mask)[0][0])
+    if (row := first_masked(values)) is not None:
         raise ValueError(f"{name} is masked in row {row}: give each row a number.")
     given = np.asarray(values)
     if given.dtype.kind in "mMcSU":

@@ -17,7 +17,6 @@ from focaltab._compat.lightgbm import (
     fitted_attributes,
     further_parameters,
     leave_network,
-    list_categories,
     nothing_to_split,
     set_labels,
     train_on_cluster,
@@ -184,13 +183,9 @@ class DaskFocalLGBMClassifier(FocalLGBMClassifier):
             self.__dict__.update(fitted_attributes(trained, parameters, labels=False))
             objective = "multiclass" if data.loss.is_multiclass else "binary"
             set_labels(self, data.classes.labels, objective)
-            self._label_order = data.classes
-            self._columns = data.columns
-            list_categories(self.booster_, data.columns.lists)
             _add_to_first_trees(self.booster_, intercept)
-            self.loss_ = data.loss
+            self._keep(data.classes, data.columns, data.loss, data.prevalence)
             self.sampling_ = None
-            self.prevalence_ = data.prevalence
 
     def _trained(self, client: Any, data: TrainingSet, intercept: NDArray[np.float64]) -> _Trainer:
         """LightGBM's own estimator, trained on class numbers from the intercept on."""

@@ -21,7 +21,6 @@ from focaltab._compat.xgboost import (
 from focaltab.boosting import FocalXGBClassifier, xgboost_objective
 from focaltab.boosting._early_stopping import early_stopping, with_direction
 from focaltab.boosting._evaluation import AveragePrecision, as_list, on_probabilities
-from focaltab.boosting._xgboost_columns import describe_columns
 from focaltab.data import XGBOOST, whole_or_unchanged
 from focaltab.distributed._client import copy_unfitted, current_client
 from focaltab.distributed._gathered import Gathered
@@ -153,16 +152,12 @@ class DaskFocalXGBClassifier(FocalXGBClassifier):
         self._check_metrics(data.classes)
         with whole_or_unchanged(self):
             self.n_classes_ = data.classes.labels.size
-            self._columns = data.columns
             result = self._trained(client, data)
             set_booster(self, result["booster"])
             self.evals_result_ = result["history"]
             self._keep_best_rounds()
-            describe_columns(self.get_booster(), data.columns)
-            self._label_order = data.classes
-            self.loss_ = data.loss
+            self._keep(data.classes, data.columns, data.loss, data.prevalence)
             self.sampling_ = None
-            self.prevalence_ = data.prevalence
 
     def _trained(self, client: Any, data: TrainingSet) -> Any:
         """What ``xgboost.dask.train`` returns."""

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from focaltab.data import NUMBERS_AS_OBJECTS
 from focaltab.monitoring import Reference
-from focaltab.pipeline._kinds import _NUMBERS, is_number, number_or_text
+from focaltab.pipeline._kinds import is_number, number_or_text
 
-_AMOUNTS = _NUMBERS - {"boolean"}
+_AMOUNTS = NUMBERS_AS_OBJECTS - {"boolean"}
 
 
 def typical_of_rows(frame: pd.DataFrame) -> dict[str, Any]:

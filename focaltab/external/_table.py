@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
+from focaltab.data import empty_frame
 from focaltab.external import _columns, _files, _first_pass
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
@@ -203,8 +204,7 @@ class ParquetTable:
         """Read all rows into memory; columns have the dtypes that they have in batches."""
         frames = [frame for _, frame in self.batches()]
         if not frames:
-            empty = {column.name: pd.Series([], dtype=column.dtype) for column in self._columns}
-            return pd.DataFrame(empty)
+            return empty_frame(self.dtypes)
         return pd.concat(frames, ignore_index=True)
 
     def _parts(self, batch_rows: int) -> Iterator[pa.RecordBatch]:

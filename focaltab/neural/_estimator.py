@@ -406,8 +406,6 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         refuse_lazy(X, "FocalMLPClassifier")
         table = read_table(X, NETWORK)
         validate_data(self, table, reset=reset, skip_check_array=True)
-        if table.shape[0] == 0:
-            raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
         return table
 
     def _with_rows_to_stop_by(self, data: TrainingSet, eval_set: Any) -> TrainingSet:
@@ -417,10 +415,7 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
             if len(data.evaluation) != 1:
                 n_given = len(data.evaluation)
                 raise ValueError(f"eval_set must be one (X, y), got {n_given} of them.")
-            given = data.evaluation[0]
-            refuse_lazy(given.X, "eval_set 0: FocalMLPClassifier")
-            if not len(given):
-                raise ValueError("eval_set 0 has no rows to stop early by.")
+            refuse_lazy(data.evaluation[0].X, "eval_set 0: FocalMLPClassifier")
             return data
         if self._stops_early(data.rows.codes):
             return data.with_rows_held_out(self.validation_fraction, self.random_state)

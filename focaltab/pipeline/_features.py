@@ -21,7 +21,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from focaltab._compat.sklearn import feature_names_in, seeded_target_encoder
-from focaltab.data import as_table, check_features, check_names, named_frame
+from focaltab.data import NETWORK, as_table, check_names, named_frame, read_table
 from focaltab.pipeline._kinds import column_kind
 from focaltab.pipeline._needs import Encoding
 from focaltab.pipeline._parts import DateParts, KnownCategories, Numbers, OneHot, Text, told_apart
@@ -291,11 +291,10 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 )
             return X.set_axis(names, axis=1)
         if sparse.issparse(X):
-            X = as_table(X)
+            X = read_table(X, NETWORK)
             validate_data(self, X, reset=reset, skip_check_array=True)
-            check_features(X)
-            missing = "allow-nan" if self.encoding == "native" else True
-            return check_array(X, accept_sparse="csr", ensure_all_finite=missing)
+            # Other encodings have nothing to put in place of a missing value.
+            return X if self.encoding == "native" else check_array(X, accept_sparse="csr")
         if isinstance(X, np.ma.MaskedArray):
             X = as_table(X)
         array = validate_data(

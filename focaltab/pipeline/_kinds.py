@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from focaltab._compat.pandas import to_moments
+from focaltab.data import NUMBERS_AS_OBJECTS
 from focaltab.pipeline._spellings import other_spelling
 
 Kind = Literal["number", "date", "category", "text"]
@@ -22,8 +23,6 @@ FEW_VALUES = 20
 # Text that hardly ever repeats is an identifier: it can only be memorised.
 _IDENTIFIER_SHARE = 0.5
 _IDENTIFIER = "text that hardly repeats (an identifier?)"
-# How pandas calls columns of Python objects that are numbers all the same.
-_NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal", "boolean"}
 _DATES = {"datetime", "datetime64", "date"}
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+[.]?[0-9]*|[.][0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -93,7 +92,7 @@ def _kind_by_type(column: pd.Series) -> Kind | None:
     if pd.api.types.is_datetime64_any_dtype(dtype) or isinstance(dtype, pd.PeriodDtype):
         return "date"
     found = pd.api.types.infer_dtype(column, skipna=True)
-    if found in _NUMBERS:
+    if found in NUMBERS_AS_OBJECTS:
         return "number"
     if found in _DATES or (found == "string" and _is_date_text(column)):
         return "date"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from focaltab.data import MappedTable
 from focaltab.external import ParquetTable
 from focaltab.external._files import find, open_parquet
 from focaltab.workflow._config import TrainConfig
@@ -74,8 +74,9 @@ def train_from_files(
         found = table.take(rows[order]).to_frame()[list(schema.kinds)]
         return found.iloc[np.argsort(order)].reset_index(drop=True)
 
+    features = MappedTable(table, lambda frame: schema.apply(frame)[0])
     target = Target(y, (negative, positive), when, kept, held_out)
-    return fit_and_judge(config, target, schema, _Features(table, schema), rows_of, progress)
+    return fit_and_judge(config, target, schema, features, rows_of, progress)
 
 
 def _moments(files: list[str], name: str) -> NDArray[np.float64]:
@@ -106,41 +107,3 @@ def _schema(table: ParquetTable) -> Schema:
     if not schema.kinds:
         raise UserError("No column is left that could serve as a feature.")
     return schema
-
-
-class _Features:
-    """A table's batches as the features that a schema makes of them."""
-
-    def __init__(self, table: ParquetTable, schema: Schema) -> None:
-        self._table = table
-        self._schema = schema
-        self.batch_rows = table.batch_rows
-        self.cache_dir = table.cache_dir
-
-    @property
-    def columns(self) -> list[str]:
-        return self._schema.feature_names
-
-    @property
-    def dtypes(self) -> pd.Series:
-        return self._applied(self._table.take([]).to_frame()).dtypes
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return len(self._table), len(self._schema.kinds)
-
-    def __len__(self) -> int:
-        return len(self._table)
-
-    def batches(self) -> Iterator[tuple[NDArray[np.intp], pd.DataFrame]]:
-        for rows, frame in self._table.batches():
-            yield rows, self._applied(frame)
-
-    def take(self, rows: Any) -> _Features:
-        return _Features(self._table.take(rows), self._schema)
-
-    def to_frame(self) -> pd.DataFrame:
-        return self._applied(self._table.to_frame())
-
-    def _applied(self, frame: pd.DataFrame) -> pd.DataFrame:
-        return self._schema.apply(frame)[0]
