@@ -162,7 +162,7 @@ BAD = {
     "one class": (table(label=0), ["--target", "label"], "only one class"),
     "missing target": (table(label=[np.nan] + [0, 1] * 99 + [1]), ["--target", "label"], "row 0"),
     "continuous": (table(label=np.linspace(0, 1, 200)), ["--target", "label"], "continuous"),
-    "infinite": (table(x=np.inf), ["--target", "label"], "'x' has an infinite value in row 0"),
+    "infinite": (table(x=np.inf), ["--target", "label"], "Infinite value (inf) in column 'x', row 0"),
     "mixed": (table(x=[1, 2, "oops", *range(197)]), ["--target", "label"], "'oops' in row 2"),
     "gamma": (table(), ["--target", "label", "--gamma", "-1"], "gamma"),
     "alpha": (table(), ["--target", "label", "--alpha", "1.5"], "alpha"),
@@ -253,7 +253,7 @@ def test_codes_are_names_where_the_user_says_so(tmp_path, here):
     arguments = ["data.csv", "--target", "label", "--n-estimators", 20, "--out", "m"]
     done = here("train", *arguments)
     assert done.exit_code == 2
-    assert "say with --categorical that its values are names" in done.stderr
+    assert "--categorical takes its values for names" in done.stderr
     done = here("train", *arguments, "--categorical", "code")
     assert done.exit_code == 0, done.stderr
     schema = json.loads((tmp_path / "m" / "schema.json").read_text())

@@ -131,12 +131,11 @@ def _features(
     drop: tuple[str, ...],
     categorical: tuple[str, ...],
 ) -> tuple[Any, Any, tuple[str, str], Any]:
-    """Features, labels of 0 and 1, their names, and groups, as `focaltab train` reads a table."""
+    """Columns, labels of 0 and 1, their names, and groups, as `focaltab train` reads a table."""
     from focaltab.workflow import UserError
     from focaltab.workflow._config import check_named
-    from focaltab.workflow._features import Schema
-    from focaltab.workflow._table import check_columns
     from focaltab.workflow._target import binary_target
+    from focaltab.workflow._train import check_columns
 
     for option, name in (("--group-column", group_column), ("--time-column", time_column)):
         if name == target:
@@ -147,19 +146,18 @@ def _features(
     y, negative, positive = binary_target(table, target, positive)
     used = {target, *drop} | ({group_column, time_column} - {None})
     features = table.drop(columns=[str(name) for name in used])
-    check_columns(features, categorical)
     for name in categorical:
         if name not in features:
             raise UserError(f"--categorical {name!r} is no feature: it is left out.")
-    schema = Schema.from_table(features, categorical)
-    for name, reason in schema.left_out.items():
+    found = check_columns(features, categorical)
+    for name, reason in found.left_out.items():
         out.print(f"Column {escape(name)} left out: {reason}.")
-    for name, reason in schema.doubtful.items():
+    for name, reason in found.doubtful.items():
         out.print(
             f"Column {escape(name)} is used, but holds {escape(reason)}: else use --drop.",
             soft_wrap=True,
         )
-    X, _ = schema.apply(features)
+    X = features[list(found.kinds)].astype(dict.fromkeys(categorical, "category"))
     groups = None
     if group_column is not None:
         groups = table[group_column]

@@ -19,7 +19,7 @@ from focaltab._errors import first_line
 from focaltab.cli._console import door_errors, err, out
 
 if TYPE_CHECKING:
-    from focaltab.workflow import TableClassifier, TrainConfig, TrainResult
+    from focaltab.workflow import TableModel, TrainConfig, TrainResult
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -271,17 +271,18 @@ def _show(result: TrainResult) -> None:
             f"Trained on {sampled['kept']:,} of {sampled['of']:,} rows: all positives, and the "
             "negatives that a pilot model finds hard."
         )
-    for name, reason in result.schema.left_out.items():
+    features = result.features
+    for name, reason in features.left_out_.items():
         out.print(f"Column {escape(name)} left out: {reason}.")
-    times = [name for name, kind in result.schema.kinds.items() if kind == "time"]
+    times = [name for name, kind in features.kinds_.items() if kind == "date"]
     if times and result.config.time_column is None:
         out.print(
-            f"Column {escape(times[0])} holds times, which grow: --time-column "
+            f"Column {escape(times[0])} holds dates, which grow: --time-column "
             f"{escape(shlex.quote(times[0]))} holds out the latest rows instead, and --drop leaves "
             "it out.",
             soft_wrap=True,
         )
-    for name, reason in result.schema.doubtful.items():
+    for name, reason in features.doubtful_.items():
         out.print(
             f"Column {escape(name)} is used, but holds {escape(reason)}: if that is not meant, "
             f"leave it out with --drop {escape(shlex.quote(name))}.",
@@ -303,7 +304,7 @@ def _show(result: TrainResult) -> None:
 
 @app.command()
 def predict(
-    model_dir: Annotated[Path, typer.Argument(help="Folder that train wrote.")],
+    model_dir: Annotated[Path, typer.Argument(help="Folder of train, or of focaltab.save.")],
     data: Annotated[Path, typer.Argument(help="CSV or Parquet file.")],
     out_file: Annotated[Path, typer.Option("--out", help="CSV or Parquet; must not exist.")],
     keep: Annotated[
@@ -337,7 +338,7 @@ def check_kept(columns: list[str], table: Any) -> None:
         raise UserError(f"--keep {taken[0]!r} has the name of a column of the scores: rename it.")
 
 
-def _predict(model: TableClassifier, table: Any, out_file: Path, kept: Any = None) -> None:
+def _predict(model: TableModel, table: Any, out_file: Path, kept: Any = None) -> None:
     """Write scores, with the columns of `kept` beside them."""
     import pandas as pd
 
@@ -346,15 +347,16 @@ def _predict(model: TableClassifier, table: Any, out_file: Path, kept: Any = Non
     probability, unknown = model.score_rows(table)
     for name, count in unknown.items():
         err.print(
-            f"[yellow]Warning:[/] column {escape(name)}: {count} values unknown from training are "
-            "taken as missing."
+            f"[yellow]Warning:[/] column {escape(name)}: training did not have {count} of the "
+            "values, which are taken as missing.",
+            soft_wrap=True,
         )
     scores = pd.DataFrame({"row": range(len(table)), "probability": probability})
     if kept is not None:
         scores = pd.concat([scores[["row"]], kept, scores[["probability"]]], axis=1)
     write_table(scores, out_file)
     out.print(
-        f"Scored {len(table):,} rows: mean probability of label {escape(model.pos_label)} is "
+        f"Scored {len(table):,} rows: mean probability of label {escape(str(model.pos_label))} is "
         f"{probability.mean():.5f}.",
         soft_wrap=True,
     )

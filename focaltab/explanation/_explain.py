@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -99,9 +98,6 @@ def explain(
     ['raises', 'raises']
     """
     _check_model(model)
-    if hasattr(model, "features_of") and isinstance(X, pd.DataFrame):
-        # A model of `focaltab train` finds its columns among others.
-        X = X[[name for name in X.columns if name in model.schema.kinds]]
     table = Table.of(X)
     core = peel(model, table)
     classes = np.asarray(core.model.classes_)
@@ -200,7 +196,6 @@ def _of_booster(
     # As margins of the second class, which resampling shifts; then of the positive one.
     second = classes.tolist()[1]
     one = number_one(inside.model)
-    one = one if inside.labels is None else inside.labels[int(one)]
     sign = 1.0 if one == second else -1.0
     base = sign * found.base_value + inside.log_odds_shift
     turned = 1.0 if positive == second else -1.0

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import OneToOneFeatureMixin
 from sklearn.frozen import FrozenEstimator
@@ -18,7 +18,7 @@ from focaltab.explanation._rows import Table, check_columns
 from focaltab.model_selection._decision import DecisionClassifier
 from focaltab.pipeline import ResampledClassifier, TableFeatures
 from focaltab.pipeline._features import columns_per_feature
-from focaltab.pipeline._layers import positive_label
+from focaltab.pipeline._layers import positive_label, table_features
 
 # By the names of their classes, so that no library is loaded to find out.
 _BOOSTERS = {"XGBModel": "xgboost", "LGBMModel": "lightgbm"}
@@ -49,8 +49,6 @@ class BoosterInside:
         Position of the model's input column that each was made from.
     log_odds_shift : float
         What resampling takes from the booster's log-odds of the second of two classes.
-    labels : sequence or None
-        What the booster's own labels 0 and 1 stand for, where a layer around it renamed them.
     """
 
     model: Any
@@ -58,7 +56,6 @@ class BoosterInside:
     rows: Any
     sources: NDArray[np.intp]
     log_odds_shift: float
-    labels: Sequence[Any] | None = None
 
 
 def peel(model: Any, table: Table) -> Core:
@@ -76,7 +73,13 @@ def peel(model: Any, table: Table) -> Core:
             model = model.best_estimator_
         else:
             break
-    check_columns(model, table)
+    features = table_features(model)
+    if features is not None and table.dtype is None:
+        read = [str(name) for name in features.columns_read(table.frame)]
+        frame = table.frame
+        table = Table(frame[[name for name in frame.columns if str(name) in read]], None)
+    else:
+        check_columns(model, table)
     return Core(model, table, positive)
 
 
@@ -84,19 +87,19 @@ def find_booster(core: Core) -> tuple[BoosterInside | None, str]:
     """The booster inside of a model, or None and what is in the way."""
     model, rows = core.model, core.table.as_given()
     sources = np.arange(core.table.frame.shape[1])
-    shift, labels = 0.0, None
+    shift = 0.0
     while True:
         library = booster_library(model)
         if library is not None:
             obstacle = _without_contributions(model)
             if obstacle:
                 return None, obstacle
-            return BoosterInside(model, library, rows, sources, shift, labels), ""
+            return BoosterInside(model, library, rows, sources, shift), ""
         if isinstance(model, Pipeline):
             for _, step in model.steps[:-1]:
                 if step in (None, "passthrough") or not hasattr(step, "transform"):
                     continue
-                own = _source_columns(step)
+                own = _source_columns(step, rows)
                 if own is None:
                     return None, f"{type(step).__name__} mixes columns in a way that is not known"
                 rows, sources = step.transform(rows), sources[own]
@@ -105,9 +108,6 @@ def find_booster(core: Core) -> tuple[BoosterInside | None, str]:
             if model.correct:
                 negative, positive = model.rates_
                 shift += float(np.log(negative / positive))
-            model = model.estimator_
-        elif hasattr(model, "features_of"):  # a model of `focaltab train`
-            rows, labels = model.features_of(rows), model.labels
             model = model.estimator_
         elif isinstance(model, FrozenEstimator):
             model = model.estimator
@@ -138,8 +138,12 @@ def _without_contributions(model: Any) -> str:
     return ""
 
 
-def _source_columns(step: Any) -> NDArray[np.intp] | None:
+def _source_columns(step: Any, rows: Any) -> NDArray[np.intp] | None:
     """Input column of each output of a transformer; None where nobody knows."""
+    if isinstance(step, TableFeatures) and isinstance(rows, pd.DataFrame):
+        places = {str(name): k for k, name in enumerate(rows.columns)}
+        names = step.feature_names_in_[step.source_columns()]
+        return np.asarray([places[name] for name in names], dtype=np.intp)
     if isinstance(step, TableFeatures):
         return step.source_columns()
     if isinstance(step, TargetEncoder):

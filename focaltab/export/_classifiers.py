@@ -50,16 +50,6 @@ def _pipeline(graph: Graph, model: Any, table: Table, X: Any) -> Scores:
     return scores(graph, model.steps[-1][1], table, X if table is before else None)
 
 
-def _of_train(graph: Graph, model: Any, table: Table, X: Any) -> Scores:
-    """A model of ``focaltab train``: its own labels are 0 and 1, its columns are features."""
-    inner = scores(graph, model.estimator_, table, X)
-    classes = np.asarray(model.classes_)
-    place = classes.tolist().index(model.pos_label)
-    f = _scores.log_odds(graph, inner)
-    f = f if place == 1 else graph.add("Neg", f)
-    return _scores.from_log_odds(graph, f, classes).with_facts(**dict(inner.facts))
-
-
 def _focal_xgboost(graph: Graph, model: Any, table: Table, X: Any) -> Scores:
     from focaltab.export import _xgboost
 
@@ -303,7 +293,6 @@ def _scikit_learn(graph: Graph, model: Any, table: Table, X: Any) -> Scores:
 
 _BY_NAME: dict[str, Convert] = {
     "Pipeline": _pipeline,
-    "TableClassifier": _of_train,
     "FocalXGBClassifier": _focal_xgboost,
     "FocalLGBMClassifier": _focal_lightgbm,
     "XGBClassifier": _stock_xgboost,

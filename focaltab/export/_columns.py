@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,46 +189,6 @@ class Table:
             return block.tensor
         # A missing value, and one that was unknown before, stand at the end.
         return lookup(self.graph, block.tensor, [*codes, missing])
-
-
-def from_kinds(
-    graph: Graph,
-    kinds: Mapping[str, str],
-    categories: Mapping[str, Sequence[str]],
-    also_written: Callable[[str], Iterable[str]] = lambda text: (),
-) -> Table:
-    """A frame whose columns' kinds are known, as a table inside of a graph.
-
-    Parameters
-    ----------
-    graph : Graph
-    kinds : mapping of column to "number", "time" or "category"
-        A time is read as seconds since 1970 in UTC.
-    categories : mapping of column to its categories
-    also_written : callable, default=none
-        Other ways to write a category ("7.0" for "7"), where they are no categories themselves.
-
-    Returns
-    -------
-    Table
-        Numbers, seconds and codes in the order of `kinds`.
-    """
-    blocks: list[Block] = []
-    for name, kind in kinds.items():
-        if kind == "category":
-            known = tuple(categories[name])
-            places = {text: k for k, text in enumerate(known)}
-            for k, text in enumerate(known):
-                for other in also_written(text):
-                    places.setdefault(other, k)
-            blocks.append(Codes(encode_text(graph, name, places), known))
-        elif kind == "time":
-            blocks.append(Numbers(read_moment(graph, name), 1))
-        elif kind == "number":
-            blocks.append(Numbers(read_number(graph, name), 1))
-        else:
-            raise ValueError(f"column {name!r} is of the unknown kind {kind!r}")
-    return Table(graph, blocks)
 
 
 def read_number(graph: Graph, name: str) -> str:

@@ -84,7 +84,8 @@ def _matrix(X: Any, only: Any) -> NDArray[Any]:
 
 
 def _column(name: str, column: pd.Series, facts: dict[str, str]) -> NDArray[Any]:
-    from focaltab.pipeline._kinds import as_dates, as_numbers, as_text, seconds_since_1970
+    from focaltab.pipeline._dates import as_dates, seconds_since_1970
+    from focaltab.pipeline._kinds import as_numbers, as_text
 
     if facts["kind"] == "text":
         text = as_text(column)

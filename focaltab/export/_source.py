@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from focaltab.export._columns import Numbers, Raw, Table, from_kinds
+from focaltab.export._columns import Numbers, Raw, Table
 from focaltab.export._graph import Graph
-from focaltab.workflow._features import plain_number
 
 _INSIDE = ("estimator_", "best_estimator_")
 
@@ -26,23 +25,6 @@ def source(graph: Graph, model: Any) -> Table:
     dtype = np.float32 if reads_float else np.float64
     graph.input("X", dtype, width, note="rows of numbers; NaN where missing")
     return Table(graph, [Numbers("X", width, dtype)])
-
-
-def of_schema(graph: Graph, schema: Any) -> Table:
-    """The columns that a model of ``focaltab train`` reads, as the features that it makes of them.
-
-    Parameters
-    ----------
-    graph : Graph
-    schema : focaltab.workflow Schema
-    """
-
-    def also_written(text: str) -> list[str]:
-        # A column of whole numbers with gaps is one of floats.
-        plain = plain_number(text)
-        return [plain, f"{plain}.0"] if plain.lstrip("-").isdigit() else [plain]
-
-    return from_kinds(graph, schema.kinds, schema.categories, also_written)
 
 
 def _first_reader(model: Any) -> Any:

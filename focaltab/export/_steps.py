@@ -6,7 +6,7 @@ scikit-learn has them; what else works on numbers alone goes through skl2onnx.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from focaltab.export._columns import (
     read_moment,
 )
 from focaltab.export._graph import Graph
+from focaltab.pipeline._kinds import other_writings
 
 Convert = Callable[[Graph, Any, Table], Table]
 
@@ -74,7 +75,8 @@ def _column_transformer(graph: Graph, step: Any, table: Table) -> Table:
 def _table_features(graph: Graph, step: Any, table: Table) -> Table:
     if step.transformer_ is None:
         raise ValueError("TableFeatures of a sparse matrix")
-    return transformed(graph, step.transformer_, table)
+    used = [k for k, name in enumerate(step.feature_names_in_) if name in step.kinds_]
+    return transformed(graph, step.transformer_, table.select(used))
 
 
 def _function(graph: Graph, step: Any, table: Table) -> Table:
@@ -95,17 +97,26 @@ def _known_categories(graph: Graph, step: Any, table: Table) -> Table:
     blocks: list[Block] = []
     for position, known in enumerate(step.categories_.values()):
         categories = tuple(known.tolist())
-        codes = as_text(table, position, categories, _NAN)
+        codes = as_text(table, position, categories, _NAN, other_writings)
         numbered = tuple(range(len(categories))) if step.numbered else categories
         blocks.append(Codes(codes, numbered))
     return Table(graph, blocks)
 
 
-def as_text(table: Table, position: int, categories: tuple[str, ...], missing: float) -> str:
+def as_text(
+    table: Table,
+    position: int,
+    categories: tuple[str, ...],
+    missing: float,
+    also_written: Callable[[str], Iterable[str]] = lambda text: (),
+) -> str:
     """Codes of a column whose values are compared as they are written."""
     (block,) = table.select([position]).blocks
     if isinstance(block, Raw):
         places = {text: k for k, text in enumerate(categories)}
+        for k, text in enumerate(categories):
+            for other in also_written(text):
+                places.setdefault(other, k)
         missing = block.code_of_missing(categories, missing)
         return encode_text(table.graph, block.name, places, missing)
     return table.codes(position, categories, missing)

@@ -95,11 +95,9 @@ def to_onnx(
 
 def _built(model: Any, X: Any, opset: int) -> Any:
     from focaltab.export._graph import Graph
-    from focaltab.export._source import of_schema, source
+    from focaltab.export._source import source
 
     graph = Graph(opset)
-    if hasattr(model, "schema"):  # of `focaltab train`, which knows its columns
-        return from_table(graph, model, lambda: of_schema(graph, model.schema), X)
     return from_table(graph, model, lambda: source(graph, model), X)
 
 

@@ -11,16 +11,15 @@ from numpy.typing import NDArray
 
 from focaltab.monitoring import _plain
 from focaltab.monitoring._known_values import MAX_VALUES, known_values
+from focaltab.pipeline._dates import as_dates, seconds_since_1970
 from focaltab.pipeline._kinds import (
     Held,
     Kind,
-    _kind_by_type,
-    as_dates,
     as_numbers,
     as_text,
     column_kind,
     held_by,
-    seconds_since_1970,
+    kind_by_type,
 )
 
 Floats = NDArray[np.float64]
@@ -315,7 +314,7 @@ def kind_of(name: str, column: pd.Series) -> Kind:
     kind, reason = column_kind(name, column, _MAX_CATEGORIES)
     if kind is None:
         hardly_repeats = reason.startswith("text")
-        kind = "text" if hardly_repeats else (_kind_by_type(column) or "category")
+        kind = "text" if hardly_repeats else (kind_by_type(column) or "category")
     return kind
 
 

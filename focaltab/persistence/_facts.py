@@ -90,8 +90,6 @@ def _feature_types(names: list[str], layers: list[Any], reference: Reference | N
         first = layer.steps[0][1] if isinstance(layer, Pipeline) else layer
         if hasattr(first, "kinds_"):
             known = {**first.kinds_, **dict.fromkeys(first.left_out_, "left out")}
-        elif hasattr(first, "schema"):
-            known = first.schema.kinds
         elif hasattr(first, "get_booster") and first.get_booster().feature_types is not None:
             codes = zip(names, first.get_booster().feature_types, strict=False)
             known = {name: "category" if code == "c" else "number" for name, code in codes}

@@ -44,8 +44,6 @@ _NAMES = {
     "focaltab.pipeline._threshold": "FixedThreshold TunedThreshold",
     "focaltab.sampling._hard_negative": "HardNegativeSampling",
     "focaltab.sampling._sampled": "SamplingResult",
-    "focaltab.workflow._features": "Schema",
-    "focaltab.workflow._table_classifier": "TableClassifier",
 }
 
 _OURS = frozenset(f"{home}.{name}" for home, names in _NAMES.items() for name in names.split())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Collection
 from numbers import Integral
 from typing import Any
 
@@ -21,8 +22,16 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from focaltab._compat.sklearn import feature_names_in, seeded_target_encoder
-from focaltab.data import NETWORK, as_table, check_names, named_frame, read_table
-from focaltab.pipeline._kinds import column_kind
+from focaltab.data import (
+    NETWORK,
+    MappedTable,
+    as_table,
+    check_names,
+    is_lazy,
+    named_frame,
+    read_table,
+)
+from focaltab.pipeline._kinds import ColumnKinds, Kind, places
 from focaltab.pipeline._needs import Encoding
 from focaltab.pipeline._parts import DateParts, KnownCategories, Numbers, OneHot, Text, told_apart
 
@@ -35,11 +44,14 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Numbers, dates, categories and text of a table as columns for one kind of model.
 
     What each column is, is found in the training rows (`kinds_`). A frame comes out, whatever
-    goes in, except for a sparse matrix, which passes as it is.
+    goes in, except for a sparse matrix, which passes as it is, and a table that is read in batches
+    (`focaltab.external.ParquetTable`), of which another such table is made. Later frames may have
+    their columns in any order and others among them; those that are left out need not be there.
 
     - *Numbers*, truth values and durations become floats.
-    - *Dates* (also ISO dates as text) become days since 1970, and month, weekday and hour where
-      these differ in training; all in UTC, which times without a zone are taken to be in.
+    - *Dates* (also columns of ISO dates as text) become days since 1970, and month, weekday and
+      hour where these differ in training; all in UTC, in which times without a zone are taken to
+      be.
     - *Categories* have at most `max_categories` different values. A value that training rows
       did not have is taken as missing.
     - *Text* of more values is encoded as the mean target of its value, shrunk to the overall mean
@@ -58,6 +70,8 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         category one column of 0 and 1. "scaled" also brings numbers to mean 0 and variance 1, for
         models that sum or measure distances.
     max_categories : int, default=40
+    categorical : collection of str, default=()
+        Columns whose values are names, whatever they look like, such as codes of digits.
     plain_names : bool, default=False
         Replace characters by ``_`` that XGBoost or LightGBM refuse in names.
     random_state : int, default=None
@@ -69,6 +83,12 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         "number", "date", "category" or "text" of every column that is used.
     left_out_ : dict of str to str
         Columns that are not used, each with the reason.
+    doubtful_ : dict of str to str
+        Columns that are used but may hold something else than they seem to, each with the reason.
+    categories_ : dict of str to list of str
+        What the values of each category or text are, as they are written.
+    outputs_ : dict of str to list of str
+        Names of the columns that were made from each column that is used.
     feature_names_in_ : ndarray of str
         Of a frame.
     n_features_in_ : int
@@ -84,10 +104,13 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ['amount', 'when_days', 'when_weekday', 'city']
     >>> TableFeatures("numbers").fit(X, [0, 1, 0]).transform(X).columns.tolist()
     ['amount', 'missing_amount', 'when_days', 'when_weekday', 'city_Oslo', 'city_Rome', 'city_nan']
+    >>> TableFeatures().fit(X, [0, 1, 0]).outputs_["when"]
+    ['when_days', 'when_weekday']
     """
 
-    kinds_: dict[str, str]
+    kinds_: dict[str, Kind]
     left_out_: dict[str, str]
+    doubtful_: dict[str, str]
     transformer_: ColumnTransformer | None
     _names: list[str]
 
@@ -96,11 +119,13 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         encoding: Encoding = "native",
         *,
         max_categories: int = 40,
+        categorical: Collection[str] = (),
         plain_names: bool = False,
         random_state: int | None = None,
     ) -> None:
         self.encoding = encoding
         self.max_categories = max_categories
+        self.categorical = categorical
         self.plain_names = plain_names
         self.random_state = random_state
 
@@ -109,7 +134,10 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : DataFrame, array-like or sparse matrix of shape (n_samples, n_features)
+        X : DataFrame, array-like, sparse matrix or table that is read in batches, of shape \
+                (n_samples, n_features)
+            In batches for ``encoding="native"`` alone. What takes a look at all rows is then not
+            found: constant columns, numbers that are identifiers, dates in text.
         y : array-like of shape (n_samples,), default=None
             Needed where a column of text has many values.
 
@@ -122,6 +150,11 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ValueError
             For infinite numbers, columns of lists, a name that stands twice, parameters that are
             unknown, or where no column is left.
+
+        Warns
+        -----
+        ColumnWarning
+            Of text that is left out, and of text that looks like numbers or dates.
         """
         self._learn(X, y)
         return self
@@ -145,11 +178,13 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : DataFrame, array-like or sparse matrix of shape (n_samples, n_features)
+        X : DataFrame, array-like, sparse matrix or table that is read in batches, of shape \
+                (n_samples, n_features)
 
         Returns
         -------
-        DataFrame or sparse matrix of shape (n_samples, n_features_out)
+        DataFrame, sparse matrix or table that is read in batches, of shape \
+                (n_samples, n_features_out)
 
         Raises
         ------
@@ -157,13 +192,55 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             For columns that are missing or hold other kinds of values than in training.
         """
         check_is_fitted(self)
+        if is_lazy(X):
+            self._check_present(X.columns)
+            return MappedTable(X, self._encoded)
         table = self._table(X, reset=False)
         if self.transformer_ is None:
             # To XGBoost, what a sparse matrix leaves out is missing, and a zero of a table is not.
             return table if sparse.issparse(table) else _as_sparse(table)
         if not isinstance(table, pd.DataFrame):
             table = pd.DataFrame(table.toarray(), columns=self._given_names())
-        return self._named(self.transformer_.transform(table))
+        return self._encoded(table)
+
+    def count_unseen(self, X: Any) -> dict[str, int]:
+        """How many values of each column of names training did not have.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        dict of str to int
+            Of the columns that have some.
+        """
+        check_is_fitted(self)
+        table = self._table(X, reset=False)
+        counts = {}
+        for name, values in self.categories_.items():
+            unseen = places(table[name], pd.Index(values, dtype=str)) < 0
+            counts[name] = int(np.sum(unseen & table[name].notna().to_numpy()))
+        return {name: count for name, count in counts.items() if count}
+
+    def columns_read(self, X: pd.DataFrame) -> pd.DataFrame:
+        """The columns of a frame that are used, in the order of training.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        DataFrame of shape (n_samples, n_columns_used)
+
+        Raises
+        ------
+        ValueError
+            For columns that are missing, or a name that stands twice.
+        """
+        check_is_fitted(self)
+        return self._columns_by_name(X)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
         """Names of the columns that come out.
@@ -175,6 +252,28 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         names = feature_names_in(self, input_features)
         return names if self.transformer_ is None else np.asarray(self._names, dtype=object)
+
+    @property
+    def categories_(self) -> dict[str, list[str]]:
+        """What the values of each category or text are, as they are written."""
+        known: dict[str, list[str]] = {}
+        parts = [] if self.transformer_ is None else self.transformer_.transformers_
+        for kind, part, used in parts:
+            if kind == "category":
+                own = part.named_steps["read"].categories_
+                known |= {name: values.tolist() for name, values in own.items()}
+            elif kind == "text":
+                for name, values in zip(used, part.named_steps["encode"].categories_, strict=True):
+                    known[name] = [value for value in values.tolist() if isinstance(value, str)]
+        return {name: known[name] for name in self.kinds_ if name in known}
+
+    @property
+    def outputs_(self) -> dict[str, list[str]]:
+        """Names of the columns that were made from each column that is used."""
+        made: dict[str, list[str]] = {name: [] for name in self.kinds_}
+        for source, name in zip(self._sources(), self._names, strict=True):
+            made[source].append(name)
+        return made
 
     def source_columns(self) -> NDArray[np.intp]:
         """Which column of the table each column that comes out was made from.
@@ -188,14 +287,17 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         if self.transformer_ is None:
             return np.arange(self.n_features_in_)
-        positions = {name: k for k, name in enumerate(self.transformer_.feature_names_in_)}
-        sources = [
-            positions[name]
-            for kind, part, used in self.transformer_.transformers_
+        positions = {name: k for k, name in enumerate(self._given_names())}
+        return np.asarray([positions[name] for name in self._sources()], dtype=np.intp)
+
+    def _sources(self) -> list[str]:
+        parts = [] if self.transformer_ is None else self.transformer_.transformers_
+        return [
+            name
+            for kind, part, used in parts
             if kind in self.kinds_.values()
             for name in _sources(part, list(used))
         ]
-        return np.asarray(sources, dtype=np.intp)
 
     def _learn(self, X: Any, y: Any) -> Any:
         if self.encoding not in _ENCODINGS:
@@ -204,12 +306,19 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(
                 f"max_categories must be a whole number of at least 1, got {self.max_categories!r}."
             )
+        if isinstance(self.categorical, str):
+            raise TypeError(f"categorical must be a list of names, got {self.categorical!r}.")
+        if is_lazy(X):
+            return self._learn_types(X)
         table = self._table(X, reset=True)
         if sparse.issparse(table):
-            self.kinds_, self.left_out_ = {}, {}
+            self._keep(ColumnKinds())
             self.transformer_ = None
+            self._names = []
             return table
-        self._find_kinds(table)
+        found = ColumnKinds.of_table(table, int(self.max_categories), self.categorical)
+        found.warn(stacklevel=4)
+        self._keep(found)
         if y is None and "text" in self.kinds_.values():
             raise ValueError(
                 "requires y to be passed, but the target y is None: text of many values is encoded "
@@ -221,37 +330,32 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         with config_context(enable_metadata_routing=False), warnings.catch_warnings():
             # A class of fewer rows than folds: some folds then encode without it.
             warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-            encoded = transformer.fit_transform(table, y)
+            encoded = transformer.fit_transform(table[list(self.kinds_)], y)
         self.transformer_ = transformer
         self._names = self._output_names(encoded.columns)
-        return self._named(encoded)
+        return encoded.set_axis(self._names, axis=1)
 
-    def _find_kinds(self, table: pd.DataFrame) -> None:
-        self.kinds_, self.left_out_ = {}, {}
-        for name in table.columns:
-            kind, reason = column_kind(name, table[name], int(self.max_categories))
-            if kind is not None:
-                self.kinds_[name] = kind
-                if reason:
-                    warnings.warn(
-                        f"Column {name!r} holds {reason}: convert the column, or drop it.",
-                        UserWarning,
-                        stacklevel=4,
-                    )
-                continue
-            self.left_out_[name] = reason
-            if reason.startswith("text"):
-                warnings.warn(
-                    f"Column {name!r} is left out: {reason}. Make features of it, or drop it.",
-                    UserWarning,
-                    stacklevel=4,
-                )
-        if not self.kinds_:
-            raise ValueError(
-                f"No column is left to learn from (n_samples={len(table)}): "
-                + "; ".join(f"{name!r} is {why}" for name, why in self.left_out_.items())
-                + "."
+    def _learn_types(self, table: Any) -> MappedTable:
+        """Learn what the types of a table that is read in batches say, its categories among it."""
+        if self.encoding != "native":
+            raise TypeError(
+                f'TableFeatures(encoding="{self.encoding}") needs its table in memory: pass '
+                "table.to_frame()."
             )
+        types = table.dtypes
+        self._keep(
+            ColumnKinds.of_types(types, len(table), int(self.max_categories), self.categorical)
+        )
+        self.feature_names_in_ = np.asarray([str(name) for name in types.index], dtype=object)
+        self.n_features_in_ = len(types)
+        self.transformer_ = self._columns()
+        encoded = self.transformer_.fit_transform(_with_all_values(types[list(self.kinds_)]))
+        self._names = self._output_names(encoded.columns)
+        return MappedTable(table, self._encoded)
+
+    def _keep(self, found: ColumnKinds) -> None:
+        self.kinds_, self.left_out_ = found.kinds, found.left_out
+        self.doubtful_ = found.doubtful
 
     def _columns(self) -> ColumnTransformer:
         dense = [] if self.encoding == "native" else [("impute", _imputer())]
@@ -280,11 +384,13 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _table(self, X: Any, *, reset: bool) -> Any:
         """The input as a frame with text for names; a sparse matrix as it is."""
         frame = named_frame(X)
+        if frame is not None and not reset and hasattr(self, "feature_names_in_"):
+            return self._columns_by_name(frame)
         if frame is not None:
             X, names = frame, [str(name) for name in frame.columns]
             check_names(X, written=not self.plain_names)
             validate_data(self, X, reset=reset, skip_check_array=True)
-            if X.shape[0] == 0 or X.shape[1] == 0:
+            if 0 in X.shape:
                 what = "sample(s)" if X.shape[0] == 0 else "feature(s)"
                 raise ValueError(
                     f"Found array with 0 {what} (shape={X.shape}) while a minimum of 1 is required."
@@ -307,8 +413,27 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _given_names(self) -> NDArray[Any]:
         return feature_names_in(self)
 
-    def _named(self, encoded: pd.DataFrame) -> pd.DataFrame:
-        return encoded.set_axis(self._names, axis=1)
+    def _columns_by_name(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The columns that are used; others may be there, and what was left out may not."""
+        names = [str(name) for name in frame.columns]
+        self._check_present(names)
+        used = [k for k, name in enumerate(names) if name in self.kinds_]
+        frame = frame.iloc[:, used].set_axis([names[k] for k in used], axis=1)
+        check_names(frame, written=False)
+        return frame[list(self.kinds_)]
+
+    def _check_present(self, names: Collection[str]) -> None:
+        absent = [name for name in self.kinds_ if name not in set(names)]
+        if absent:
+            raise ValueError(
+                f"The data lack {len(absent)} column(s) that the model was trained on: "
+                f"{', '.join(absent[:10])}."
+            )
+
+    def _encoded(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The columns that come out, of a frame with any number of rows."""
+        assert self.transformer_ is not None
+        return self.transformer_.transform(table[list(self.kinds_)]).set_axis(self._names, axis=1)
 
     def _output_names(self, columns: Any) -> list[str]:
         names = (
@@ -343,6 +468,21 @@ def _sources(part: Pipeline, used: list[str]) -> list[str]:
         elif isinstance(step, TargetEncoder):
             sources = [name for name in sources for _ in range(columns_per_feature(step))]
     return sources
+
+
+def _with_all_values(dtypes: pd.Series) -> pd.DataFrame:
+    """A frame of these types in which every category is there once."""
+    known = {n: d.categories for n, d in dtypes.items() if isinstance(d, pd.CategoricalDtype)}
+    n_rows = max([1, *map(len, known.values())])
+    columns: dict[str, Any] = {}
+    for name, dtype in dtypes.items():
+        if name not in known:
+            columns[str(name)] = pd.Series(np.zeros(n_rows), dtype=dtype)
+            continue
+        codes = np.arange(n_rows)
+        codes[codes >= len(known[name])] = -1
+        columns[str(name)] = pd.Categorical.from_codes(codes, dtype=dtype)
+    return pd.DataFrame(columns)
 
 
 def _as_sparse(table: pd.DataFrame) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 # It adds a method to scikit-learn's metadata requests; those made before would lack it for good.
@@ -27,6 +27,7 @@ def make_pipeline(
     threshold: Threshold = None,
     features: Any = "auto",
     max_categories: int = 40,
+    categorical: Collection[str] = (),
     pos_label: Any = None,
     random_state: int | None = None,
 ) -> Any:
@@ -54,6 +55,8 @@ def make_pipeline(
         take its place (``skrub.TableVectorizer()``, say); None leaves the table as it is.
     max_categories : int, default=40
         Columns of text with more different values are encoded by the mean target.
+    categorical : collection of str, default=()
+        Columns whose values are names, whatever they look like, such as codes of digits.
     pos_label : label, default=None
         The positive label for `threshold`, and for a model that has such a parameter and was not
         told; None for the one that the model was told, else the second in sorted order, 1 for
@@ -114,6 +117,7 @@ def make_pipeline(
         features = TableFeatures(
             _encoding(estimator, resampler),
             max_categories=max_categories,
+            categorical=categorical,
             plain_names=needs_plain_names(estimator),
             random_state=random_state,
         )

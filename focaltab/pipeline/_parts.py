@@ -11,14 +11,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.preprocessing import OneHotEncoder
 
-from focaltab.pipeline._kinds import (
-    as_dates,
-    as_numbers,
-    as_text,
-    is_duration,
-    places,
-    seconds_since_1970,
-)
+from focaltab.pipeline._dates import as_dates, seconds_since_1970
+from focaltab.pipeline._kinds import as_numbers, as_text, is_duration, places
 
 
 class _OneToOne(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -37,11 +31,6 @@ class Numbers(_OneToOne):
         super().fit(X)
         self._durations = [name for name in X.columns if is_duration(X[name].dtype)]
         return self
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        if "feature_names_in_" in state:  # earlier ones took durations in any column
-            state = {"_durations": list(state["feature_names_in_"]), **state}
-        super().__setstate__(state)
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
         # As seconds, numbers may stand for durations, as in JSON; the unit of numbers is unknown.
@@ -91,8 +80,7 @@ class KnownCategories(_OneToOne):
     def __setstate__(self, state: dict[str, Any]) -> None:
         if "categories_" in state:
             known = {n: pd.Index(values, dtype=str) for n, values in state["categories_"].items()}
-            # Earlier ones handed on the names.
-            state = {"numbered": False, **state, "categories_": known}
+            state = {**state, "categories_": known}
         super().__setstate__(state)
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:

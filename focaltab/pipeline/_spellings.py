@@ -35,6 +35,11 @@ _PARTED_DATE = re.compile(rf"{_DAY}([/.-]){_DAY}\1(?:\d{{4}}|\d\d)(?:[ T].*)?")
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[ T].*)?")
 
 
+def is_number_text(value: object) -> bool:
+    """Whether text is a number, with a decimal point or comma."""
+    return isinstance(value, str) and _NUMBER.fullmatch(value.strip()) is not None
+
+
 def other_spelling(column: pd.Series) -> str | None:
     """What a column of text holds in a spelling that is not read, with an example.
 

@@ -19,7 +19,7 @@ from pydantic import (
     create_model,
 )
 
-from focaltab.pipeline._kinds import _written
+from focaltab.pipeline._kinds import as_written
 from focaltab.serving._json import Doubled
 from focaltab.serving._refusal import MOST_TOLD, Refusal, Told, shown
 from focaltab.workflow._model_columns import Column, Columns
@@ -219,7 +219,7 @@ class RowReader:
                 message = _message(column, "")
                 told.append(Told(row=k, field=column.name, message=message))
             return moment
-        text = value if isinstance(value, str) else _written(value)
+        text = value if isinstance(value, str) else as_written(value)
         if column.knows is not None and not column.knows(text):
             unseen.append((k, place))
         return text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,11 +11,11 @@ from numpy.typing import NDArray
 
 from focaltab._errors import first_line
 from focaltab.explanation import Explanation, explain
-from focaltab.explanation._layers import booster_library, find_booster, peel
+from focaltab.explanation._layers import find_booster, peel
 from focaltab.explanation._rows import Table
 from focaltab.monitoring import Reference
 from focaltab.persistence import Manifest
-from focaltab.workflow import TableClassifier
+from focaltab.pipeline import TabularPipeline
 from focaltab.workflow._model_columns import Column, columns_of
 
 Values = Sequence[tuple[Any, ...]]
@@ -70,10 +69,11 @@ class Scorer:
         self.reference = None
         if manifest.reference is not None:
             self.reference = Reference.from_dict(manifest.reference)
-        self._class = f"{type(model).__module__}.{type(model).__qualname__}"
+        last = model[-1] if isinstance(model, TabularPipeline) else model
+        self._takes_likeliest = _class_name(last) in _LIKELIEST
         # XGBoost reads an array as it reads a frame of numbers, in a tenth of the time for a row.
         self._as_array = not self.columns.named or (
-            self._class == _XGB
+            _class_name(model) == _XGB
             and model.booster in (None, "gbtree")
             and all(column.kind == "number" for column in self.columns.of)
         )
@@ -130,17 +130,12 @@ class Scorer:
         return array
 
     def _labels(self, X: Any, probability: NDArray[np.float64]) -> list[Any]:
-        if isinstance(self.model, TableClassifier):
-            positive = probability[:, self.positive_place] > 0.5
-            return np.asarray(self.model.labels)[positive.astype(np.intp)].tolist()
-        if self._class in _LIKELIEST:
+        if self._takes_likeliest:
             return np.asarray(self.model.classes_)[probability.argmax(axis=1)].tolist()
         return np.asarray(self.model.predict(X)).tolist()
 
     def _is_of_trees(self, typical: Values) -> bool:
         """Whether a booster alone adds up a row's score, which it does row by row."""
-        if isinstance(self.model, TableClassifier):
-            return booster_library(self.model.estimator) is not None
         inside, _ = find_booster(peel(self.model, Table.of(self.table(typical))))
         return inside is not None
 
@@ -155,24 +150,7 @@ class Scorer:
         return bool(np.isfinite(stated).all())
 
     def _explained(self, X: Any) -> Explanation:
-        if not isinstance(self.model, TableClassifier):
-            return explain(self.model, X, background=self.reference)
-        schema = self.model.schema
-        features, _ = schema.apply(X)
-        renamed = dict(zip(schema.kinds, schema.feature_names, strict=True))
-        reference = self.reference
-        if reference is not None:
-            own = {column.name: column for column in reference.columns}
-            columns = [dataclasses.replace(own[n], name=new) for n, new in renamed.items()]
-            reference = dataclasses.replace(reference, columns=tuple(columns))
-        explanation = explain(self.model.estimator, features, background=reference)
-        # Dates as an analyst reads them, and columns by their names in the table.
-        return dataclasses.replace(
-            explanation,
-            data=X[list(renamed)],
-            feature_names=list(renamed),
-            typical={name: explanation.typical[new] for name, new in renamed.items()},
-        )
+        return explain(self.model, X, background=self.reference)
 
     def _why_no_reasons(self, typical: Values) -> str | None:
         if self.reference is None:
@@ -183,6 +161,10 @@ class Scorer:
             # What stands in the way of an explanation is no obstacle to scores.
             return f"reasons cannot be given for this model: {first_line(error)}"
         return None
+
+
+def _class_name(model: Any) -> str:
+    return f"{type(model).__module__}.{type(model).__qualname__}"
 
 
 def _places(column: Column) -> dict[str, int]:

@@ -2,15 +2,14 @@
 
 from focaltab.workflow._config import TrainConfig
 from focaltab.workflow._errors import ReadingNote, UserError
-from focaltab.workflow._model_dir import load_model, save_model
+from focaltab.workflow._model_dir import TableModel, load_model, save_model
 from focaltab.workflow._table import read_table, write_table
-from focaltab.workflow._table_classifier import TableClassifier
 from focaltab.workflow._train import TrainResult, train
 from focaltab.workflow._train_files import train_from_files
 
 __all__ = [
     "ReadingNote",
-    "TableClassifier",
+    "TableModel",
     "TrainConfig",
     "TrainResult",
     "UserError",

@@ -246,11 +246,6 @@ def _check_points(path: Path, separator: str, table: pd.DataFrame, known: set[st
             )
 
 
-def is_number(values: pd.Series) -> pd.Series:
-    """Whether each text is a number, with a decimal point or comma."""
-    return pd.to_numeric(values, errors="coerce").notna() | values.str.fullmatch(_NUMBER)
-
-
 def _note(text: str) -> None:
     # The caller of read_table, which called read_csv.
     warnings.warn(text, ReadingNote, stacklevel=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,14 +15,14 @@ from focaltab._compat.dask import example_of
 from focaltab._errors import first_line
 from focaltab._optional import require
 from focaltab.data import told_of_common_positive
+from focaltab.pipeline import ColumnWarning, TableFeatures, TabularPipeline
 from focaltab.workflow._config import TrainConfig
 from focaltab.workflow._errors import UserError
-from focaltab.workflow._features import Schema
-from focaltab.workflow._fit import LIGHTGBM_MIN_CHILD_WEIGHT, Progress, boosting_options
+from focaltab.workflow._fit import ANY_NUMBER, Progress, best_round_of, boosting_options
 from focaltab.workflow._split import VALIDATION_SHARE
-from focaltab.workflow._table import check_columns, plain_types
-from focaltab.workflow._target import binary_target
-from focaltab.workflow._train import HeldOut, TrainResult, judge
+from focaltab.workflow._table import plain_types
+from focaltab.workflow._target import binary_target, plain_labels
+from focaltab.workflow._train import HeldOut, TrainResult, check_columns, judge
 
 _SIDES = ("train", "early_stopping", "test")
 _SAMPLE_ROWS = 100_000
@@ -114,32 +115,37 @@ def _train(client: Any, table: Any, config: TrainConfig, progress: Progress | No
     config.check_named(table.columns)
     table = client.persist(table.drop(columns=list(config.drop)))
     wait(table)
-    chosen, labels = _target(table, config)
+    chosen, labels, names = _target(table, config)
     sides = _sides(table, config)
     kept = {
         name: dd.map_partitions(_of_side, table, sides, number, meta=example_of(table))
         for number, name in enumerate(_SIDES)
     }
     sample = _sample(kept["train"], config)
-    check_columns(sample)
-    schema = Schema.from_table(sample.drop(columns=[config.target]))
-    empty = schema.apply(sample.iloc[:0])[0]
-    X = {n: kept[n].map_partitions(_features, schema, meta=empty) for n in _SIDES}
+    columns = sample.drop(columns=[config.target])
+    check_columns(columns)
+    features = TableFeatures(max_categories=ANY_NUMBER, plain_names=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ColumnWarning)  # the features say it in the end
+        features.fit(columns)
+    empty = features.transform(columns.iloc[:0])
+    X = {n: kept[n].map_partitions(features.transform, meta=empty) for n in _SIDES}
     y = {
         n: kept[n].map_partitions(
-            _is_positive, config.target, chosen, meta=pd.Series([], dtype=np.int8)
+            _own_labels, config.target, chosen, labels, meta=pd.Series(labels[:0])
         )
         for n in _SIDES
     }
+    is_positive = {n: y[n] == labels[1] for n in _SIDES}
     sizes = client.gather(client.compute([one.size for one in y.values()]))
-    sums = client.gather(client.compute([one.sum() for one in y.values()]))
+    sums = client.gather(client.compute([one.sum() for one in is_positive.values()]))
     counts = {
         "rows": {n: int(size) for n, size in zip(_SIDES, sizes, strict=True)},
         "positives": {n: int(total) for n, total in zip(_SIDES, sums, strict=True)},
     }
     for side in _SIDES:
         for label, found in zip(
-            labels,
+            names,
             (counts["rows"][side] - counts["positives"][side], counts["positives"][side]),
             strict=True,
         ):
@@ -152,20 +158,19 @@ def _train(client: Any, table: Any, config: TrainConfig, progress: Progress | No
         if progress is not None:
             progress(name, 0, config.rounds)
         with told_of_common_positive():  # as in training in memory
-            fits[name] = _fit(client, config, gamma, alpha, X, y)
+            model, best_round = _fit(client, config, gamma, alpha, labels[1].item(), X, y)
+        fits[name] = TabularPipeline([("features", features), ("model", model)]), best_round
         if progress is not None:
             progress(name, config.rounds, config.rounds)
-    held, truth, side = client.gather(client.compute([kept["test"], y["test"], sides]))
+    held, truth, side = client.gather(client.compute([kept["test"], is_positive["test"], sides]))
     # Rows are numbered through all files, as they are read.
     numbers = np.flatnonzero(side.to_numpy() == _SIDES.index("test"))
-    rows = HeldOut(
-        numbers, truth.to_numpy(), schema.apply(held)[0], lambda places: held.iloc[places]
-    )
-    return judge(config, fits, schema, labels, counts, rows)
+    rows = HeldOut(numbers, truth.to_numpy(dtype=np.int8), held, lambda places: held.iloc[places])
+    return judge(config, fits, names, counts, rows)
 
 
-def _target(table: Any, config: TrainConfig) -> tuple[Any, tuple[str, str]]:
-    """The positive label as it stands in the files, and the names of both."""
+def _target(table: Any, config: TrainConfig) -> tuple[Any, Any, tuple[str, str]]:
+    """The positive label as it stands in the files, both as a model gives them, and as text."""
     if config.target not in table.columns:
         binary_target(example_of(table), config.target, config.positive)  # says so
     counts = table[config.target].value_counts(dropna=False, split_out=1).compute().sort_values()
@@ -180,7 +185,8 @@ def _target(table: Any, config: TrainConfig) -> tuple[Any, tuple[str, str]]:
     labels = counts.index.astype(object) if counts.index.dtype == "category" else counts.index
     told = pd.DataFrame({config.target: labels.repeat(2)[1:]})
     y, negative, positive = binary_target(told, config.target, config.positive)
-    return told[config.target][int(np.argmax(y))], (negative, positive)
+    chosen = told[config.target][int(np.argmax(y))]
+    return chosen, plain_labels(told, config.target, y), (negative, positive)
 
 
 def _sides(table: Any, config: TrainConfig) -> Any:
@@ -213,12 +219,9 @@ def _of_side(part: pd.DataFrame, sides: pd.Series, number: int) -> pd.DataFrame:
     return part[sides.to_numpy() == number]
 
 
-def _features(part: pd.DataFrame, schema: Schema) -> pd.DataFrame:
-    return schema.apply(part)[0]
-
-
-def _is_positive(part: pd.DataFrame, target: str, label: Any) -> pd.Series:
-    return (part[target] == label).astype(np.int8)
+def _own_labels(part: pd.DataFrame, target: str, positive: Any, labels: Any) -> pd.Series:
+    is_positive = (part[target] == positive).to_numpy(dtype=np.int8)
+    return pd.Series(labels[is_positive], index=part.index)
 
 
 def _fit(
@@ -226,20 +229,16 @@ def _fit(
     config: TrainConfig,
     gamma: float,
     alpha: Any,
+    pos_label: Any,
     X: dict[str, Any],
     y: dict[str, Any],
 ) -> tuple[Any, int]:
     """An ordinary estimator trained on the cluster, and its best round."""
     from focaltab.distributed import DaskFocalLGBMClassifier, DaskFocalXGBClassifier
 
+    of_library = {"xgb": DaskFocalXGBClassifier, "lgbm": DaskFocalLGBMClassifier}[config.model]
     options = boosting_options(config, gamma, alpha)
+    booster: Any = of_library(client=client, pos_label=pos_label, **options)
     evaluation = [(X["early_stopping"], y["early_stopping"])]
-    if config.model == "xgb":
-        booster = DaskFocalXGBClassifier(client=client, **options)
-        local: Any = booster.fit(X["train"], y["train"], eval_set=evaluation).to_local()
-        return local, int(local.best_iteration) + 1
-    lightgbm = DaskFocalLGBMClassifier(
-        client=client, verbosity=-1, min_child_weight=LIGHTGBM_MIN_CHILD_WEIGHT, **options
-    )
-    local = lightgbm.fit(X["train"], y["train"], eval_set=evaluation).to_local()
-    return local, int(local.best_iteration_)
+    local = booster.fit(X["train"], y["train"], eval_set=evaluation).to_local()
+    return local, best_round_of(local)

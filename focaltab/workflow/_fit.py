@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
+import numpy as np
 from numpy.typing import NDArray
 
 from focaltab.data import told_of_common_positive
+from focaltab.pipeline import TabularPipeline, make_pipeline
 from focaltab.workflow._config import TrainConfig
 
 # Called with the name of the fit, the rounds done and the rounds at most: first with none done,
@@ -20,50 +21,95 @@ Progress = Callable[[str, int, int], None]
 # simulated fraud every round after the first makes held-out rows worse, with its built-in
 # objective as well. 1 is XGBoost's default.
 LIGHTGBM_MIN_CHILD_WEIGHT = 1.0
+_MAX_CATEGORIES = 40
+# Text of more values is encoded by the target, for which the training rows must be in memory.
+ANY_NUMBER = int(np.iinfo(np.int32).max)
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Features and labels to train on, and those to stop early by."""
+    """Columns and labels to train on, and those to stop early by."""
 
-    X: pd.DataFrame
+    X: Any
     y: NDArray[Any]
-    X_stop: pd.DataFrame
+    X_stop: Any
     y_stop: NDArray[Any]
+
+
+def pipeline_of(config: TrainConfig, gamma: float, alpha: Any, pos_label: Any) -> TabularPipeline:
+    """The pipeline that is trained under one loss."""
+    pipeline: TabularPipeline = make_pipeline(
+        estimator_of(config, gamma, alpha),
+        max_categories=ANY_NUMBER if config.external_memory else _MAX_CATEGORIES,
+        categorical=config.categorical,
+        pos_label=pos_label,
+        random_state=config.random_state,
+    )
+    return pipeline
 
 
 def fit(
     config: TrainConfig,
-    gamma: float,
-    alpha: Any,
+    pipeline: TabularPipeline,
     parts: Parts,
     name: str,
     progress: Progress | None,
-) -> tuple[Any, int]:
-    """Train one model.
+) -> int:
+    """Train one pipeline.
 
     Returns
     -------
-    estimator
     best_round : int
         The round or epoch, counted from 1, that scored best on the early-stopping rows.
     """
-    most = config.rounds
+    done = 0
 
-    def tell(done: int, total: int = most) -> None:
+    def count(n: int) -> None:
+        nonlocal done
+        done = n
         if progress is not None:
-            progress(name, done, total)
+            progress(name, n, max(config.rounds, n))
 
-    tell(0)
+    count(0)
     train = {"xgb": _fit_xgboost, "lgbm": _fit_lightgbm, "mlp": _fit_network}[config.model]
     with told_of_common_positive():  # of labels that the user knows: `warnings_about`
-        estimator, best_round, done = train(config, gamma, alpha, parts, tell)
-    tell(done, done)
-    return estimator, best_round
+        best_round = train(pipeline, parts, count)
+    if progress is not None:
+        progress(name, done, done)
+    return best_round
+
+
+def estimator_of(config: TrainConfig, gamma: float, alpha: Any) -> Any:
+    """The model of a run under one loss."""
+    if config.model == "mlp":
+        from focaltab.neural import FocalMLPClassifier
+
+        own: dict[str, Any] = {
+            "max_iter": config.max_epochs,
+            "learning_rate_init": config.learning_rate,
+            "n_iter_no_change": config.early_stopping_rounds,
+            "tol": 0.0,  # any rise in average precision counts, as it does for the boosters
+        }
+        return FocalMLPClassifier(
+            focal_gamma=gamma,
+            focal_alpha=alpha,
+            sampling=config.sampling,
+            random_state=config.random_state,
+            **own,
+        )
+    options = boosting_options(config, gamma, alpha)
+    if config.model == "xgb":
+        from focaltab.boosting import FocalXGBClassifier
+
+        return FocalXGBClassifier(**options)
+    from focaltab.boosting import FocalLGBMClassifier
+
+    return FocalLGBMClassifier(**options)
 
 
 def boosting_options(config: TrainConfig, gamma: float, alpha: Any) -> dict[str, Any]:
-    return {
+    """Parameters of a booster, whether it is trained on this machine or on a cluster."""
+    options = {
         "focal_gamma": gamma,
         "focal_alpha": alpha,
         "n_estimators": config.n_estimators,
@@ -72,69 +118,41 @@ def boosting_options(config: TrainConfig, gamma: float, alpha: Any) -> dict[str,
         "sampling": config.sampling,
         "random_state": config.random_state,
     }
+    if config.model == "lgbm":
+        options |= {"verbosity": -1, "min_child_weight": LIGHTGBM_MIN_CHILD_WEIGHT}
+    return options
 
 
-def _fit_lightgbm(
-    config: TrainConfig, gamma: float, alpha: Any, parts: Parts, tell: Callable[[int], None]
-) -> tuple[Any, int, int]:
-    from focaltab.boosting import FocalLGBMClassifier
-
-    done = 0
-
-    def count(env: Any) -> None:
-        nonlocal done
-        done = env.iteration + 1
-        tell(done)
-
-    estimator = FocalLGBMClassifier(
-        verbosity=-1,
-        min_child_weight=LIGHTGBM_MIN_CHILD_WEIGHT,
-        **boosting_options(config, gamma, alpha),
-    )
-    estimator.fit(parts.X, parts.y, eval_set=[(parts.X_stop, parts.y_stop)], callbacks=[count])
-    return estimator, int(estimator.best_iteration_), done
+def best_round_of(booster: Any) -> int:
+    """The round of a fitted booster that scored best, counted from 1."""
+    if hasattr(booster, "best_iteration"):
+        return int(booster.best_iteration) + 1  # XGBoost counts from 0
+    return int(booster.best_iteration_)
 
 
-def _fit_xgboost(
-    config: TrainConfig, gamma: float, alpha: Any, parts: Parts, tell: Callable[[int], None]
-) -> tuple[Any, int, int]:
+def _fit_lightgbm(pipeline: TabularPipeline, parts: Parts, count: Callable[[int], None]) -> int:
+    def tell(env: Any) -> None:
+        count(env.iteration + 1)
+
+    pipeline.fit(parts.X, parts.y, eval_set=[(parts.X_stop, parts.y_stop)], model__callbacks=[tell])
+    return best_round_of(pipeline[-1])
+
+
+def _fit_xgboost(pipeline: TabularPipeline, parts: Parts, count: Callable[[int], None]) -> int:
     from xgboost.callback import TrainingCallback
 
-    from focaltab.boosting import FocalXGBClassifier
-
-    class Count(TrainingCallback):  # type: ignore[misc]
-        done = 0
-
+    class Tell(TrainingCallback):  # type: ignore[misc]
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-            self.done = epoch + 1
-            tell(self.done)
+            count(epoch + 1)
             return False
 
-    count = Count()
-    estimator = FocalXGBClassifier(callbacks=[count], **boosting_options(config, gamma, alpha))
-    estimator.fit(parts.X, parts.y, eval_set=[(parts.X_stop, parts.y_stop)])
+    pipeline.set_params(model__callbacks=[Tell()])
+    pipeline.fit(parts.X, parts.y, eval_set=[(parts.X_stop, parts.y_stop)])
     # It told of this fit, and is no part of the model.
-    estimator.set_params(callbacks=None)
-    return estimator, int(estimator.best_iteration) + 1, count.done
+    pipeline.set_params(model__callbacks=None)
+    return best_round_of(pipeline[-1])
 
 
-def _fit_network(
-    config: TrainConfig, gamma: float, alpha: Any, parts: Parts, tell: Callable[[int], None]
-) -> tuple[Any, int, int]:
-    from focaltab.neural import FocalMLPClassifier
-
-    options: dict[str, Any] = {
-        "max_iter": config.max_epochs,
-        "learning_rate_init": config.learning_rate,
-        "n_iter_no_change": config.early_stopping_rounds,
-    }
-    model = FocalMLPClassifier(
-        focal_gamma=gamma,
-        focal_alpha=alpha,
-        sampling=config.sampling,
-        tol=0.0,  # any rise in average precision counts, as it does for the boosters
-        random_state=config.random_state,
-        **options,
-    )
-    model.fit(parts.X, parts.y, eval_set=(parts.X_stop, parts.y_stop), callback=tell)
-    return model, model.best_iter_, model.n_iter_
+def _fit_network(pipeline: TabularPipeline, parts: Parts, count: Callable[[int], None]) -> int:
+    pipeline.fit(parts.X, parts.y, eval_set=[(parts.X_stop, parts.y_stop)], model__callback=count)
+    return int(pipeline[-1].best_iter_)

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.ensemble import VotingClassifier
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
 
 from focaltab._compat.lightgbm import listed_categories
 from focaltab.boosting._xgboost_columns import columns_of as columns_of_xgboost
 from focaltab.monitoring import ColumnSummary, Reference
 from focaltab.persistence import Manifest
 from focaltab.pipeline import TableFeatures
-from focaltab.pipeline._kinds import _written
-from focaltab.workflow._features import plain_number
-from focaltab.workflow._table_classifier import TableClassifier
+from focaltab.pipeline._kinds import as_written, other_writings
+from focaltab.pipeline._layers import readers_of
 
 Kind = Literal["number", "date", "name", "unread"]
 _SAVE_WITH_ROWS = (
@@ -64,7 +59,7 @@ class Column:
     @property
     def written(self) -> list[str]:
         """`values` as they are written, by which rows are compared with them."""
-        return [] if self.values is None else [_written(value) for value in self.values.tolist()]
+        return [] if self.values is None else [as_written(value) for value in self.values.tolist()]
 
     def values_at(self, places: NDArray[np.intp]) -> Any:
         """Rows of the type that training had, by their places among `values`; -1 is missing."""
@@ -97,8 +92,6 @@ def columns_of(model: Any, manifest: Manifest) -> Columns:
         Where what it takes cannot be known.
     """
     reference = None if manifest.reference is None else Reference.from_dict(manifest.reference)
-    if isinstance(model, TableClassifier):
-        return Columns(tuple(_of_schema(model, reference)), True)
     names = _names(model, manifest, reference)
     if names is None:
         return _of_array(model, manifest)
@@ -118,7 +111,7 @@ def columns_of(model: Any, manifest: Manifest) -> Columns:
 
 def _names(model: Any, manifest: Manifest, reference: Reference | None) -> list[str] | None:
     names = manifest.feature_names
-    for layer in _readers(model):
+    for layer in readers_of(model):
         if "FocalLGBMClassifier" in _class_names(layer):
             # LightGBM itself replaces blanks, and makes up names where there were none.
             return layer._columns.names
@@ -134,37 +127,13 @@ def _names(model: Any, manifest: Manifest, reference: Reference | None) -> list[
 def _of_array(model: Any, manifest: Manifest) -> Columns:
     if manifest.n_features is None:
         raise ValueError("the folder does not say how many columns the model takes.")
-    for layer in _readers(model):
+    for layer in readers_of(model):
         if isinstance(layer, TableFeatures) and set(layer.kinds_.values()) - {"number"}:
             raise ValueError(
                 "it was fitted on an array that holds text or dates, whose columns have no names: "
                 "fit it on a DataFrame."
             )
     return Columns(tuple(Column(str(k), "number") for k in range(manifest.n_features)), False)
-
-
-def _readers(model: Any) -> Iterable[Any]:
-    """Everything inside of a model that is given its columns as they come."""
-    waiting = [model]
-    while waiting:
-        layer = waiting.pop(0)
-        yield layer
-        if isinstance(layer, Pipeline):
-            waiting += [step for _, step in layer.steps[:1] if step not in (None, "passthrough")]
-            continue
-        if isinstance(layer, FrozenEstimator):
-            waiting.append(layer.estimator)
-            continue
-        for name in ("best_estimator_", "estimator_"):
-            inner = getattr(layer, name, None)
-            if hasattr(inner, "get_params"):
-                waiting.append(inner)
-                break
-        members = getattr(layer, "members_", None) or {}
-        waiting += members.values()
-        waiting += [c.estimator for c in getattr(layer, "calibrated_classifiers_", [])[:1]]
-        if isinstance(layer, VotingClassifier):
-            waiting += layer.estimators_
 
 
 def _class_names(layer: Any) -> set[str]:
@@ -176,7 +145,7 @@ def _of_first_reader(
     model: Any, names: list[str], summaries: dict[str, ColumnSummary]
 ) -> list[Column] | None:
     """Columns by what a part of the model itself remembers of them."""
-    for layer in _readers(model):
+    for layer in readers_of(model):
         kinds = _class_names(layer)
         if isinstance(layer, TableFeatures):
             return _of_features(layer, names, summaries)
@@ -189,46 +158,15 @@ def _of_first_reader(
     return None
 
 
-def _of_schema(model: TableClassifier, reference: Reference | None) -> Iterable[Column]:
-    summaries = {} if reference is None else {c.name: c for c in reference.columns}
-    for name, kind in model.schema.kinds.items():
-        if kind == "category":
-            values = model.schema.categories[name]
-            yield Column(
-                name,
-                "name",
-                knows=partial(_is_category, frozenset([*values, *map(plain_number, values)])),
-                takes_numbers=_any_number(values),
-                typical=values[0],
-            )
-        else:
-            yield _plain(name, "date" if kind == "time" else "number", summaries.get(name))
-
-
-def _is_category(known: frozenset[str], text: str) -> bool:
-    return text in known or plain_number(text) in known
-
-
 def _of_features(
     step: TableFeatures, names: list[str], summaries: dict[str, ColumnSummary]
 ) -> list[Column]:
-    known: dict[str, list[str]] = {}
-    averaged: set[str] = set()
-    parts = [] if step.transformer_ is None else step.transformer_.transformers_
-    for kind, part, used in parts:
-        if kind == "category":
-            own = part.named_steps["read"].categories_
-            known |= {name: values.tolist() for name, values in own.items()}
-        elif kind == "text":
-            averaged.update(used)
-            encoder = part.named_steps["encode"]
-            for name, values in zip(used, encoder.categories_, strict=True):
-                known[name] = [value for value in values.tolist() if isinstance(value, str)]
+    known = step.categories_
     found = []
     for name in names:
         kind = step.kinds_.get(name, "unread")
         if kind in ("category", "text"):
-            unseen_as = "an average one" if name in averaged else "missing"
+            unseen_as = "an average one" if kind == "text" else "missing"
             found.append(_of_names(name, known[name], unseen_as))
         elif kind == "unread":
             found.append(Column(name, "unread"))
@@ -270,7 +208,7 @@ def _of_lightgbm(
     if own is not None:
         held = [names[place] for place in own.categories]
     elif len(held) != len(known) or any(
-        {text for text, _ in summaries[name].values}.isdisjoint(map(_written, values))
+        {text for text, _ in summaries[name].values}.isdisjoint(map(as_written, values))
         for name, values in zip(held, known, strict=False)
     ):
         raise ValueError(
@@ -324,7 +262,9 @@ def _of_summary(summary: ColumnSummary) -> Column:
 
 
 def _of_names(name: str, values: Collection[str], unseen_as: str) -> Column:
-    known = frozenset(values)
+    # As `TableFeatures` finds them: text is averaged over as it is written.
+    others = () if unseen_as != "missing" else values
+    known = frozenset([*values, *(o for value in others for o in other_writings(value))])
     return Column(
         name,
         "name",
@@ -336,7 +276,7 @@ def _of_names(name: str, values: Collection[str], unseen_as: str) -> Column:
 
 
 def _of_values(name: str, values: pd.Index, *, as_categories: bool = True) -> Column:
-    written = [_written(value) for value in values.tolist()]
+    written = [as_written(value) for value in values.tolist()]
     known = frozenset(written)
     return Column(
         name,

@@ -16,7 +16,6 @@ from focaltab.pipeline._kinds import from_written, places
 from focaltab.workflow._csv import with_odd_names
 from focaltab.workflow._errors import UserError
 from focaltab.workflow._model_columns import columns_of
-from focaltab.workflow._table_classifier import TableClassifier
 from focaltab.workflow._target import text_of
 
 
@@ -112,10 +111,6 @@ def monitor(
             if manifest.feature_names
             else table[names].to_numpy()
         )
-        if isinstance(found.model, TableClassifier):
-            # Names as the reference has them: 7 for 7.0.
-            named = found.model.schema.as_named(table)
-            table = table.assign(**{str(name): named[name] for name in named})
         score = None
         if manifest.positive is not None:
             column = manifest.classes.index(manifest.positive)

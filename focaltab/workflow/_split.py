@@ -7,8 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
+from focaltab.pipeline._dates import AmbiguousDatesError, moments_of, seconds_since_1970
 from focaltab.workflow._errors import UserError
-from focaltab.workflow._times import seconds
 
 Rows = NDArray[np.intp]
 # Held out unless asked otherwise, and of the rest to stop early by.
@@ -29,12 +29,13 @@ def moments(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
     column = table[name]
     if not pd.api.types.is_numeric_dtype(column.dtype):
         try:
-            column = seconds(column)
-        except UserError:
-            raise
+            values = seconds_since_1970(moments_of(column))
+        except AmbiguousDatesError as error:
+            raise UserError(f"Time column {name!r} holds {error}") from None
         except (ValueError, TypeError):
             raise UserError(f"Time column {name!r} holds values that are no times.") from None
-    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     if np.isnan(values).any():
         row = int(np.flatnonzero(np.isnan(values))[0])
         raise UserError(f"Time column {name!r} has no value in row {row}.")

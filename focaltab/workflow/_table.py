@@ -6,14 +6,12 @@ from collections.abc import Collection
 from decimal import Decimal
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from focaltab._errors import first_line
 from focaltab._new_file import part_of
-from focaltab.workflow._csv import check_unique, is_number, read_csv, read_written
+from focaltab.workflow._csv import check_unique, read_csv, read_written
 from focaltab.workflow._errors import UserError
-from focaltab.workflow._features import FEW_VALUES
 
 _PARQUET = {".parquet", ".pq"}
 _CSV = {".csv", ".gz", ".txt"}
@@ -111,66 +109,6 @@ def plain_types(table: pd.DataFrame) -> pd.DataFrame:
             elif pd.api.types.infer_dtype(column, skipna=True) == "boolean":
                 table[name] = column.astype("boolean")
     return table
-
-
-def check_columns(table: pd.DataFrame, categorical: Collection[str] = ()) -> None:
-    """Refuse what a model cannot be trained on.
-
-    Parameters
-    ----------
-    table : DataFrame
-    categorical : collection of str, default=()
-        Columns whose values are names, which may mix what looks like numbers and text.
-
-    Raises
-    ------
-    UserError
-        For two columns of one name, infinite values, or columns that mix numbers and text.
-    """
-    check_unique([str(name) for name in table.columns])
-    for name in table.columns:
-        column = table[name]
-        if pd.api.types.is_float_dtype(column.dtype):
-            infinite = np.isinf(column.to_numpy(dtype=np.float64, na_value=np.nan))
-            if infinite.any():
-                row = int(np.flatnonzero(infinite)[0])
-                raise UserError(
-                    f"Column {name!r} has an infinite value in row {row}: replace it by a finite "
-                    "number or leave it empty."
-                )
-        elif column.dtype == object or isinstance(column.dtype, pd.StringDtype):
-            _check_not_mixed(str(name), column, name in categorical)
-
-
-def _check_not_mixed(name: str, column: pd.Series, of_names: bool) -> None:
-    present = column.dropna()
-    kinds = {
-        bool if isinstance(v, bool) else str if isinstance(v, str) else type(v) for v in present
-    }
-    if kinds & {list, dict, set, np.ndarray}:
-        raise UserError(f"Column {name!r} holds lists or records: flatten it or use --drop.")
-    if of_names:
-        return
-    rows = np.flatnonzero(column.notna())
-    if len(kinds) > 1:
-        found = " and ".join(sorted(kind.__name__ for kind in kinds))
-        other = next(k for k, v in enumerate(present) if type(v) is not type(present.iloc[0]))
-        raise UserError(
-            f"Column {name!r} mixes values of type {found} (for example {present.iloc[other]!r} in "
-            f"row {rows[other]}): convert it to one type, drop it with --drop, or say with "
-            "--categorical that its values are names."
-        )
-    if kinds == {str} and present.nunique() > FEW_VALUES:
-        # A CSV column of numbers with a stray word arrives as text. With few different values, as
-        # in 0, 1, 2, 3+, they are categories.
-        numeric = is_number(present).to_numpy()
-        if 0.5 <= numeric.mean() < 1.0:
-            stray = int(np.argmin(numeric))
-            raise UserError(
-                f"Column {name!r} mixes numbers and text (for example {present.iloc[stray]!r} in "
-                f"row {rows[stray]}): clean it, drop it with --drop, or say with --categorical "
-                "that its values are names."
-            )
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:

@@ -54,6 +54,34 @@ def binary_target(
     return (column == chosen).to_numpy(np.int8), text_of(other), text_of(chosen)
 
 
+def plain_labels(table: pd.DataFrame, target: str, y: NDArray[np.int8]) -> NDArray[Any]:
+    """The negative and the positive label as a model is to give them: text, or plain numbers.
+
+    Parameters
+    ----------
+    table : DataFrame
+    target : str
+    y : ndarray of shape (n_rows,)
+        As `binary_target` returns it.
+
+    Returns
+    -------
+    ndarray of shape (2,)
+    """
+    labels = [_plain(table[target].iloc[int((y == number).argmax())]) for number in (0, 1)]
+    if len({type(label) for label in labels}) > 1:
+        labels = [text_of(label) for label in labels]
+    return np.array(labels)
+
+
+def _plain(label: Any) -> Any:
+    if isinstance(label, np.generic):
+        label = label.item()
+    if isinstance(label, float) and label.is_integer():
+        return int(label)
+    return label if isinstance(label, str | bool | int | float) else text_of(label)
+
+
 def text_of(label: Any) -> str:
     """A label as people write it: a column of 0.0 and 1.0 holds 0 and 1."""
     if isinstance(label, float | np.floating) and label.is_integer():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,17 +13,18 @@ from numpy.typing import NDArray
 
 from focaltab.data import take_rows
 from focaltab.monitoring import Reference
+from focaltab.pipeline import ColumnWarning, TableFeatures, TabularPipeline
+from focaltab.pipeline._kinds import ColumnKinds, as_numbers, as_text
+from focaltab.pipeline._layers import positive_label
 from focaltab.sampling._sampled import MIN_POSITIVES
 from focaltab.workflow._config import PREDICTION_COLUMNS, TrainConfig
+from focaltab.workflow._csv import check_unique
 from focaltab.workflow._errors import UserError
 from focaltab.workflow._evaluate import difference, evaluate
-from focaltab.workflow._features import Schema
-from focaltab.workflow._fit import Parts, Progress, fit
+from focaltab.workflow._fit import Parts, Progress, fit, pipeline_of
 from focaltab.workflow._split import VALIDATION_SHARE, check_enough, moments, split
 from focaltab.workflow._summary import model_name, verdict
-from focaltab.workflow._table import check_columns
-from focaltab.workflow._table_classifier import TableClassifier
-from focaltab.workflow._target import binary_target
+from focaltab.workflow._target import binary_target, plain_labels, text_of
 
 _TOP_ROWS = 20
 _REFERENCE_ROWS = 50_000
@@ -32,13 +34,13 @@ _REFERENCE_ROWS = 50_000
 class TrainResult:
     """A trained model with its held-out figures and those of cross-entropy.
 
-    ``top_rows`` holds the row numbers and the columns of the held-out rows that score highest,
-    ``reference`` what the held-out rows look like.
+    ``model`` takes a table and gives its own labels; ``labels`` are the negative and the positive
+    one as text. ``top_rows`` holds the row numbers and the columns of the held-out rows that score
+    highest, ``reference`` what the held-out rows look like.
     """
 
     config: TrainConfig
-    estimator: Any
-    schema: Schema
+    model: TabularPipeline
     labels: tuple[str, str]
     figures: dict[str, Any]
     predictions: pd.DataFrame
@@ -46,9 +48,9 @@ class TrainResult:
     reference: Reference
 
     @property
-    def model(self) -> TableClassifier:
-        """The focal model with the columns it reads."""
-        return TableClassifier(self.estimator, self.schema, self.labels)
+    def features(self) -> TableFeatures:
+        """The columns that the model reads, and what it makes of them."""
+        return self.model[0]
 
     @property
     def verdict(self) -> str:
@@ -88,50 +90,71 @@ def train(
     config = config.filled()
     y, negative, positive = binary_target(table, config.target, config.positive)
     config.check_named(table.columns)
-    looked_at = table.drop(columns=[n for n in config.drop if n != config.time_column])
-    check_columns(looked_at, config.categorical)
     when = None if config.time_column is None else moments(table, config.time_column)
     used = {config.target, *config.drop} | ({config.time_column} - {None})
     features = table.drop(columns=[str(name) for name in used])
-    labels = (negative, positive)
+    check_columns(features, config.categorical)
     if when is None:
-        check_enough(y, labels, config.test_size)
-    kept, held_out = split(y, when, config.test_size, config.random_state, labels)
-    schema = Schema.from_table(features.iloc[kept], config.categorical)
-    X, _ = schema.apply(features)
+        check_enough(y, (negative, positive), config.test_size)
+    kept, held_out = split(y, when, config.test_size, config.random_state, (negative, positive))
+    target = Target(y, plain_labels(table, config.target, y), when, kept, held_out)
+    return fit_and_judge(config, target, features, lambda rows: features.iloc[rows], progress)
 
-    def rows_of(rows: NDArray[np.intp]) -> pd.DataFrame:
-        return features.iloc[rows][list(schema.kinds)]
 
-    target = Target(y, labels, when, kept, held_out)
-    return fit_and_judge(config, target, schema, X, rows_of, progress)
+def check_columns(features: pd.DataFrame, categorical: Collection[str] = ()) -> ColumnKinds:
+    """Refuse before a long training what it or its judgement would fail on.
+
+    Returns
+    -------
+    ColumnKinds
+        Of all rows.
+
+    Raises
+    ------
+    UserError
+        For two columns of one name, infinite values, lists, or numbers with a stray word.
+    """
+    check_unique([str(name) for name in features.columns])
+    try:
+        found = ColumnKinds.of_table(features, len(features), categorical)
+        for name, kind in found.kinds.items():
+            if kind == "number":
+                as_numbers(name, features[name])
+    except ValueError as error:
+        raise UserError(
+            f"{error} (--drop leaves a column out, --categorical takes its values for names.)"
+        ) from None
+    return found
 
 
 @dataclass(frozen=True)
 class Target:
-    """Labels as 0 and 1 with their names, the rows' moments if any, and who is held out."""
+    """Labels as 0 and 1 and as they are, the rows' moments if any, and who is held out."""
 
     y: NDArray[np.int8]
-    labels: tuple[str, str]
+    labels: NDArray[Any]
     when: NDArray[np.float64] | None
     kept: NDArray[np.intp]
     held_out: NDArray[np.intp]
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """The negative and the positive label as text."""
+        return text_of(self.labels[0]), text_of(self.labels[1])
 
 
 def fit_and_judge(
     config: TrainConfig,
     target: Target,
-    schema: Schema,
     X: Any,
     rows_of: Callable[[NDArray[np.intp]], pd.DataFrame],
     progress: Progress | None,
 ) -> TrainResult:
-    """Train both losses on the kept rows of features, and judge them on the held-out ones.
+    """Train both losses on the kept rows of a table, and judge them on the held-out ones.
 
-    `rows_of` gives rows of the data as they are, under the names of the schema.
+    `rows_of` gives rows of the table in memory.
     """
     y, kept, held_out = target.y, target.kept, target.held_out
-    positive = target.labels[1]
     inner = None if target.when is None else target.when[kept]
     fit_rows, stop_rows = (
         kept[rows]
@@ -140,39 +163,48 @@ def fit_and_judge(
             inner,
             VALIDATION_SHARE,
             config.random_state,
-            target.labels,
+            target.names,
             purpose="early-stopping",
         )
     )
-    # One early-stopping part for both losses, so that only the loss differs.
-    parts = Parts(take_rows(X, fit_rows), y[fit_rows], take_rows(X, stop_rows), y[stop_rows])
     n_positives = int(y[fit_rows].sum())
     if config.sampling is not None and n_positives < MIN_POSITIVES:
         raise UserError(
-            f"--sampling needs at least {MIN_POSITIVES} rows of {positive!r} to train on, but "
-            f"there are {n_positives}: leave it out."
+            f"--sampling needs at least {MIN_POSITIVES} rows of {target.names[1]!r} to train on, "
+            f"but there are {n_positives}: leave it out."
         )
-    fits = {
-        name: fit(config, gamma, alpha, parts, name, progress)
-        for name, (gamma, alpha) in config.losses.items()
-    }
+    # One early-stopping part for both losses, so that only the loss differs.
+    own = target.labels[y]
+    parts = Parts(take_rows(X, fit_rows), own[fit_rows], take_rows(X, stop_rows), own[stop_rows])
+    fits = {}
+    for name, (gamma, alpha) in config.losses.items():
+        pipeline = pipeline_of(config, gamma, alpha, target.labels[1].item())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ColumnWarning)  # the features say it in the end
+            fits[name] = pipeline, fit(config, pipeline, parts, name, progress)
     sides = {"train": fit_rows, "early_stopping": stop_rows, "test": held_out}
     counts = {
         "rows": {side: int(rows.size) for side, rows in sides.items()},
-        **_sampled(fits["focal"][0]),
+        **_sampled(fits["focal"][0][-1]),
         "positives": {side: int(y[rows].sum()) for side, rows in sides.items()},
     }
     held = HeldOut(
         held_out, y[held_out], take_rows(X, held_out), lambda places: rows_of(held_out[places])
     )
-    return judge(config, fits, schema, target.labels, counts, held)
+    return judge(config, fits, target.names, counts, held)
+
+
+def positive_probability(model: Any, X: Any) -> NDArray[np.float64]:
+    """Probability of the positive label for each row of a table."""
+    place = np.asarray(model.classes_).tolist().index(positive_label(model))
+    return np.asarray(model.predict_proba(X), dtype=np.float64)[:, place]
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Rows to judge by: their numbers, labels 0/1 and features.
+    """Rows to judge by: their numbers, labels 0/1 and columns.
 
-    `columns_at` gives the columns as they are in the data of those at some places among these rows.
+    `columns_at` gives the columns of those at some places among these rows in memory.
     """
 
     numbers: NDArray[Any]
@@ -183,8 +215,7 @@ class HeldOut:
 
 def judge(
     config: TrainConfig,
-    fits: dict[str, tuple[Any, int]],
-    schema: Schema,
+    fits: dict[str, tuple[TabularPipeline, int]],
     labels: tuple[str, str],
     counts: dict[str, Any],
     held: HeldOut,
@@ -194,14 +225,14 @@ def judge(
     Parameters
     ----------
     fits : dict
-        Estimator and best round of ``"focal"`` and ``"cross_entropy"``.
+        Fitted pipeline and best round of ``"focal"`` and ``"cross_entropy"``.
     counts : dict
         ``"rows"`` and ``"positives"`` of each side of the split, and what else was counted.
     """
     negative, positive = labels
     truth = held.truth
     scores: dict[str, NDArray[Any]] = {
-        name: estimator.predict_proba(held.X)[:, 1] for name, (estimator, _) in fits.items()
+        name: positive_probability(pipeline, held.X) for name, (pipeline, _) in fits.items()
     }
     figures = {
         **counts,
@@ -227,37 +258,38 @@ def judge(
         }
     )
     top = np.argsort(-scores["focal"], kind="stable")[:_TOP_ROWS]
-    top_rows = held.columns_at(top)[list(schema.kinds)]
+    model = fits["focal"][0]
+    top_rows = held.columns_at(top)[list(model[0].kinds_)].reset_index(drop=True)
     top_rows.insert(0, row, held.numbers[top], allow_duplicates=True)
     return TrainResult(
         config,
-        fits["focal"][0],
-        schema,
+        model,
         labels,
         figures,
         predictions,
         top_rows,
-        _reference(config, schema, labels, held, scores["focal"]),
+        _reference(config, model, held, scores["focal"]),
     )
 
 
 def _reference(
-    config: TrainConfig,
-    schema: Schema,
-    labels: tuple[str, str],
-    held: HeldOut,
-    score: NDArray[Any],
+    config: TrainConfig, model: TabularPipeline, held: HeldOut, score: NDArray[Any]
 ) -> Reference:
     """What held-out rows look like, for those that come later; of many rows a sample says it."""
     chosen = np.arange(held.truth.size)
     if chosen.size > _REFERENCE_ROWS:
         rng = np.random.default_rng(config.random_state)
         chosen = np.sort(rng.choice(chosen, _REFERENCE_ROWS, replace=False))
+    rows = held.columns_at(chosen)[list(model[0].kinds_)]
+    # Codes of digits would else be summarised as numbers.
+    names = {name: as_text(rows[name]).astype("category") for name in model[0].categories_}
+    positive = positive_label(model)
+    other = next(label for label in model.classes_.tolist() if label != positive)
     return Reference.from_rows(
-        schema.as_named(held.columns_at(chosen)),
-        np.asarray(labels)[held.truth[chosen]],
+        rows.assign(**names),
+        np.array([other, positive])[held.truth[chosen]],
         score=score[chosen],
-        pos_label=labels[1],
+        pos_label=positive,
     )
 
 

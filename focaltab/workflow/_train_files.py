@@ -10,15 +10,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from focaltab.data import MappedTable
 from focaltab.external import ParquetTable
 from focaltab.external._files import find, open_parquet
 from focaltab.workflow._config import TrainConfig
 from focaltab.workflow._errors import UserError
-from focaltab.workflow._features import FEW_VALUES, IDENTIFIER_SHARE, Schema
 from focaltab.workflow._fit import Progress
 from focaltab.workflow._split import check_enough, moments, split
-from focaltab.workflow._target import binary_target
+from focaltab.workflow._target import binary_target, plain_labels
 from focaltab.workflow._train import Target, TrainResult, fit_and_judge
 
 
@@ -67,16 +65,14 @@ def train_from_files(
     if when is None:
         check_enough(y, (negative, positive), config.test_size)
     kept, held_out = split(y, when, config.test_size, config.random_state, (negative, positive))
-    schema = _schema(table)
 
     def rows_of(rows: NDArray[np.intp]) -> pd.DataFrame:
         order = np.argsort(rows)
-        found = table.take(rows[order]).to_frame()[list(schema.kinds)]
+        found = table.take(rows[order]).to_frame()
         return found.iloc[np.argsort(order)].reset_index(drop=True)
 
-    features = MappedTable(table, lambda frame: schema.apply(frame)[0])
-    target = Target(y, (negative, positive), when, kept, held_out)
-    return fit_and_judge(config, target, schema, features, rows_of, progress)
+    target = Target(y, plain_labels(labels, config.target, y), when, kept, held_out)
+    return fit_and_judge(config, target, table, rows_of, progress)
 
 
 def _moments(files: list[str], name: str) -> NDArray[np.float64]:
@@ -86,24 +82,3 @@ def _moments(files: list[str], name: str) -> NDArray[np.float64]:
             raise UserError(f"{path} has no time column {name!r}.")
         parts.append(pq.read_table(path, columns=[name]).to_pandas()[name])
     return moments(pd.concat(parts, ignore_index=True).to_frame(), name)
-
-
-def _schema(table: ParquetTable) -> Schema:
-    """Kinds of columns as far as they are known without another look at the rows."""
-    schema = Schema({}, {})
-    for name, dtype in table.dtypes.items():
-        column = str(name)
-        if not isinstance(dtype, pd.CategoricalDtype):
-            schema.kinds[column] = "number"
-            continue
-        values = [str(value) for value in dtype.categories]
-        if not values:
-            schema.left_out[column] = "always missing"
-        elif len(values) > max(FEW_VALUES, IDENTIFIER_SHARE * len(table)):
-            schema.left_out[column] = "text that hardly repeats (an identifier?)"
-        else:
-            schema.kinds[column] = "category"
-            schema.categories[column] = sorted(values)
-    if not schema.kinds:
-        raise UserError("No column is left that could serve as a feature.")
-    return schema

@@ -52,7 +52,7 @@ def test_train_on_a_cluster_writes_an_ordinary_folder(client, folder, tmp_path, 
     held_out = table.iloc[predictions["row"]]
     assert held_out["label"].tolist() == predictions["label"].tolist()
     loaded = load_model(tmp_path / "model")
-    assert set(loaded.schema.kinds.values()) == {"number", "category", "time"}
+    assert set(loaded.features.kinds_.values()) == {"number", "category", "date"}
     again, unknown = loaded.score_rows(held_out)
     assert not unknown
     np.testing.assert_allclose(again, predictions["probability"], atol=1e-5)

@@ -42,7 +42,7 @@ def test_a_folder_of_train_says_the_same_in_onnx(model, tmp_path):
     train = ["train", tmp_path / "rows.parquet", "--target", "label", "--positive", "bad"]
     run(*train, "--model", model, *most, "--out", tmp_path / "m")
     done = run("export", tmp_path / "m", "--out", tmp_path / "m.onnx")
-    assert "4 inputs (x [usd], city, shelf, when)" in done.stdout
+    assert "4 inputs (x [usd], when, city, shelf)" in done.stdout
     rows = table(10_000, 1).drop(columns="label")
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
     probabilities, labels = session.run(None, onnx_inputs(session, rows))

@@ -70,9 +70,9 @@ def test_a_server_from_start_to_end(saved):
         httpx.Client(base_url=server.url, headers=headers, timeout=600) as client,
     ):
         health = server.wait_until_ready().json()
-        assert health["model"].endswith("TableClassifier") and health["status"] == "ready"
+        assert health["model"].endswith("TabularPipeline") and health["status"] == "ready"
         answer = client.post("/predict", json=rows).json()
-        expected = given.model.score_rows(given.X[:20])[0].tolist()
+        expected = given.model.predict_proba(given.X[:20])[:, 1].tolist()
         assert [p["probability"] for p in answer["predictions"]] == expected
         assert client.post("/predict", json=[rows[0]] * 8001).status_code == 413
         assert client.post("/predict?token=hidden", json={"city": "private"}).is_client_error

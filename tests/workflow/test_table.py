@@ -97,12 +97,8 @@ def test_decimals_and_durations_become_numbers(tmp_path):
 @pytest.mark.parametrize(
     "column, message",
     [
-        ([1.0, -np.inf], "'x' has an infinite value in row 1"),
+        ([1.0, -np.inf], r"Infinite value \(inf\) in column 'x', row 1"),
         ([None, *map(str, range(20)), "oops"], "'x' mixes numbers and text .*'oops' in row 21"),
-        (
-            pd.Series([None, 1, "a"], dtype=object, index=[7, 8, 9]),
-            "'x' mixes values of type int and str .*'a' in row 2",
-        ),
         (pd.Series([[1], [2]], dtype=object), "'x' holds lists"),
     ],
 )
@@ -117,10 +113,9 @@ def test_few_different_values_are_categories_even_if_most_are_numbers(tmp_path):
     children = ["0", "1", "2", "3+"] * 30
     table = pd.DataFrame({"children": children, "label": np.arange(120) % 5 == 0})
     table.to_csv(tmp_path / "t.csv", index=False)
-    schema = train(
-        read_table(tmp_path / "t.csv"), TrainConfig(target="label", n_estimators=1)
-    ).schema
-    assert schema.categories == {"children": ["0", "1", "2", "3+"]}
+    config = TrainConfig(target="label", n_estimators=1)
+    features = train(read_table(tmp_path / "t.csv"), config).features
+    assert features.categories_ == {"children": ["0", "1", "2", "3+"]}
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
