@@ -162,7 +162,11 @@ BAD = {
     "one class": (table(label=0), ["--target", "label"], "only one class"),
     "missing target": (table(label=[np.nan] + [0, 1] * 99 + [1]), ["--target", "label"], "row 0"),
     "continuous": (table(label=np.linspace(0, 1, 200)), ["--target", "label"], "continuous"),
-    "infinite": (table(x=np.inf), ["--target", "label"], "Infinite value (inf) in column 'x', row 0"),
+    "infinite": (
+        table(x=np.inf),
+        ["--target", "label"],
+        "Infinite value (inf) in column 'x', row 0",
+    ),
     "mixed": (table(x=[1, 2, "oops", *range(197)]), ["--target", "label"], "'oops' in row 2"),
     "gamma": (table(), ["--target", "label", "--gamma", "-1"], "gamma"),
     "alpha": (table(), ["--target", "label", "--alpha", "1.5"], "alpha"),

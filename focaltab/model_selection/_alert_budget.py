@@ -110,7 +110,7 @@ class AlertBudgetClassifier(DecisionClassifier):
         """
         X, y = indexable(X, y)
         y = column_or_1d(y, warn=True)
-        positive = self._check(y)
+        positive = self._check(X, y)
         routed = self._routing(fit_params)
         for_estimator = fit_params if routed is None else dict(routed.estimator.fit)
         groups = None if routed is None else routed.splitter.split.get("groups")

@@ -96,7 +96,7 @@ class CostThresholdClassifier(DecisionClassifier):
         ValueError
             For more than two classes, or costs that are unusable on these rows.
         """
-        self._check(y)
+        self._check(X, y)
         self._stakes(X)  # unusable costs show now, not in production
         self._take(clone(self.estimator).fit(X, y, **self._routed(fit_params)))
         return self

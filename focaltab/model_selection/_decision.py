@@ -16,6 +16,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import check_is_fitted
 
 from focaltab._compat.sklearn import count_rows
+from focaltab.data import refuse_lazy
 from focaltab.model_selection._folds import positive_rows
 from focaltab.model_selection._positive import pos_label_of
 
@@ -56,13 +57,14 @@ class DecisionClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  #
             elif hasattr(self, name):
                 delattr(self, name)
 
-    def _check(self, y: Any) -> int:
+    def _check(self, X: Any, y: Any) -> int:
         """Refuse what cannot be decided between; the place of the positive class in `y`'s."""
         if not states_probabilities(self.estimator):
             raise ValueError(
                 f"{type(self.estimator).__name__} has no predict_proba: wrap it in "
                 "sklearn.calibration.CalibratedClassifierCV."
             )
+        refuse_lazy(X, type(self).__name__)
         _, labels = positive_rows(y)
         return self._place(labels)
 

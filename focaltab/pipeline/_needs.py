@@ -35,6 +35,15 @@ _TREES = {
 }
 
 
+# They train on tables that are read in batches.
+_READ_BATCHES = {"FocalXGBClassifier", "FocalLGBMClassifier"}
+
+
+def reads_batches(estimator: Any) -> bool:
+    """Whether a model trains on tables that are read in batches."""
+    return _is_a(estimator, _READ_BATCHES)
+
+
 def innermost(estimator: Any) -> Any:
     """The model inside of meta-estimators and pipelines."""
     while True:

@@ -9,7 +9,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import UNUSED
 
-from focaltab.data import checked_labels, evaluation_pairs, weight_keyword
+from focaltab.data import checked_labels, evaluation_pairs, refuse_lazy, weight_keyword
+from focaltab.pipeline._needs import reads_batches
 
 
 class TabularPipeline(Pipeline):  # type: ignore[misc]
@@ -53,6 +54,8 @@ class TabularPipeline(Pipeline):  # type: ignore[misc]
         """
         if y is not None:
             checked_labels(y)
+        if not reads_batches(self.steps[-1][1]):
+            refuse_lazy(X, type(self.steps[-1][1]).__name__)
         if eval_set is not None:
             return self._fit_and_evaluate(X, y, sample_weight, evaluation_pairs(eval_set), params)
         if sample_weight is not None:

@@ -25,7 +25,7 @@ from sklearn.model_selection import (
 from sklearn.utils.metadata_routing import UNUSED
 
 from focaltab._compat.sklearn import scorer_options, scorer_parts
-from focaltab.data import checked_labels
+from focaltab.data import checked_labels, refuse_lazy
 from focaltab.metrics import expected_cost, savings_score
 from focaltab.model_selection import CostThresholdClassifier
 from focaltab.model_selection._scorers import asks_for_label, told
@@ -132,6 +132,7 @@ class _TakesWeights:
         self
         """
         checked_labels(y)
+        refuse_lazy(X, type(self).__name__)
         fit = super().fit  # type: ignore[misc]
         if sample_weight is None:
             return fit(X, y, **params)
@@ -183,6 +184,7 @@ class TunedThreshold(_TakesWeights, TunedThresholdClassifierCV):  # type: ignore
         ValueError
             For fewer rows of a class than folds, or labels that leave open which is positive.
         """
+        refuse_lazy(X, type(self).__name__)
         labels, counts = np.unique(checked_labels(y), return_counts=True)
         folds = getattr(self.cv, "n_splits", self.cv)
         if labels.size == 2 and isinstance(folds, int) and counts.min() < folds:

@@ -15,6 +15,7 @@ import xgboost as xgb
 import focaltab
 from focaltab import FocalLGBMClassifier, FocalXGBClassifier
 from focaltab.external import ParquetTable
+from focaltab.pipeline import TableFeatures, make_pipeline
 
 LIBRARIES = ["xgb", "lgbm"]
 
@@ -477,3 +478,58 @@ def test_categories_beyond_ascii_are_those_of_memory(tmp_path):
     np.testing.assert_allclose(more.predict_proba(X), again.predict_proba(X), atol=1e-6)
     booster = FocalXGBClassifier(n_estimators=5).fit(files, files.y, xgb_model=model.get_booster())
     np.testing.assert_array_equal(booster.predict_proba(X), more.predict_proba(X))
+
+
+@pytest.mark.parametrize("kind", [FocalXGBClassifier, FocalLGBMClassifier])
+def test_a_pipeline_reads_a_table_in_files(kind, tmp_path):
+    """Its first step encodes a batch at a time, as it encodes a frame."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "amount [eur]": np.where(rng.random(900) < 0.1, np.nan, rng.gamma(1.0, 80.0, 900)),
+            "city": rng.choice(["Осло", "Roma", "東京", None], 900),
+            "whole": rng.integers(0, 5, 900),
+        }
+    )
+    frame["label"] = np.where(frame["city"].eq("Roma") & (rng.random(900) < 0.6), "bad", "fine")
+    for k in range(3):
+        frame.iloc[k * 300 : (k + 1) * 300].to_parquet(tmp_path / f"{k}.parquet")
+    table = ParquetTable(f"{tmp_path}/*.parquet", target="label", batch_rows=170)
+    booster = kind(n_estimators=10, n_jobs=1, random_state=0)
+    X = frame.drop(columns="label")
+    inside = make_pipeline(booster, pos_label="bad").fit(X, frame["label"])
+    lazily = make_pipeline(booster, pos_label="bad").fit(table, table.y)
+    assert lazily[0].kinds_ == inside[0].kinds_ and lazily[0].categories_ == inside[0].categories_
+    expected = inside.predict_proba(X)
+    np.testing.assert_allclose(lazily.predict_proba(table), expected, atol=1e-6)
+    np.testing.assert_allclose(lazily.predict_proba(X.iloc[:, ::-1]), expected, atol=1e-6)
+    np.testing.assert_allclose(inside.predict_proba(table), expected, atol=1e-6)
+    assert (lazily.predict(table) == inside.predict(X)).all()
+    others = [
+        make_pipeline(booster, threshold=0.3),
+        make_pipeline(booster, threshold="f1", pos_label="bad"),
+        make_pipeline(booster, threshold={"fp_cost": 1.0, "fn_cost": "whole"}),
+        make_pipeline(booster, resampler="under"),
+        make_pipeline(lgb.LGBMClassifier()),
+    ]
+    for other in others:
+        with pytest.raises(TypeError, match=r"needs its table in memory: pass table.to_frame\(\)"):
+            other.fit(table, table.y)
+
+
+def test_what_features_cannot_find_in_files_is_said(tmp_path):
+    frame = pd.DataFrame(
+        {"shop": [f"s{k % 50}" for k in range(400)], "x": 1.0, "y": np.arange(400) % 2}
+    )
+    frame.to_parquet(tmp_path / "t.parquet")
+    table = ParquetTable(tmp_path / "t.parquet", target="y")
+    with pytest.raises(ValueError, match=r"'shop' has 50 different values.*max_categories to 50"):
+        TableFeatures().fit(table)
+    assert TableFeatures(max_categories=50).fit(table).kinds_["shop"] == "category"
+    with pytest.raises(TypeError, match=r"scaled.*needs its table in memory"):
+        TableFeatures("scaled", max_categories=50).fit(table)
+    with pytest.raises(ValueError, match="'x' must be stored as text"):
+        TableFeatures(max_categories=50, categorical=["x"]).fit(table)
+    fitted = TableFeatures(max_categories=50).fit(table)
+    with pytest.raises(ValueError, match=r"lack 1 column\(s\).*shop"):
+        fitted.transform(ParquetTable(tmp_path / "t.parquet", target="y", columns=["x"]))

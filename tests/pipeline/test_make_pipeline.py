@@ -712,3 +712,44 @@ def test_a_missing_label_is_named(missing, threshold):
     model = make_pipeline(LogisticRegression(), threshold=threshold, pos_label="fraud")
     with pytest.raises(ValueError, match=r"missing .* label in row 7"):
         model.fit(X, y)
+
+
+@pytest.mark.parametrize("name", ["focal xgb", "focal lgbm", "focal mlp"])
+def test_evaluation_sets_go_through_all_steps_and_teach_them_nothing(payments, name):
+    if name == "focal mlp":
+        pytest.importorskip("torch")
+    X, y = payments
+    X = X.assign(code=np.arange(len(X)) % 3)
+    stop = np.arange(len(X)) % 4 == 0
+    option = "n_iter_no_change" if name == "focal mlp" else "early_stopping_rounds"
+    estimator = clone(MODELS[name]).set_params(**{option: 2})
+    model = make_pipeline(estimator, categorical=["code"], random_state=0)
+    alone = clone(model[0]).fit(X[~stop], y[~stop])
+    weight = np.linspace(0.5, 1.5, (~stop).sum())
+    model.fit(X[~stop], y[~stop], sample_weight=weight, eval_set=[(X[stop], y[stop])])
+    assert model[0].kinds_["code"] == "category" and model[0].categories_ == alone.categories_
+    by_hand = clone(model[1]).fit(
+        clone(model[0]).fit_transform(X[~stop], y[~stop]),
+        y[~stop],
+        sample_weight=weight,
+        eval_set=[(alone.transform(X[stop]), y[stop])],
+    )
+    expected = by_hand.predict_proba(alone.transform(X))
+    np.testing.assert_array_equal(model.predict_proba(X), expected)
+    with pytest.raises(ValueError, match="eval_set must be a pair"):
+        clone(model).fit(X, y, eval_set=[X])
+
+
+def test_columns_named_as_categorical(payments):
+    X, y = payments
+    codes = np.char.zfill((np.arange(len(X)) % 60).astype(str), 3).astype(object)
+    codes[5] = "misc"  # else refused as a stray word among numbers
+    X = X.assign(code=codes)
+    with pytest.raises(ValueError, match=r"'misc' in row 5.*name it as categorical"):
+        TableFeatures().fit(X, y)
+    fitted = TableFeatures(categorical=("code",), random_state=0).fit(X, y)
+    assert fitted.kinds_["code"] == "text" and "misc" in fitted.categories_["code"]
+    assert fitted.outputs_["code"] == ["code"]
+    for bad, message in (("code", "must be a list"), (["cod"], "not there: 'cod'")):
+        with pytest.raises((TypeError, ValueError), match=message):
+            TableFeatures(categorical=bad).fit(X, y)
