@@ -173,22 +173,41 @@ def test_sparse_whole_numbers_are_numbers(library, numbers):
     np.testing.assert_allclose(make(library).fit(whole, y).predict_proba(whole), expected)
 
 
-@pytest.mark.parametrize("container", ["frame", "arrow", "capsule"])
-@pytest.mark.parametrize("library", LIBRARIES)
+TURNED = {
+    "frame": lambda X: X,
+    **{name: CONTAINERS[name] for name in ("arrow", "capsule")},
+}
+
+
+@pytest.mark.parametrize("container", TURNED)
+@pytest.mark.parametrize("library", [*BOOSTERS, "mlp"])
 def test_columns_in_another_order_are_refused_in_any_container(library, container, numbers, plain):
-    X, _ = numbers
-    turned = X[["c", "b", "a"]]
-    table = turned if container == "frame" else CONTAINERS[container](turned)
+    X, y = numbers
+    table = TURNED[container](X[["c", "b", "a"]])
     model, _ = plain(library)
     with pytest.raises(ValueError, match="same order as they were in fit"):
         model.predict_proba(table)
-    if library == "pipeline":
-        return
     with pytest.raises(ValueError, match=r"(?s)eval_set 0: .*same order"):
-        make(library).fit(X, numbers[1], eval_set=[(table, numbers[1])])
+        make(library).fit(X, y, eval_set=[(table, y)])
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("container", TURNED)
+def test_a_pipeline_finds_its_columns_by_name_in_any_container(container, numbers, plain):
+    X, y = numbers
+    model, expected = plain("pipeline")
+    table = TURNED[container](X.assign(z=1.0)[["z", "c", "b", "a"]])
+    np.testing.assert_array_equal(model.predict_proba(table), expected)
+    with pytest.raises(ValueError, match="lack 1 column.*: b"):
+        model.predict_proba(TURNED[container](X[["c", "a"]]))
+    # The evaluation set takes the same way: one of the turned table, and one of the table as
+    # it was, are the same rows.
+    scores = [
+        make("pipeline").fit(X, y, eval_set=[(rows, y)])[-1].evals_result_ for rows in (table, X)
+    ]
+    assert scores[0] == scores[1]
+
+
+@pytest.mark.parametrize("library", [*BOOSTERS, "mlp"])
 def test_a_further_column_is_named(library, numbers, plain):
     X, _ = numbers
     model, _ = plain(library)
