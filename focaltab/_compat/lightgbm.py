@@ -148,6 +148,19 @@ def set_fitted(estimator: Any, booster: Any, results: dict[str, Any]) -> None:
     estimator.fitted_ = True
 
 
+def set_best_iteration(
+    estimator: Any, n_rounds: int, best_score: dict[str, Any], results: dict[str, Any]
+) -> None:
+    """Have a fitted classifier tell the rounds that it was given as its best ones.
+
+    By the attributes that its properties read. Kept elsewhere, they would tell of no early
+    stopping.
+    """
+    estimator._Booster.best_iteration = estimator._best_iteration = n_rounds
+    estimator._best_score = best_score
+    estimator._evals_result = results
+
+
 def set_labels(estimator: Any, labels: NDArray[Any], objective: str | None = None) -> None:
     """Have a classifier that learned class numbers answer with labels in sorted order.
 

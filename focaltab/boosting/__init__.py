@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from focaltab.boosting._objective import BoosterObjective, lightgbm_objective, xgboost_objective
+from focaltab.data import EarlyStopWarning
 
 if TYPE_CHECKING:
     from focaltab.boosting._lightgbm import FocalLGBMClassifier
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BoosterObjective",
+    "EarlyStopWarning",
     "FocalLGBMClassifier",
     "FocalXGBClassifier",
     "lightgbm_objective",

@@ -12,7 +12,7 @@ from typing import Any
 
 from xgboost.callback import EarlyStopping
 
-from focaltab.boosting._evaluation import METRIC_NAME, as_list, name_of
+from focaltab.boosting._evaluation import LOG_LOSS, METRIC_NAME, as_list, name_of
 
 # scikit-learn's rule for names ("functions ending with _score return a value to maximize"), and
 # what focaltab.metrics calls its own.
@@ -27,7 +27,7 @@ _MORE_IS_BETTER = (
     "_corrcoef",
     METRIC_NAME,
 )
-_LESS_IS_BETTER = ("_loss", "_error", "_deviance", "_cost")
+_LESS_IS_BETTER = ("_loss", LOG_LOSS, "_error", "_deviance", "_cost")
 
 
 def early_stopping(rounds: int | None, eval_metric: Any) -> EarlyStopping | None:
@@ -38,7 +38,7 @@ def early_stopping(rounds: int | None, eval_metric: Any) -> EarlyStopping | None
     rounds : int or None
         The estimator's ``early_stopping_rounds``.
     eval_metric : object
-        As the estimator has it; None for average precision.
+        A name, a callable, or several; None for average precision.
     """
     name = _judging(eval_metric)
     if not rounds or name is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -11,6 +12,7 @@ import numpy as np
 from lightgbm import Booster, LGBMClassifier
 from lightgbm.basic import LightGBMError
 from numpy.typing import NDArray
+from sklearn.base import clone
 
 from focaltab._compat.lightgbm import (
     aliases_of,
@@ -18,17 +20,18 @@ from focaltab._compat.lightgbm import (
     further_parameters,
     list_categories,
     nothing_to_split,
+    set_best_iteration,
     set_labels,
 )
 from focaltab._saving import part_writer
-from focaltab.boosting._evaluation import as_list
+from focaltab.boosting._evaluation import AveragePrecision, LogLoss, as_list
 from focaltab.boosting._external_lightgbm import check_external, fit_from_table
 from focaltab.boosting._lightgbm_continuation import (
     by_numbers,
     model_to_continue,
 )
 from focaltab.boosting._lightgbm_evaluation import (
-    LightGBMAveragePrecision,
+    LightGBMMetric,
     arguments_of,
     by_class_number,
     evaluation_sets,
@@ -41,18 +44,22 @@ from focaltab.data import (
     LIGHTGBM,
     Classes,
     InputColumns,
+    StoppedFold,
     TrainingSet,
     by_batch,
     check_continuation,
     is_lazy,
+    mean_best_scores,
     read_table,
+    rounds_for_all_rows,
     warn_of_common_positive,
+    warn_of_early_stop,
     whole_or_unchanged,
 )
 from focaltab.losses import FocalLoss
 from focaltab.losses._focal import Alpha, LinkName
 from focaltab.sampling import SamplingResult
-from focaltab.sampling._hard_negative import Sampling
+from focaltab.sampling._hard_negative import HardNegativeSampling, Sampling
 from focaltab.sampling._sampled import check_sampling, sample, with_sampling
 
 _OWN_PARAMETERS = (
@@ -63,6 +70,8 @@ _OWN_PARAMETERS = (
     "pos_label",
     "sampling",
     "validation_fraction",
+    "early_stopping_folds",
+    "refit",
 )
 # With a custom objective LightGBM hands its metrics raw scores; these need only their order.
 _RANKING_METRICS = {"average_precision", "auc", "None", "none", "na", "null", "custom", ""}
@@ -91,9 +100,16 @@ class FocalLGBMClassifier(LGBMClassifier):  # type: ignore[misc]
         Which of two labels is the positive class, that early stopping, ``focal_alpha``, pairs of
         ``focal_gamma`` and raw scores are about; None for the second in sorted order.
         ``classes_`` and the columns of `predict_proba` stay in sorted order.
+    early_stopping_folds : "auto", int, splitter or list of splits, default="auto"
+        Folds that ``early_stopping_rounds`` goes by when ``fit`` gets no ``eval_set``: the model of
+        all rows has the rounds at which those of the folds were best by log loss (the geometric
+        mean, for as many more rows as it has). "auto" is five stratified folds, three from 20,000
+        rows, and one part of `validation_fraction` from 200,000.
+    refit : bool, default=True
+        Whether to train on all rows after that. With False, or a model to continue,
+        `validation_fraction` of the rows is held out once and not trained on.
     validation_fraction : float, default=0.1
-        Stratified part of the rows held out for ``early_stopping_rounds`` when ``fit`` gets no
-        ``eval_set``.
+        Stratified part of the rows that is held out where folds are not.
     sampling : {"hard_negative"}, HardNegativeSampling or None, default=None
         Train on all positives and the negatives that a small pilot model finds hard, with the
         offset that keeps the probabilities those of all rows. Faster where positives are rare
@@ -101,7 +117,7 @@ class FocalLGBMClassifier(LGBMClassifier):  # type: ignore[misc]
         is held out for early stopping is thinned too, less, under inverse-probability weights,
         unless it is judged by a callable of yours. Two classes, ``link="logit"``.
     early_stopping_rounds : int or None, default=None
-        Stop when average precision has not improved for this many rounds (LightGBM's parameter).
+        Stop when the metric has not improved for this many rounds (LightGBM's parameter).
     class_weight : dict, "balanced" or None, default=None
         Multiplies sample weights, as in LightGBM. Unlike ``focal_alpha`` it changes the
         distribution that the probabilities are calibrated to.
@@ -119,6 +135,8 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         Weighted share of the positive class, or of each class.
     sampling_ : SamplingResult or None
         The rows that were kept, and their acceptance.
+    evals_result_ : dict
+        Metrics by round: of each evaluation set, or of each fold, ``"fold_0"`` and so on.
 
     Notes
     -----
@@ -146,6 +164,8 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         normalize: bool = True,
         pos_label: Any = None,
         validation_fraction: float = 0.1,
+        early_stopping_folds: Any = "auto",
+        refit: bool = True,
         sampling: Sampling = None,
         early_stopping_rounds: int | None = None,
         boosting_type: str = "gbdt",
@@ -197,6 +217,8 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         self.normalize = normalize
         self.pos_label = pos_label
         self.validation_fraction = validation_fraction
+        self.early_stopping_folds = early_stopping_folds
+        self.refit = refit
         self.sampling = sampling
         self.early_stopping_rounds = early_stopping_rounds
 
@@ -227,11 +249,12 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
             Labels of any type; see ``pos_label``.
         sample_weight : array-like of shape (n_samples,), default=None
         eval_X, eval_y : X and y of an evaluation set, or tuples of several, default=None
-            For early stopping. Without them, `validation_fraction` of the rows is held out.
+            For early stopping. Without them, see `early_stopping_folds` and `refit`.
         eval_set : list of (X, y), default=None
             The same in the form that LightGBM is retiring.
         eval_metric : str, callable or list, default=None
-            Average precision unless given. A callable is handed probabilities. Names of metrics
+            Unless given, average precision for evaluation sets and log loss for rows that are held
+            out. A callable is handed probabilities. Names of metrics
             that need them are refused: LightGBM computes those from raw scores under a custom
             objective.
         init_model : Booster, fitted estimator or path, default=None
@@ -276,8 +299,75 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
             )
         elif eval_sample_weight is not None or eval_init_score is not None:
             raise ValueError("weights or scores of evaluation rows need an eval_set.")
-        elif stops:
-            data = data.with_rows_held_out(self.validation_fraction, self.random_state)
+        options = {
+            "sampling": sampling,
+            "init_score": init_score,
+            "init_model": init_model,
+            "previous": previous,
+            "eval_metric": eval_metric,
+            "eval_class_weight": by_class_number(
+                fit_params.pop("eval_class_weight", None), data.classes
+            ),
+            **fit_params,
+        }
+        with whole_or_unchanged(self):
+            if eval_set is not None or not stops:
+                self._train(data, **options)
+            elif self._given("boosting") == "dart":
+                warnings.warn(
+                    "LightGBM does not stop dart early: all rounds are trained. Leave "
+                    "early_stopping_rounds out.",
+                    UserWarning,
+                    stacklevel=2,
+                )
+                self._train(data, n_rounds=self._rounds_at_most(), **options)
+            elif self.refit and init_model is None:
+                self._train_by_folds(data, options)
+            else:
+                data = data.with_rows_held_out(self.validation_fraction, self.random_state)
+                self._train(data, metric=LogLoss, **options)
+        if stops and self.best_iteration_ > 0:
+            warn_of_early_stop(self.best_iteration_, self._rounds_at_most())
+        return self
+
+    def _train_by_folds(self, data: TrainingSet, options: dict[str, Any]) -> None:
+        """Train on all rows, for as many rounds as folds say."""
+        folds = []
+        for fold, share in data.folds(
+            self.early_stopping_folds, self.validation_fraction, self.random_state
+        ):
+            model = clone(self)
+            model._train(fold, metric=LogLoss, **options)
+            # Without a column to split there is nothing to evaluate, and one round.
+            history = model.evals_result_.get("valid_0", {})
+            folds.append(StoppedFold(max(model.best_iteration_, 1), history, share))
+        n_rounds = rounds_for_all_rows(folds, self._rounds_at_most())
+        self._train(data, n_rounds=n_rounds, **options)
+        results = {f"fold_{k}": dict(fold.history) for k, fold in enumerate(folds)}
+        set_best_iteration(self, n_rounds, {"folds": mean_best_scores(folds)}, results)
+
+    def _rounds_at_most(self) -> int:
+        return int(self._given("num_iterations"))
+
+    def _train(
+        self,
+        data: TrainingSet,
+        *,
+        sampling: HardNegativeSampling | None,
+        init_score: Any,
+        init_model: Any,
+        previous: Any,
+        eval_metric: Any,
+        eval_class_weight: Any,
+        metric: type[AveragePrecision | LogLoss] = AveragePrecision,
+        n_rounds: int | None = None,
+        **fit_params: Any,
+    ) -> None:
+        """Train on rows that are read, and keep what came out.
+
+        `metric` judges evaluation sets unless the user has one; `n_rounds` is for a fit that does
+        not stop early.
+        """
         # An offset for the margins takes part in the fit alone, an intercept in the model too.
         own_intercept = init_score is None and init_model is None
         sampled = None
@@ -294,39 +384,36 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
         if own_intercept:
             data = data.starting_from(intercept)
         if eval_metric is None and self._given("metric") is None and data.evaluation:
-            eval_metric = LightGBMAveragePrecision(loss)
+            eval_metric = LightGBMMetric(metric(loss))
         check_external(data, init_model)
         data = data.encoded(unseen="missing")
-        by_class = by_class_number(fit_params.pop("eval_class_weight", None), data.classes)
         rows = data.rows
         library_fit = partial(fit_from_table, self) if is_lazy(rows.X) else super().fit
-        with whole_or_unchanged(self):
-            with self._as_focal_training(loss):
-                try:
-                    library_fit(
-                        rows.X,
-                        rows.codes,
-                        sample_weight=rows.weight,
-                        init_score=rows.margin,
-                        eval_class_weight=by_class,
-                        eval_metric=on_probabilities(eval_metric, loss),
-                        init_model=by_numbers(previous, data.columns),
-                        **arguments_of(data.evaluation),
-                        **fit_params,
-                    )
-                except LightGBMError as error:
-                    # LightGBM cannot start a custom objective when no feature can be split; its
-                    # own objectives then keep the intercept alone, and so does this one.
-                    if not nothing_to_split(error) or not own_intercept:
-                        raise
-                    self._fit_objective = "multiclass" if loss.is_multiclass else "binary"
-                    library_fit(rows.X, rows.codes, sample_weight=rows.weight)
-                    _clear_first_trees(self.booster_)
-            if own_intercept:
-                _add_to_first_trees(self.booster_, intercept)
-            self._keep(data.classes, data.columns, loss, prevalence)
-            self.sampling_ = None if sampled is None else sampled.result
-        return self
+        with self._as_focal_training(loss, n_rounds):
+            try:
+                library_fit(
+                    rows.X,
+                    rows.codes,
+                    sample_weight=rows.weight,
+                    init_score=rows.margin,
+                    eval_class_weight=eval_class_weight,
+                    eval_metric=on_probabilities(eval_metric, loss),
+                    init_model=by_numbers(previous, data.columns),
+                    **arguments_of(data.evaluation),
+                    **fit_params,
+                )
+            except LightGBMError as error:
+                # LightGBM cannot start a custom objective when no feature can be split; its own
+                # objectives then keep the intercept alone, and so does this one.
+                if not nothing_to_split(error) or not own_intercept:
+                    raise
+                self._fit_objective = "multiclass" if loss.is_multiclass else "binary"
+                library_fit(rows.X, rows.codes, sample_weight=rows.weight)
+                _clear_first_trees(self.booster_)
+        if own_intercept:
+            _add_to_first_trees(self.booster_, intercept)
+        self._keep(data.classes, data.columns, loss, prevalence)
+        self.sampling_ = None if sampled is None else sampled.result
 
     sampling_: SamplingResult | None
 
@@ -364,13 +451,19 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(lightgbm_restored(state))
 
-    _fit_objective: Any  # while a fit runs
+    # While a fit runs: the objective, and the rounds of one that does not stop early.
+    _fit_objective: Any
+    _fit_rounds: int | None
 
     @contextmanager
-    def _as_focal_training(self, loss: FocalLoss) -> Iterator[None]:
-        """Show LightGBM's own ``fit`` the objective, and no class weights; then restore."""
+    def _as_focal_training(self, loss: FocalLoss, n_rounds: int | None) -> Iterator[None]:
+        """Show LightGBM's own ``fit`` objective and rounds, and no class weights; then restore."""
         class_weight: Any = self.class_weight
+        n_estimators = self.n_estimators
         self.class_weight: Any = None
+        self._fit_rounds = n_rounds
+        if n_rounds is not None:
+            self.n_estimators: int = n_rounds
         # A fit with class weights leaves them behind for the next.
         forget_class_weights(self)
         self._fit_objective = lightgbm_objective(loss, n_threads=own_threads(self.n_jobs))
@@ -378,7 +471,8 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
             yield
         finally:
             self.class_weight = class_weight
-            del self._fit_objective
+            self.n_estimators = n_estimators
+            del self._fit_objective, self._fit_rounds
 
     def _given(self, name: str) -> Any:
         """A parameter's value under whichever of LightGBM's names for it the user chose."""
@@ -436,8 +530,11 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
             params["objective"] = self._fit_objective
             for alias in aliases_of("objective") - {"objective"}:
                 params.pop(alias, None)
-            if isinstance(self._fit_objective, str):
+            if isinstance(self._fit_objective, str) or self._fit_rounds is not None:
                 for alias in aliases_of("early_stopping_round"):
+                    params.pop(alias, None)
+            if self._fit_rounds is not None:
+                for alias in aliases_of("num_iterations"):
                     params.pop(alias, None)
             if self._given("metric") is None:
                 params["metric"] = "None"

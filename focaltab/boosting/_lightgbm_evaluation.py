@@ -8,17 +8,23 @@ from typing import Any
 import numpy as np
 
 from focaltab._compat.lightgbm import evaluation_arguments
-from focaltab.boosting._evaluation import METRIC_NAME, AveragePrecision
+from focaltab.boosting._evaluation import AveragePrecision, LogLoss
 from focaltab.data import Classes, Rows, evaluation_pairs
 from focaltab.losses import FocalLoss
 
 
-class LightGBMAveragePrecision(AveragePrecision):
-    """The same in the three-part form that LightGBM's scikit-learn classes ask of a metric."""
+class LightGBMMetric:
+    """A figure of ours in the three-part form that LightGBM's scikit-learn classes ask of one."""
+
+    def __init__(self, metric: AveragePrecision | LogLoss) -> None:
+        self.metric = metric
+        self.more_is_better = isinstance(metric, AveragePrecision)
 
     def __call__(self, y_true: Any, y_score: Any, weight: Any = None) -> Any:
+        """Name, value and direction."""
         sample_weight = None if weight is None or np.size(weight) == 0 else weight
-        return METRIC_NAME, super().__call__(y_true, y_score, sample_weight), True
+        value = self.metric(y_true, y_score, sample_weight)
+        return self.metric.__name__, value, self.more_is_better
 
 
 class LightGBMOnProbabilities:
@@ -76,6 +82,6 @@ def on_probabilities(eval_metric: Any, loss: FocalLoss) -> Any:
     """``eval_metric`` with every callable of the user's as `LightGBMOnProbabilities`."""
     if isinstance(eval_metric, list | tuple):
         return [on_probabilities(metric, loss) for metric in eval_metric]
-    if callable(eval_metric) and not isinstance(eval_metric, LightGBMAveragePrecision):
+    if callable(eval_metric) and not isinstance(eval_metric, LightGBMMetric):
         return LightGBMOnProbabilities(eval_metric, loss)
     return eval_metric

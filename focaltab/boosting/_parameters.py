@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import Callable, Collection
+from inspect import signature
 from typing import Any, Final
 
 # So alike are a misspelt name and the one that is meant; names of the libraries' own that are none
@@ -35,7 +36,8 @@ def check_spelling(
     ----------
     estimator : estimator
     further : collection of str
-        What was given beyond the parameters of the constructor.
+        What was given beyond the parameters of the constructor; LightGBM's ``set_params`` counts
+        all among them.
     is_alias : callable
         Whether the first name is another one of the library's for the second.
 
@@ -44,6 +46,7 @@ def check_spelling(
     ValueError
         Names the parameter that is meant.
     """
+    further = set(further) - set(signature(type(estimator)).parameters)
     if not further:
         return
     others = [name for name in estimator.get_params(deep=False) if name not in further]

@@ -11,12 +11,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
+from sklearn.base import clone
 from xgboost import XGBClassifier
 
 from focaltab._compat.xgboost import first_rounds, set_booster
 from focaltab._saving import part_writer
 from focaltab.boosting._early_stopping import early_stopping, with_direction
-from focaltab.boosting._evaluation import AveragePrecision, as_list, on_probabilities
+from focaltab.boosting._evaluation import AveragePrecision, LogLoss, as_list, on_probabilities
 from focaltab.boosting._external_xgboost import ExternalMatrices, check_external
 from focaltab.boosting._native_file import alpha_of, from_json, to_json
 from focaltab.boosting._objective import own_threads, xgboost_objective
@@ -35,19 +36,23 @@ from focaltab.data import (
     Classes,
     InputColumns,
     Rows,
+    StoppedFold,
     TrainingSet,
     by_batch,
     check_continuation,
     check_margin,
     is_lazy,
+    mean_best_scores,
     read_table,
+    rounds_for_all_rows,
     warn_of_common_positive,
+    warn_of_early_stop,
     whole_or_unchanged,
 )
 from focaltab.losses import FocalLoss
 from focaltab.losses._focal import Alpha, LinkName
 from focaltab.sampling import SamplingResult
-from focaltab.sampling._hard_negative import Sampling
+from focaltab.sampling._hard_negative import HardNegativeSampling, Sampling
 from focaltab.sampling._sampled import check_sampling, sample, with_sampling
 
 _OWN_PARAMETERS = {
@@ -59,6 +64,8 @@ _OWN_PARAMETERS = {
     "pos_label",
     "sampling",
     "validation_fraction",
+    "early_stopping_folds",
+    "refit",
 }
 # XGBoost's metrics that need no more than the order of two classes' margins.
 _RANKING_METRICS = ("auc", "aucpr", "map", "ndcg", "pre")
@@ -90,9 +97,16 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         Which of two labels is the positive class, that early stopping, ``focal_alpha``, pairs of
         ``focal_gamma`` and the booster's margin are about; None for the second in sorted order.
         ``classes_`` and the columns of `predict_proba` stay in sorted order.
+    early_stopping_folds : "auto", int, splitter or list of splits, default="auto"
+        Folds that ``early_stopping_rounds`` goes by when ``fit`` gets no ``eval_set``: the model of
+        all rows has the rounds at which those of the folds were best by log loss (the geometric
+        mean, for as many more rows as it has). "auto" is five stratified folds, three from 20,000
+        rows, and one part of `validation_fraction` from 200,000.
+    refit : bool, default=True
+        Whether to train on all rows after that. With False, or a model to continue,
+        `validation_fraction` of the rows is held out once and not trained on.
     validation_fraction : float, default=0.1
-        Stratified part of the rows held out for ``early_stopping_rounds`` when ``fit`` gets no
-        ``eval_set``.
+        Stratified part of the rows that is held out where folds are not.
     sampling : {"hard_negative"}, HardNegativeSampling or None, default=None
         Train on all positives and the negatives that a small pilot model finds hard, with the
         offset that keeps the probabilities those of all rows. Faster where positives are rare
@@ -102,10 +116,10 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
     enable_categorical : bool, default=True
         XGBoost's parameter, on by default so that pandas categories work.
     **kwargs
-        Parameters of ``xgboost.XGBClassifier``. Evaluation sets are judged by average precision
-        unless ``eval_metric`` is given; a callable one is handed probabilities. After early
-        stopping the booster keeps its best rounds alone. ``scale_pos_weight`` multiplies the
-        weights of positive rows, as ``sample_weight`` would.
+        Parameters of ``xgboost.XGBClassifier``. Evaluation sets are judged by average precision,
+        and rows held out by log loss, unless ``eval_metric`` is given; a callable one is handed
+        probabilities. After early stopping the booster keeps its best rounds alone.
+        ``scale_pos_weight`` multiplies the weights of positive rows, as ``sample_weight`` would.
 
     Attributes
     ----------
@@ -116,6 +130,8 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         Weighted share of the positive class, or of each class.
     sampling_ : SamplingResult or None
         The rows that were kept, and their acceptance.
+    evals_result_ : dict
+        Metrics by round: of each evaluation set, or of each fold, ``"fold_0"`` and so on.
 
     Notes
     -----
@@ -146,6 +162,8 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         class_weight: dict[Any, float] | Literal["balanced"] | None = None,
         pos_label: Any = None,
         validation_fraction: float = 0.1,
+        early_stopping_folds: Any = "auto",
+        refit: bool = True,
         sampling: Sampling = None,
         enable_categorical: bool = True,
         **kwargs: Any,
@@ -158,6 +176,8 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         self.class_weight = class_weight
         self.pos_label = pos_label
         self.validation_fraction = validation_fraction
+        self.early_stopping_folds = early_stopping_folds
+        self.refit = refit
         self.sampling = sampling
 
     def fit(  # type: ignore[override]
@@ -186,8 +206,8 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             Labels of any type; see ``pos_label``.
         sample_weight : array-like of shape (n_samples,), default=None
         eval_set : list of (X, y), default=None
-            For early stopping, of any kind that X may be. Without it, `validation_fraction` of the
-            rows is held out.
+            For early stopping, of any kind that X may be. Without it, see `early_stopping_folds`
+            and `refit`.
         xgb_model : Booster, fitted estimator or path, default=None
             Model to continue; its intercept is kept.
         base_margin, verbose, sample_weight_eval_set, base_margin_eval_set, feature_weights
@@ -230,8 +250,60 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             )
         elif sample_weight_eval_set is not None or base_margin_eval_set is not None:
             raise ValueError("weights or margins of evaluation rows need an eval_set.")
-        elif self.early_stopping_rounds:
-            data = data.with_rows_held_out(self.validation_fraction, self.random_state)
+        options = {
+            "sampling": sampling,
+            "xgb_model": xgb_model,
+            "previous": previous,
+            "verbose": verbose,
+            "feature_weights": feature_weights,
+        }
+        with whole_or_unchanged(self):
+            if eval_set is not None or not self.early_stopping_rounds:
+                self._train(data, **options)
+            elif self.refit and xgb_model is None:
+                self._train_by_folds(data, options)
+            else:
+                data = data.with_rows_held_out(self.validation_fraction, self.random_state)
+                self._train(data, metric=LogLoss, **options)
+        if self.early_stopping_rounds:
+            warn_of_early_stop(self.best_iteration + 1, self.get_num_boosting_rounds())
+        return self
+
+    def _train_by_folds(self, data: TrainingSet, options: dict[str, Any]) -> None:
+        """Train on all rows, for as many rounds as folds say."""
+        folds = []
+        for fold, share in data.folds(
+            self.early_stopping_folds, self.validation_fraction, self.random_state
+        ):
+            model = clone(self)
+            model._train(fold, metric=LogLoss, **options)
+            history = model.evals_result_["validation_0"]
+            folds.append(StoppedFold(model.best_iteration + 1, history, share))
+        n_rounds = rounds_for_all_rows(folds, self.get_num_boosting_rounds())
+        self._train(data, n_rounds=n_rounds, **options)
+        scores = mean_best_scores(folds)
+        # As XGBoost has it where it stopped early: the last metric is the one to go by.
+        best = {"best_iteration": n_rounds - 1, "best_score": list(scores.values())[-1]}
+        self.get_booster().set_attr(**{name: str(value) for name, value in best.items()})
+        self.evals_result_ = {f"fold_{k}": fold.history for k, fold in enumerate(folds)}
+
+    def _train(
+        self,
+        data: TrainingSet,
+        *,
+        sampling: HardNegativeSampling | None,
+        xgb_model: Any,
+        previous: Any,
+        verbose: bool | int | None,
+        feature_weights: Any,
+        metric: type[AveragePrecision | LogLoss] = AveragePrecision,
+        n_rounds: int | None = None,
+    ) -> None:
+        """Train on rows that are read, and keep what came out.
+
+        `metric` judges evaluation sets unless the user has one; `n_rounds` is for a fit that does
+        not stop early.
+        """
         sampled = None
         if sampling is not None:
             sampled = sample(sampling, self._pilot, data, self.random_state)
@@ -245,22 +317,20 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
         warn_of_common_positive(data.classes, prevalence, self.pos_label)
         data = data.encoded()
         check_external(self, data)
-        with whole_or_unchanged(self):
-            with self._as_focal_training(loss, prevalence, previous):
-                super().fit(
-                    data.rows.X,
-                    data.rows.codes,
-                    sample_weight=data.rows.weight,
-                    base_margin=data.rows.margin,
-                    verbose=verbose,
-                    xgb_model=previous,
-                    feature_weights=feature_weights,
-                    **_evaluation_arguments(data.evaluation),
-                )
-            self._keep_best_rounds()
-            self._keep(data.classes, data.columns, loss, prevalence)
-            self.sampling_ = None if sampled is None else sampled.result
-        return self
+        with self._as_focal_training(loss, prevalence, previous, metric(loss), n_rounds):
+            super().fit(
+                data.rows.X,
+                data.rows.codes,
+                sample_weight=data.rows.weight,
+                base_margin=data.rows.margin,
+                verbose=verbose,
+                xgb_model=previous,
+                feature_weights=feature_weights,
+                **_evaluation_arguments(data.evaluation),
+            )
+        self._keep_best_rounds()
+        self._keep(data.classes, data.columns, loss, prevalence)
+        self.sampling_ = None if sampled is None else sampled.result
 
     sampling_: SamplingResult | None
 
@@ -349,8 +419,15 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             self.get_booster().set_attr(**best)
 
     @contextmanager
-    def _as_focal_training(self, loss: FocalLoss, prevalence: Any, previous: Any) -> Iterator[None]:
-        """Show XGBoost's own ``fit`` the objective, intercept and metric; then restore."""
+    def _as_focal_training(
+        self,
+        loss: FocalLoss,
+        prevalence: Any,
+        previous: Any,
+        metric: AveragePrecision | LogLoss,
+        n_rounds: int | None,
+    ) -> Iterator[None]:
+        """Show XGBoost's own ``fit`` the objective, intercept, metric and rounds; then restore."""
         shown: dict[str, Any] = {
             "_fit_base_score": self._base_score(loss, prevalence) if previous is None else None,
             "_fit_external": ExternalMatrices(),
@@ -367,9 +444,15 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
             shown["objective"] = xgboost_objective(loss, n_threads=threads)
             shown["eval_metric"] = on_probabilities(self.eval_metric, loss)
         if self.eval_metric is None:
-            shown["eval_metric"] = AveragePrecision(loss)
-        stop = early_stopping(self.early_stopping_rounds, self.eval_metric)
-        if stop is not None:
+            shown["eval_metric"] = metric
+            if isinstance(metric, LogLoss) and loss.link_name == "logit":
+                # XGBoost's own: it reads log-odds, and hands none to a metric under its objective.
+                shown["eval_metric"] = "mlogloss" if loss.is_multiclass else "logloss"
+        if n_rounds is not None:
+            shown |= {"n_estimators": n_rounds, "early_stopping_rounds": None}
+        elif stop := early_stopping(
+            self.early_stopping_rounds, self.eval_metric or shown["eval_metric"]
+        ):
             shown["early_stopping_rounds"] = None
             shown["callbacks"].append(stop)
         if self.tree_method == "exact":

@@ -12,6 +12,15 @@ from focaltab.data._checks import (
 from focaltab.data._columns import InputColumns, categories_of
 from focaltab.data._containers import NUMBERS_AS_OBJECTS, as_table, check_names, named_frame
 from focaltab.data._continuation import check_continuation
+from focaltab.data._early_stopping import (
+    EarlyStopWarning,
+    StoppedFold,
+    check_hold_out,
+    mean_best_scores,
+    rounds_for_all_rows,
+    validation_rows,
+    warn_of_early_stop,
+)
 from focaltab.data._fingerprint import described, fingerprint_of
 from focaltab.data._labels import (
     Classes,
@@ -33,11 +42,9 @@ from focaltab.data._lazy import (
 from focaltab.data._training_set import (
     Rows,
     TrainingSet,
-    check_hold_out,
     check_rows,
     evaluation_pairs,
     take_rows,
-    validation_rows,
     whole_or_unchanged,
     with_weight_only,
 )
@@ -54,11 +61,13 @@ __all__ = [
     "NUMBERS_AS_OBJECTS",
     "XGBOOST",
     "Classes",
+    "EarlyStopWarning",
     "InputColumns",
     "LazyTable",
     "MappedTable",
     "Reader",
     "Rows",
+    "StoppedFold",
     "TrainingSet",
     "as_table",
     "by_batch",
@@ -78,16 +87,19 @@ __all__ = [
     "in_memory",
     "is_lazy",
     "mean_average_precision",
+    "mean_best_scores",
     "named_frame",
     "prepare_loss",
     "read_table",
     "refuse_lazy",
+    "rounds_for_all_rows",
     "said_of",
     "take_rows",
     "told_of_common_positive",
     "training_weight",
     "validation_rows",
     "warn_of_common_positive",
+    "warn_of_early_stop",
     "weight_keyword",
     "whole_or_unchanged",
     "with_weight_only",

@@ -8,21 +8,20 @@ categories; the library sees it then for the first time.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from numbers import Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.model_selection import train_test_split
 
 from focaltab._compat.sklearn import count_rows, rows_at
 from focaltab.data._checks import Reader, read_table
 from focaltab.data._columns import InputColumns, Unseen
+from focaltab.data._early_stopping import Split, folds_of, validation_rows
 from focaltab.data._labels import Classes, encode_target
 from focaltab.data._lazy import in_memory, is_lazy, said_of
 from focaltab.data._weights import (
@@ -197,7 +196,22 @@ class TrainingSet:
 
     def with_rows_held_out(self, fraction: float, random_state: Any) -> TrainingSet:
         """The same with a stratified part of the rows to stop early by."""
-        train, held_out = validation_rows(self.rows.codes, fraction, random_state)
+        return self._divided(validation_rows(self.rows.codes, fraction, random_state))
+
+    def folds(
+        self, folds: Any, fraction: float, random_state: Any
+    ) -> Iterator[tuple[TrainingSet, float]]:
+        """The same with each fold in turn held out to stop early by; see `folds_of`.
+
+        With it comes the share of the rows that is trained on.
+        """
+        # Rows without weight would fill folds; a splitter of the user's counts them.
+        data = self.with_weight_only() if isinstance(folds, str | Integral) else self
+        for split in folds_of(data.rows.codes, folds, fraction, random_state):
+            yield data._divided(split), split[0].size / len(data.rows)
+
+    def _divided(self, split: Split) -> TrainingSet:
+        train, held_out = split
         return replace(
             self,
             rows=self.rows.take(train),
@@ -305,56 +319,6 @@ def whole_or_unchanged(estimator: Any) -> Iterator[None]:
         estimator.__dict__.clear()
         estimator.__dict__.update(before)
         raise
-
-
-def validation_rows(
-    codes: NDArray[np.integer[Any]], fraction: float, random_state: Any
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows to train on and a stratified part to stop early on.
-
-    Raises
-    ------
-    ValueError
-        If `fraction` is outside (0, 1), or a class is too rare to stand on both sides.
-    """
-    counts = np.bincount(codes)
-    check_hold_out(counts, fraction)
-    # At least one row of every class on each side.
-    n_held_out = max(math.ceil(float(fraction) * codes.size), counts.size)
-    if codes.size - n_held_out < counts.size:
-        raise ValueError(
-            f"validation_fraction={fraction!r} of {codes.size} rows leaves too few of "
-            f"{counts.size} classes to train on: pass eval_set, or switch early stopping off."
-        )
-    seed = random_state
-    if isinstance(random_state, np.random.Generator):
-        seed = int(random_state.integers(2**31))
-    train, held_out = train_test_split(
-        np.arange(codes.size), test_size=n_held_out, stratify=codes, random_state=seed
-    )
-    # A class of a few rows may round to none held out: move one of its rows.
-    for k in np.flatnonzero(np.bincount(codes[held_out], minlength=counts.size) == 0):
-        moved = train[codes[train] == k][0]
-        train, held_out = train[train != moved], np.append(held_out, moved)
-    return np.sort(train), np.sort(held_out)
-
-
-def check_hold_out(counts: NDArray[np.integer[Any]], fraction: float) -> None:
-    """Refuse to hold out what leaves a side without a class.
-
-    Raises
-    ------
-    ValueError
-        If `fraction` is outside (0, 1), or a class has a single row.
-    """
-    if not (isinstance(fraction, Real) and 0.0 < fraction < 1.0):
-        raise ValueError(f"validation_fraction must lie strictly in (0, 1), got {fraction!r}.")
-    if counts.min() < 2:
-        raise ValueError(
-            f"early stopping holds out part of every class, but class number "
-            f"{int(counts.argmin())} has {int(counts.min())} row: pass eval_set, or "
-            "switch early stopping off."
-        )
 
 
 def take_rows(data: Any, rows: NDArray[np.intp]) -> Any:

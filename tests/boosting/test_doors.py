@@ -111,7 +111,7 @@ def test_few_rows_and_early_stopping(library):
     model.fit(X, np.tile([0, 1], 5)[:9])
     assert model.predict_proba(X).shape == (9, 2)
     with pytest.raises(ValueError, match=r"validation_fraction=0\.9 of 9 rows"):
-        model.set_params(validation_fraction=0.9).fit(X, np.tile([0, 1], 5)[:9])
+        model.set_params(validation_fraction=0.9, refit=False).fit(X, np.tile([0, 1], 5)[:9])
     model.set_params(validation_fraction=np.float32(0.2)).fit(X, np.tile([0, 1], 5)[:9])
 
 

@@ -197,7 +197,7 @@ def test_a_pipeline_finds_its_columns_by_name_in_any_container(container, number
     model, expected = plain("pipeline")
     table = TURNED[container](X.assign(z=1.0)[["z", "c", "b", "a"]])
     np.testing.assert_array_equal(model.predict_proba(table), expected)
-    with pytest.raises(ValueError, match="lack 1 column.*: b"):
+    with pytest.raises(ValueError, match=r"lack 1 column.*: b"):
         model.predict_proba(TURNED[container](X[["c", "a"]]))
     # The evaluation set takes the same way: one of the turned table, and one of the table as
     # it was, are the same rows.

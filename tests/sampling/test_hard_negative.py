@@ -151,7 +151,7 @@ def test_early_stopping_on_own_and_given_rows(model, data, new_data):
     sampled = clone(model).set_params(
         sampling="hard_negative", n_estimators=400, learning_rate=0.3, early_stopping_rounds=30
     )
-    own = clone(sampled).fit(X, y)
+    own = clone(sampled).set_params(refit=False).fit(X, y)
     given = clone(sampled)
     given.fit(X, y, eval_set=[(X_new[:20_000], y_new[:20_000])])
     for fitted in (own, given):
@@ -161,6 +161,8 @@ def test_early_stopping_on_own_and_given_rows(model, data, new_data):
         assert average_precision_score(y_new, fitted.predict_proba(X_new)[:, 1]) > 10 * y_new.mean()
     # The ninth part is thinned as well, and never trained on.
     assert own.sampling_.n_rows == pytest.approx(0.9 * len(y), abs=2)
+    by_folds = clone(sampled).set_params(early_stopping_folds=2, n_estimators=20).fit(X, y)
+    assert by_folds.sampling_.n_rows == len(y)
 
 
 @pytest.mark.parametrize(
@@ -288,13 +290,12 @@ def test_a_metric_of_the_users_judges_all_held_out_rows(data):
         seen.append(len(y_true))
         return ("own", average_precision_score(y_true, p), True)
 
-    sampled = clone(LGBM).set_params(
-        sampling="hard_negative", n_estimators=3, early_stopping_rounds=2
-    )
+    options = {"n_estimators": 3, "early_stopping_rounds": 2, "refit": False}
+    sampled = clone(LGBM).set_params(sampling="hard_negative", **options)
     sampled.fit(X, y, eval_metric=metric)
     assert set(seen) == {len(y) // 10}
     seen.clear()
-    own = clone(XGB).set_params(sampling="hard_negative", n_estimators=3, early_stopping_rounds=2)
+    own = clone(XGB).set_params(sampling="hard_negative", **options)
     own.set_params(eval_metric=lambda y_true, p: 1.0 - metric(y_true, p)[1]).fit(X, y)
     assert set(seen) == {len(y) // 10}
 
