@@ -16,6 +16,7 @@ NAMES = (
     "metrics",
     "mlp_speed",
     "mlp_quality",
+    "early_stopping",
     "onnx_latency",
     "detector_head",
     "serve",

@@ -260,9 +260,11 @@ def _show(result: TrainResult) -> None:
 
     figures = result.figures
     rows = figures["rows"]
+    # On a cluster one part is held out to stop early by, in place of folds.
+    stopping = f"{rows['early_stopping']:,} to stop early, " if "early_stopping" in rows else ""
     out.print(
         f"Positive label: {escape(result.labels[1])}. Rows: {rows['train']:,} to train, "
-        f"{rows['early_stopping']:,} to stop early, {rows['test']:,} held out "
+        f"{stopping}{rows['test']:,} held out "
         f"({figures['positives']['test']:,} positives, prevalence "
         f"{figures['focal']['prevalence']:.5f})."
     )

@@ -15,6 +15,7 @@ from focaltab.data._continuation import check_continuation
 from focaltab.data._early_stopping import (
     EarlyStopWarning,
     StoppedFold,
+    auto_folds,
     check_hold_out,
     mean_best_scores,
     rounds_for_all_rows,
@@ -70,6 +71,7 @@ __all__ = [
     "StoppedFold",
     "TrainingSet",
     "as_table",
+    "auto_folds",
     "by_batch",
     "categories_of",
     "check_continuation",

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +19,13 @@ from sklearn.model_selection import StratifiedKFold, check_cv, train_test_split
 
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 
-_FOLDS = 5
+# Of "auto". More of them cost a network more than they tell.
+BOOSTER_FOLDS, NETWORK_FOLDS = 5, 3
 # From so many rows on, fewer folds say as much, and each costs more.
 _FEW_FOLDS, _ROWS_FOR_FEW_FOLDS = 3, 20_000
 _ROWS_FOR_ONE_PART = 200_000
-# A model of so few rounds is hardly one.
-_EARLY = 3
+# A model of so few is hardly one. An epoch is a pass over all rows, a round a single tree.
+EARLY_STOP: dict[str, int] = {"round": 3, "epoch": 1}
 
 
 class EarlyStopWarning(UserWarning):
@@ -68,7 +69,7 @@ def mean_best_scores(folds: Sequence[StoppedFold]) -> dict[str, float]:
 
 
 def folds_of(
-    codes: NDArray[np.integer[Any]], folds: Any, fraction: float, random_state: Any
+    codes: NDArray[np.integer[Any]], folds: Any, fraction: float, random_state: Any, most: int
 ) -> list[Split]:
     """Rows to train on and rows to stop by, for each fold.
 
@@ -77,10 +78,11 @@ def folds_of(
     codes : ndarray of shape (n_samples,)
         Class numbers.
     folds : "auto", int, splitter or list of (train, test)
-        "auto" is five stratified folds, three from 20,000 rows and `fraction` of the rows held out
-        once from 200,000.
+        "auto" is `most` stratified folds, three from 20,000 rows and `fraction` of the rows held
+        out once from 200,000.
     fraction : float
     random_state : int, RandomState, Generator or None
+    most : int
 
     Raises
     ------
@@ -91,9 +93,9 @@ def folds_of(
     check_hold_out(counts, fraction)
     rarest = int(counts.min())
     if isinstance(folds, str) and folds == "auto":
-        if codes.size >= _ROWS_FOR_ONE_PART:
+        folds = auto_folds(counts, most)
+        if folds == 1:
             return [validation_rows(codes, fraction, random_state)]
-        folds = min(_FEW_FOLDS if codes.size >= _ROWS_FOR_FEW_FOLDS else _FOLDS, rarest)
     is_number = isinstance(folds, Integral) and not isinstance(folds, bool)
     is_other = isinstance(folds, list) or callable(getattr(folds, "get_n_splits", None))
     if (folds < 2) if is_number else not is_other:
@@ -119,7 +121,17 @@ def folds_of(
     return splits
 
 
-def warn_of_early_stop(best_round: int, n_rounds: int, unit: str = "round") -> None:
+def auto_folds(counts: NDArray[np.integer[Any]], most: int) -> int:
+    """Folds of "auto", for so many rows of each class; 1 for one part that is held out."""
+    n_rows = int(counts.sum())
+    if n_rows >= _ROWS_FOR_ONE_PART:
+        return 1
+    return min(_FEW_FOLDS if n_rows >= _ROWS_FOR_FEW_FOLDS else most, int(counts.min()))
+
+
+def warn_of_early_stop(
+    best_round: int, n_rounds: int, unit: Literal["round", "epoch"] = "round"
+) -> None:
     """Warn where hardly anything was learned before the best round.
 
     Parameters
@@ -128,9 +140,9 @@ def warn_of_early_stop(best_round: int, n_rounds: int, unit: str = "round") -> N
         Counted from 1.
     n_rounds : int
         Rounds that were asked for; a model that was to be so small is no surprise.
-    unit : str
+    unit : {"round", "epoch"}
     """
-    if best_round <= _EARLY < n_rounds:
+    if best_round <= EARLY_STOP[unit] < n_rounds:
         warnings.warn(
             f"Early stopping ended the model at {unit} {best_round} of at most {n_rounds}: with "
             "more, the rows that it goes by are predicted worse. Either the features say next to "

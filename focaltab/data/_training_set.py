@@ -21,7 +21,7 @@ from scipy import sparse
 from focaltab._compat.sklearn import count_rows, rows_at
 from focaltab.data._checks import Reader, read_table
 from focaltab.data._columns import InputColumns, Unseen
-from focaltab.data._early_stopping import Split, folds_of, validation_rows
+from focaltab.data._early_stopping import BOOSTER_FOLDS, Split, folds_of, validation_rows
 from focaltab.data._labels import Classes, encode_target
 from focaltab.data._lazy import in_memory, is_lazy, said_of
 from focaltab.data._weights import (
@@ -199,7 +199,7 @@ class TrainingSet:
         return self._divided(validation_rows(self.rows.codes, fraction, random_state))
 
     def folds(
-        self, folds: Any, fraction: float, random_state: Any
+        self, folds: Any, fraction: float, random_state: Any, *, most: int = BOOSTER_FOLDS
     ) -> Iterator[tuple[TrainingSet, float]]:
         """The same with each fold in turn held out to stop early by; see `folds_of`.
 
@@ -207,7 +207,7 @@ class TrainingSet:
         """
         # Rows without weight would fill folds; a splitter of the user's counts them.
         data = self.with_weight_only() if isinstance(folds, str | Integral) else self
-        for split in folds_of(data.rows.codes, folds, fraction, random_state):
+        for split in folds_of(data.rows.codes, folds, fraction, random_state, most):
             yield data._divided(split), split[0].size / len(data.rows)
 
     def _divided(self, split: Split) -> TrainingSet:

@@ -6,13 +6,14 @@ import copy
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -22,13 +23,18 @@ from focaltab.data import (
     NETWORK,
     Classes,
     Rows,
+    StoppedFold,
     TrainingSet,
     check_continuation,
+    mean_best_scores,
     read_table,
     refuse_lazy,
+    rounds_for_all_rows,
     warn_of_common_positive,
+    warn_of_early_stop,
     whole_or_unchanged,
 )
+from focaltab.data._early_stopping import NETWORK_FOLDS
 from focaltab.losses import FocalLoss
 from focaltab.losses._focal import Alpha, LinkName
 from focaltab.neural import _training
@@ -43,15 +49,15 @@ from focaltab.neural._network import (
 from focaltab.neural._parameters import check_parameters, multiplies_bfloat16
 from focaltab.neural._partial_fit import PartialFit, on_cpu
 from focaltab.neural._posterior import ROWS_PER_PREDICTION, HeldOutScore, Posterior
-from focaltab.neural._training import History, LearningRate, Objective, Plan
+from focaltab.neural._training import History, LearningRate, Metric, Objective, Plan
 from focaltab.sampling import SamplingResult
-from focaltab.sampling._hard_negative import Sampling
+from focaltab.sampling._hard_negative import HardNegativeSampling, Sampling
 from focaltab.sampling._sampled import check_sampling, sample
 
 # "auto" makes this many steps of an epoch, with batches within these bounds.
 _AUTO_STEPS = 64
 _AUTO_BATCHES = (64, 1024)
-# "auto" stops early where the held-out part has this many rows of every class to judge by.
+# "auto" stops early where this many rows of every class are held out, in all folds together.
 _ENOUGH_HELD_OUT = 10
 
 
@@ -119,14 +125,21 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
     label_smoothing : float in [0, 1), default=0.0
         Share of each label spread evenly over the classes; undone in the probabilities.
     early_stopping : bool or "auto", default="auto"
-        Hold out a stratified part, stop when its average precision has not improved, and keep
-        the best epoch's weights. ``"auto"`` does so where the part holds 10 rows of each class.
+        Train as many epochs as held-out rows are predicted best with. ``"auto"`` does so where
+        there are 10 rows of each class, or in a held-out part of `refit=False`.
+    early_stopping_folds : "auto", int, splitter or list of splits, default="auto"
+        Folds that early stopping goes by when ``fit`` gets no ``eval_set``: the network of all rows
+        has the epochs at which those of the folds were best by log loss (the geometric mean).
+        "auto" is three stratified folds, and one part of `validation_fraction` from 200,000 rows.
+    refit : bool, default=True
+        Whether to train on all rows after that. With False, or a warm start, `validation_fraction`
+        of the rows is held out once and not trained on, and the best epoch's weights are kept.
     validation_fraction : float, default=0.1
     n_iter_no_change : int or inf, default=10
         Epochs without an improvement by more than ``tol`` before training ends.
     tol : float, default=0.0001
-        Of average precision; without early stopping, of the training loss as a share of the first
-        epoch's.
+        Of the average precision of an ``eval_set``; else of log loss, or without early stopping of
+        the training loss, as a share of the first epoch's.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the weights of the fit before.
     device : str, default="auto"
@@ -156,8 +169,12 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         Epoch, counted from 1, whose weights are kept: the last one without early stopping.
     loss_curve_ : list of float
     validation_scores_ : list of float or None
-        Average precision by epoch, where there was early stopping.
+        Average precision by epoch of an ``eval_set`` or a held-out part.
     best_validation_score_ : float or None
+        Average precision at the best epoch, of folds the mean.
+    evals_result_ : dict
+        Average precision and log loss by epoch: of the evaluation set, or of each fold,
+        ``"fold_0"`` and so on.
     sampling_ : SamplingResult or None
         The rows that were kept, and their acceptance.
     n_features_in_ : int
@@ -212,6 +229,8 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         sampling: Sampling = None,
         label_smoothing: float = 0.0,
         early_stopping: bool | Literal["auto"] = "auto",
+        early_stopping_folds: Any = "auto",
+        refit: bool = True,
         validation_fraction: float = 0.1,
         n_iter_no_change: float = 10,
         tol: float = 1e-4,
@@ -242,6 +261,8 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         self.sampling = sampling
         self.label_smoothing = label_smoothing
         self.early_stopping = early_stopping
+        self.early_stopping_folds = early_stopping_folds
+        self.refit = refit
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
@@ -276,9 +297,11 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
             Labels of any type; see ``pos_label``.
         sample_weight : array-like of shape (n_samples,), default=None
         eval_set : (X, y), default=None
-            Rows to stop early by, in place of a held-out part of `X`.
+            Rows to stop early by, in place of folds: when their average precision has not improved
+            any more. The best epoch's weights are kept.
         callback : callable, default=None
-            Called after every epoch with the number of epochs done.
+            Called after every epoch with the number of epochs done, on each fold and then on all
+            rows.
 
         Returns
         -------
@@ -296,21 +319,71 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         refuse_lazy(X, "FocalMLPClassifier")
         data = TrainingSet.read(self, X, y, NETWORK, sample_weight=sample_weight)
         data = data.with_weight_only()
-        loss, prevalence = data.loss(self)
-        warn_of_common_positive(data.classes, prevalence, self.pos_label)
         again = self.warm_start and hasattr(self, "network_")
         if again:
-            check_continuation(self, loss, data.classes)
+            check_continuation(self, data.loss(self)[0], data.classes)
             self._check_architecture()
-        with whole_or_unchanged(self), self._seeded(again) as generator:
+        with whole_or_unchanged(self):
             validate_data(self, data.rows.X, reset=not again, skip_check_array=True)
-            data = self._with_rows_to_stop_by(data, eval_set)
-            result = None
-            if sampling is not None:
-                sampled = sample(sampling, self._pilot, data, self.random_state)
-                data, result = sampled.training_set(thins_held_out=True), sampled.result
-                # focal_alpha and normalize go by the kept rows, the prevalence by all.
-                loss, _ = data.loss(self)
+            train = partial(self._train, sampling=sampling, callback=callback, again=again)
+            if eval_set is not None:
+                train(self._with_evaluation(data, eval_set), first="average_precision")
+            elif not self._stops_early(data.rows.codes):
+                train(data)
+            elif self.refit and not again:
+                self._train_by_folds(data, sampling, callback)
+            else:
+                train(data.with_rows_held_out(self.validation_fraction, self.random_state))
+            if eval_set is not None or self._stops_early(data.rows.codes):
+                warn_of_early_stop(self.best_iter_, self.max_iter, "epoch")
+        return self
+
+    def _train_by_folds(
+        self,
+        data: TrainingSet,
+        sampling: HardNegativeSampling | None,
+        callback: Callable[[int], None] | None,
+    ) -> None:
+        """Train on all rows, for as many epochs as folds say."""
+        folds = []
+        for fold, _ in data.folds(
+            self.early_stopping_folds,
+            self.validation_fraction,
+            self.random_state,
+            most=NETWORK_FOLDS,
+        ):
+            model = clone(self)
+            model._train(fold, sampling=sampling, callback=callback)
+            # An epoch passes over all rows: where there are more, it has more steps already.
+            folds.append(StoppedFold(model.best_iter_, model.evals_result_["validation_0"], 1.0))
+        n_epochs = rounds_for_all_rows(folds, self.max_iter)
+        self._train(data, sampling=sampling, callback=callback, n_epochs=n_epochs)
+        self.best_validation_score_ = mean_best_scores(folds)["average_precision"]
+        self.evals_result_ = {f"fold_{k}": dict(fold.history) for k, fold in enumerate(folds)}
+
+    def _train(
+        self,
+        data: TrainingSet,
+        *,
+        sampling: HardNegativeSampling | None,
+        callback: Callable[[int], None] | None,
+        again: bool = False,
+        first: Metric = "logloss",
+        n_epochs: int | None = None,
+    ) -> None:
+        """Train on rows that are read, and keep what came out.
+
+        `first` is the metric that evaluation rows are judged by, if there are any.
+        """
+        loss, prevalence = data.loss(self)
+        warn_of_common_positive(data.classes, prevalence, self.pos_label)
+        result = None
+        if sampling is not None:
+            sampled = sample(sampling, self._pilot, data, self.random_state)
+            data, result = sampled.training_set(thins_held_out=True), sampled.result
+            # focal_alpha and normalize go by the kept rows, the prevalence by all.
+            loss, _ = data.loss(self)
+        with self._seeded(again) as generator:
             encoder = self._row_encoder(data.rows, again)
             rows = encoder.rows(data.rows, None if result is None else result.log_acceptance)
             shift = self._prior_shift(data.rows.codes)
@@ -322,20 +395,23 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
                 network = self._started_network(encoder, posterior)
             network.mixed_precision = self._mixes_precision(encoder.dtype)
             sampler = ShuffledBatches if self.sampler is None else BalancedBatches
+            score = None
+            if data.evaluation:
+                held_out = encoder.rows(data.evaluation[0])
+                score = HeldOutScore(posterior, network, held_out, first)
             history = _training.train(
                 network,
                 sampler(rows, self._batch_rows(len(rows)), generator),
                 Objective(loss, self.label_smoothing),
                 self._new_optimizer(network),
-                self._plan(),
-                self._score(data, encoder, network, posterior),
+                self._plan(n_epochs),
+                score,
                 callback,
                 self.verbose,
             )
             self._keep(data.classes, posterior, encoder.table, network)
             self._keep_history(history, again)
             self.sampling_, self._mean_weight = result, encoder.mean_weight
-        return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Calibrated probability of each class.
@@ -408,17 +484,13 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         validate_data(self, table, reset=reset, skip_check_array=True)
         return table
 
-    def _with_rows_to_stop_by(self, data: TrainingSet, eval_set: Any) -> TrainingSet:
-        """The same with the user's evaluation set, or a part held out if it is to stop early."""
-        if eval_set is not None:
-            data = data.with_evaluation(eval_set, NETWORK, needs_positives=True)
-            if len(data.evaluation) != 1:
-                n_given = len(data.evaluation)
-                raise ValueError(f"eval_set must be one (X, y), got {n_given} of them.")
-            refuse_lazy(data.evaluation[0].X, "eval_set 0: FocalMLPClassifier")
-            return data
-        if self._stops_early(data.rows.codes):
-            return data.with_rows_held_out(self.validation_fraction, self.random_state)
+    def _with_evaluation(self, data: TrainingSet, eval_set: Any) -> TrainingSet:
+        """The same with the user's evaluation set."""
+        data = data.with_evaluation(eval_set, NETWORK, needs_positives=True)
+        if len(data.evaluation) != 1:
+            n_given = len(data.evaluation)
+            raise ValueError(f"eval_set must be one (X, y), got {n_given} of them.")
+        refuse_lazy(data.evaluation[0].X, "eval_set 0: FocalMLPClassifier")
         return data
 
     def _check_architecture(self) -> None:
@@ -437,8 +509,8 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
     def _stops_early(self, codes: NDArray[Any]) -> bool:
         if self.early_stopping != "auto":
             return bool(self.early_stopping)
-        counts = np.bincount(codes)
-        return bool(counts.min() * self.validation_fraction >= _ENOUGH_HELD_OUT)
+        judged = 1.0 if self.refit and not self.warm_start else self.validation_fraction
+        return bool(np.bincount(codes).min() * judged >= _ENOUGH_HELD_OUT)
 
     def _precision(self, n_rows: int) -> torch.dtype:
         """Double where every step sees all rows: it costs nothing there, and sums are exact."""
@@ -488,29 +560,19 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         network.start_from(posterior.intercept())
         return network
 
-    def _score(
-        self,
-        data: TrainingSet,
-        encoder: RowEncoder,
-        network: FocalNetwork,
-        posterior: Posterior,
-    ) -> HeldOutScore | None:
-        if not data.evaluation:
-            return None
-        return HeldOutScore(posterior, network, encoder.rows(data.evaluation[0]))
-
     def _new_optimizer(self, network: FocalNetwork) -> torch.optim.Optimizer:
         return _training.make_optimizer(
             self.optimizer, network, self.learning_rate_init, self.weight_decay
         )
 
-    def _plan(self) -> Plan:
+    def _plan(self, n_epochs: int | None) -> Plan:
         return Plan(
             self.learning_rate_init,
             self.learning_rate,
             self.max_iter,
             self.n_iter_no_change,
             self.tol,
+            n_epochs,
         )
 
     def _batch_rows(self, n_rows: int) -> int:
@@ -546,9 +608,11 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         self._epochs_seen = (self._epochs_seen if again else 0) + len(history.loss)
         self.n_iter_ = len(history.loss)
         self.loss_curve_ = history.loss
-        self.validation_scores_ = history.score or None
-        self.best_validation_score_ = history.best_score
         self.best_iter_ = history.best_epoch or self.n_iter_
+        self.evals_result_ = {"validation_0": history.held_out} if history.held_out else {}
+        scores = history.held_out.get("average_precision")
+        self.validation_scores_ = scores
+        self.best_validation_score_ = None if scores is None else scores[self.best_iter_ - 1]
 
     @contextmanager
     def _seeded(self, again: bool) -> Iterator[torch.Generator]:

@@ -8,6 +8,7 @@ has its own output. Layers are those of the `tabm` and `rtdl_num_embeddings` pac
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -149,7 +150,10 @@ def make_numeric_embedding(name: NumericEmbedding | None, bins: Sequence[Any]) -
     if name == "periodic":
         return rtdl.PeriodicEmbeddings(len(bins), 16, lite=True)
     edges = [torch.from_numpy(column) for column in bins]
-    return rtdl.PiecewiseLinearEmbeddings(edges, 8, activation=False, version="B")
+    with warnings.catch_warnings():
+        # Of every column of two values, which then is scaled to 0 and 1, as it should be.
+        warnings.filterwarnings("ignore", "The .* feature has just two bin edges")
+        return rtdl.PiecewiseLinearEmbeddings(edges, 8, activation=False, version="B")
 
 
 def _category_embedding(size: int, width: int) -> nn.Embedding:

@@ -101,6 +101,7 @@ class PartialFit:
             self.best_iter_ = self.n_iter_
             self.loss_curve_ = [*self.loss_curve_, value]
             self.validation_scores_, self.best_validation_score_ = None, None
+            self.evals_result_: dict[str, Any] = {}
         return self
 
     def _check_partial(self: Any, first: bool) -> None:

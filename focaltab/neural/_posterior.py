@@ -13,7 +13,7 @@ from focaltab.data import mean_average_precision
 from focaltab.losses import FocalLoss
 from focaltab.neural._batches import Rows
 from focaltab.neural._network import FocalNetwork
-from focaltab.neural._training import predict_raw
+from focaltab.neural._training import Metric, predict_raw
 
 ROWS_PER_PREDICTION = 16_384
 _SMALL_SHARE = 0.2
@@ -90,20 +90,32 @@ def undo_training(
 
 
 class HeldOutScore:
-    """Average precision of the stated probabilities on held-out rows, and their log likelihood.
+    """Average precision and log loss of the stated probabilities on held-out rows.
 
-    The mean over several classes. The likelihood decides where average precision does not, as when
-    it is perfect on the few positives that are held out.
+    Average precision is the mean over several classes.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    network : FocalNetwork
+    rows : Rows
+    first : {"average_precision", "logloss"}
+        What decides which epoch is better. The other one does where it is the same, as when
+        average precision is perfect on the few positives that are held out.
     """
 
-    def __init__(self, posterior: Posterior, network: FocalNetwork, rows: Rows) -> None:
+    def __init__(
+        self, posterior: Posterior, network: FocalNetwork, rows: Rows, first: Metric
+    ) -> None:
         self.posterior = posterior
         self.network = network
         self.rows = rows
+        self.first = first
         self.y = rows.y.cpu().numpy()
         self.weight = None if rows.weight is None else rows.weight.cpu().numpy()
 
-    def __call__(self) -> tuple[float, float]:
+    def __call__(self) -> dict[str, float]:
+        """Both figures of the network as it is."""
         probability = np.concatenate(
             [
                 self.posterior.probability(predict_raw(self.network, part))
@@ -111,9 +123,12 @@ class HeldOutScore:
             ]
         )
         if not np.isfinite(probability).all():
-            return -np.inf, -np.inf
+            return {"average_precision": -np.inf, "logloss": np.inf}
         ranked = probability if self.posterior.loss.is_multiclass else probability[:, 1]
         score = mean_average_precision(self.y, ranked, self.weight)
         own = probability[np.arange(self.y.size), self.y]
         log_own = np.log(np.maximum(own, np.finfo(np.float64).tiny))
-        return score, float(np.average(log_own, weights=self.weight))
+        return {
+            "average_precision": score,
+            "logloss": -float(np.average(log_own, weights=self.weight)),
+        }

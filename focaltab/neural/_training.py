@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from focaltab.neural._batches import Rows, ShuffledBatches
 from focaltab.neural._network import FocalNetwork
 
 LearningRate = Literal["constant", "cosine", "adaptive"]
+Metric = Literal["average_precision", "logloss"]
 # Steps over which the rate rises from nothing, as a share of all.
 _WARM_UP = 0.05
 _MOMENTUM = 0.9
@@ -34,6 +35,17 @@ class Plan:
     max_iter: int
     n_iter_no_change: float
     tol: float
+    # For a training that ends there, whatever comes of it; the rate falls as if it went on.
+    n_epochs: int | None = None
+
+
+class HeldOut(Protocol):
+    """Figures of held-out rows, and which of them decides."""
+
+    first: Metric
+
+    def __call__(self) -> dict[str, float]:
+        """Average precision and log loss of the network as it is."""
 
 
 @dataclass
@@ -41,14 +53,13 @@ class History:
     """What an epoch left behind, by epoch."""
 
     loss: list[float] = field(default_factory=list)
-    score: list[float] = field(default_factory=list)
-    best_score: float | None = None
+    held_out: dict[str, list[float]] = field(default_factory=dict)
     best_epoch: int | None = None
 
     def latest(self) -> str:
         """The last epoch's figures in words."""
-        text = f"loss {self.loss[-1]:.5f}"
-        return f"{text}, average precision {self.score[-1]:.4f}" if self.score else text
+        figures = {"loss": self.loss, **self.held_out}
+        return ", ".join(f"{name.replace('_', ' ')} {of[-1]:.5f}" for name, of in figures.items())
 
 
 def make_optimizer(
@@ -117,14 +128,13 @@ def train(
     objective: Objective,
     optimizer: torch.optim.Optimizer,
     plan: Plan,
-    score: Callable[[], tuple[float, float]] | None,
+    score: HeldOut | None,
     callback: Callable[[int], None] | None,
     verbose: bool,
 ) -> History:
     """Train in place; with a `score` keep the best epoch's weights.
 
-    `score` returns the figure to go by and one that decides between epochs where it is the same,
-    both better where they are higher. `callback` is told the number of epochs done.
+    `callback` is told the number of epochs done.
 
     Raises
     ------
@@ -136,26 +146,31 @@ def train(
     best_weights: dict[str, Tensor] | None = None
     best, idle = (-math.inf, -math.inf), 0
     with progress_bar(plan.max_iter, verbose) as advance:
-        for epoch in range(plan.max_iter):
+        for epoch in range(plan.n_epochs or plan.max_iter):
             history.loss.append(train_epoch(network, batches, objective, optimizer, schedule.step))
             check_finite(history.loss[-1], epoch, plan.learning_rate_init)
             # What must rise: the score, or without one the loss must fall.
             reached = (-history.loss[-1], 0.0)
             if score is not None:
-                reached = score()
-                history.score.append(reached[0])
+                figures = score()
+                for name, value in figures.items():
+                    history.held_out.setdefault(name, []).append(value)
+                reached = (figures["average_precision"], -figures["logloss"])
+                reached = reached if score.first == "average_precision" else reached[::-1]
             # Losses are small where positives are rare: their tolerance is a share of the first.
-            tol = plan.tol * (1.0 if score is not None else abs(history.loss[0]))
+            by_rank = score is not None and score.first == "average_precision"
+            losses = history.loss if score is None else history.held_out["logloss"]
+            tol = plan.tol * (1.0 if by_rank else abs(losses[0]))
             idle = 0 if _has_risen(reached, best, tol) else idle + 1
             if reached > best:
                 best = reached
                 if score is not None:
                     best_weights = copy.deepcopy(network.state_dict())
-                    history.best_score, history.best_epoch = best[0], epoch + 1
+                    history.best_epoch = epoch + 1
             advance(text=history.latest())
             if callback is not None:
                 callback(epoch + 1)
-            if idle >= plan.n_iter_no_change:
+            if plan.n_epochs is None and idle >= plan.n_iter_no_change:
                 if not schedule.slow_down():
                     break
                 idle = 0

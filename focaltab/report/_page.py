@@ -135,7 +135,7 @@ def _facts_table(content: Content) -> str:
         ["positive label", str(schema["positive"])],
         ["prevalence, held out", f"{content.figures['focal']['prevalence']:.5f}"],
         ["rows to train", f"{rows['train']:,}"],
-        ["rows to stop early", f"{rows['early_stopping']:,}"],
+        *(["rows to stop early", f"{n:,}"] for side, n in rows.items() if side == "early_stopping"),
         ["rows held out", f"{rows['test']:,}"],
         ["positives held out", f"{content.figures['positives']['test']:,}"],
         [f"best {content.figures['rounds']['unit']}", best_rounds(content.figures, content.name)],

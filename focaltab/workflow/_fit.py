@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from focaltab.data import told_of_common_positive
+from focaltab.data import EarlyStopWarning, auto_folds, told_of_common_positive
+from focaltab.data._early_stopping import BOOSTER_FOLDS, NETWORK_FOLDS
 from focaltab.pipeline import TabularPipeline, make_pipeline
 from focaltab.workflow._config import TrainConfig
 
@@ -26,20 +27,12 @@ _MAX_CATEGORIES = 40
 ANY_NUMBER = int(np.iinfo(np.int32).max)
 
 
-@dataclass(frozen=True)
-class Parts:
-    """Columns and labels to train on, and those to stop early by."""
-
-    X: Any
-    y: NDArray[Any]
-    X_stop: Any
-    y_stop: NDArray[Any]
-
-
-def pipeline_of(config: TrainConfig, gamma: float, alpha: Any, pos_label: Any) -> TabularPipeline:
-    """The pipeline that is trained under one loss."""
+def pipeline_of(
+    config: TrainConfig, gamma: float, alpha: Any, pos_label: Any, folds: Any = "auto"
+) -> TabularPipeline:
+    """The pipeline that is trained under one loss; `folds` say for how long."""
     pipeline: TabularPipeline = make_pipeline(
-        estimator_of(config, gamma, alpha),
+        estimator_of(config, gamma, alpha).set_params(early_stopping_folds=folds),
         max_categories=ANY_NUMBER if config.external_memory else _MAX_CATEGORIES,
         categorical=config.categorical,
         pos_label=pos_label,
@@ -51,7 +44,8 @@ def pipeline_of(config: TrainConfig, gamma: float, alpha: Any, pos_label: Any) -
 def fit(
     config: TrainConfig,
     pipeline: TabularPipeline,
-    parts: Parts,
+    X: Any,
+    y: NDArray[Any],
     name: str,
     progress: Progress | None,
 ) -> int:
@@ -60,23 +54,38 @@ def fit(
     Returns
     -------
     best_round : int
-        The round or epoch, counted from 1, that scored best on the early-stopping rows.
+        The rounds or epochs that the model has: those that folds were predicted best with.
     """
-    done = 0
+    finished = latest = 0
 
     def count(n: int) -> None:
-        nonlocal done
-        done = n
+        """Rounds done of all folds together: on each, and on all rows, they start anew."""
+        nonlocal finished, latest
+        if n <= latest:
+            finished += latest
+        latest = n
         if progress is not None:
-            progress(name, n, max(config.rounds, n))
+            most = config.rounds * _fits(config, y)
+            progress(name, finished + n, max(most, finished + n))
 
-    count(0)
-    train = {"xgb": _fit_xgboost, "lgbm": _fit_lightgbm, "mlp": _fit_network}[config.model]
-    with told_of_common_positive():  # of labels that the user knows: `warnings_about`
-        best_round = train(pipeline, parts, count)
     if progress is not None:
-        progress(name, done, done)
+        progress(name, 0, config.rounds * _fits(config, y))
+    train = {"xgb": _fit_xgboost, "lgbm": _fit_lightgbm, "mlp": _fit_network}[config.model]
+    with told_of_common_positive(), warnings.catch_warnings():
+        # The labels are known to the user, and an early stop is told of: `warnings_about`.
+        warnings.simplefilter("ignore", EarlyStopWarning)
+        best_round = train(pipeline, X, y, count)
+    if progress is not None:
+        progress(name, finished + latest, finished + latest)
     return best_round
+
+
+def _fits(config: TrainConfig, y: NDArray[Any]) -> int:
+    """How often the model is trained, at most: on each fold, and on all rows."""
+    if config.time_column is not None:
+        return 2
+    counts = np.unique(y, return_counts=True)[1]
+    return 1 + auto_folds(counts, NETWORK_FOLDS if config.model == "mlp" else BOOSTER_FOLDS)
 
 
 def estimator_of(config: TrainConfig, gamma: float, alpha: Any) -> Any:
@@ -88,7 +97,8 @@ def estimator_of(config: TrainConfig, gamma: float, alpha: Any) -> Any:
             "max_iter": config.max_epochs,
             "learning_rate_init": config.learning_rate,
             "n_iter_no_change": config.early_stopping_rounds,
-            "tol": 0.0,  # any rise in average precision counts, as it does for the boosters
+            "early_stopping": True,
+            "tol": 0.0,  # any improvement counts, as it does for the boosters
         }
         return FocalMLPClassifier(
             focal_gamma=gamma,
@@ -130,15 +140,19 @@ def best_round_of(booster: Any) -> int:
     return int(booster.best_iteration_)
 
 
-def _fit_lightgbm(pipeline: TabularPipeline, parts: Parts, count: Callable[[int], None]) -> int:
+def _fit_lightgbm(
+    pipeline: TabularPipeline, X: Any, y: NDArray[Any], count: Callable[[int], None]
+) -> int:
     def tell(env: Any) -> None:
         count(env.iteration + 1)
 
-    pipeline.fit(parts.X, parts.y, eval_set=[(parts.X_stop, parts.y_stop)], model__callbacks=[tell])
+    pipeline.fit(X, y, model__callbacks=[tell])
     return best_round_of(pipeline[-1])
 
 
-def _fit_xgboost(pipeline: TabularPipeline, parts: Parts, count: Callable[[int], None]) -> int:
+def _fit_xgboost(
+    pipeline: TabularPipeline, X: Any, y: NDArray[Any], count: Callable[[int], None]
+) -> int:
     from xgboost.callback import TrainingCallback
 
     class Tell(TrainingCallback):  # type: ignore[misc]
@@ -147,12 +161,14 @@ def _fit_xgboost(pipeline: TabularPipeline, parts: Parts, count: Callable[[int],
             return False
 
     pipeline.set_params(model__callbacks=[Tell()])
-    pipeline.fit(parts.X, parts.y, eval_set=[(parts.X_stop, parts.y_stop)])
+    pipeline.fit(X, y)
     # It told of this fit, and is no part of the model.
     pipeline.set_params(model__callbacks=None)
     return best_round_of(pipeline[-1])
 
 
-def _fit_network(pipeline: TabularPipeline, parts: Parts, count: Callable[[int], None]) -> int:
-    pipeline.fit(parts.X, parts.y, eval_set=[(parts.X_stop, parts.y_stop)], model__callback=count)
+def _fit_network(
+    pipeline: TabularPipeline, X: Any, y: NDArray[Any], count: Callable[[int], None]
+) -> int:
+    pipeline.fit(X, y, model__callback=count)
     return int(pipeline[-1].best_iter_)

@@ -11,7 +11,7 @@ from focaltab.pipeline._dates import AmbiguousDatesError, moments_of, seconds_si
 from focaltab.workflow._errors import UserError
 
 Rows = NDArray[np.intp]
-# Held out unless asked otherwise, and of the rest to stop early by.
+# Held out unless asked otherwise; and of the rest, where it is in order of time, to stop early by.
 USUAL_SHARE = 0.2
 VALIDATION_SHARE = 0.2
 
@@ -43,7 +43,7 @@ def moments(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
 
 
 def check_enough(y: NDArray[np.int8], labels: tuple[str, str], share: float) -> None:
-    """Refuse a class with too few rows to train on, to stop early by and to judge by.
+    """Refuse a class with too few rows to train on and to judge by.
 
     Raises
     ------
@@ -62,21 +62,18 @@ def check_enough(y: NDArray[np.int8], labels: tuple[str, str], share: float) -> 
     if found >= least:
         raise UserError(f"{message}: with --test-size {USUAL_SHARE:g}, {least} are enough.")
     raise UserError(
-        f"{message} for at least one to train on, to stop early by and to judge by: label more "
-        f"rows of it{'' if needed == least else f' (--test-size {USUAL_SHARE:g} needs {least})'}."
+        f"{message} for at least two to train on and one to judge by: label more rows of "
+        f"it{'' if needed == least else f' (--test-size {USUAL_SHARE:g} needs {least})'}."
     )
 
 
 def rows_needed(share: float) -> int:
-    """Fewest rows of a class that a random split can divide in three."""
-    # One held out takes half a row before rounding; two kept to divide again take two and a half.
-    n = max(2, int(max(0.5 / share, 2.5 / (1.0 - share))) - 5)
-    while True:
-        held_out = round(n * share)
-        kept = n - held_out
-        if held_out >= 1 and 1 <= round(kept * VALIDATION_SHARE) < kept:
-            return n
+    """Fewest rows of a class that leave one to judge by and two, for two folds, to train on."""
+    # One held out takes half a row before rounding; two kept take one and a half.
+    n = max(3, int(max(0.5 / share, 1.5 / (1.0 - share))) - 5)
+    while round(n * share) < 1 or n - round(n * share) < 2:
         n += 1
+    return n
 
 
 def split(

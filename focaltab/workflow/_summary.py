@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from focaltab.data._early_stopping import EARLY_STOP
 from focaltab.data._labels import COMMON
 from focaltab.metrics import Difference
 from focaltab.metrics._bootstrap import ENOUGH_ROWS
@@ -67,14 +68,15 @@ def warnings_about(figures: Mapping[str, Any], name: str) -> list[str]:
             "to be found, name it with --positive."
         )
     rounds = figures["rounds"]
-    collapsed = [told for key, told in _told_names(name) if rounds[key] == 1 and rounds["most"] > 1]
+    early = EARLY_STOP[rounds["unit"]]
+    collapsed = [told for key, told in _told_names(name) if rounds[key] <= early < rounds["most"]]
     if not collapsed:
         return said
     return [
         *said,
-        f"The best {rounds['unit']} of {' and of '.join(collapsed)} is the first: none of the "
-        "later ones ranked the early-stopping rows better. Either the model hardly learned (a "
-        "smaller --learning-rate may help), or a few columns give the target away.",
+        f"Early stopping kept hardly any {rounds['unit']}s of {' and of '.join(collapsed)}: with "
+        "more, rows that are not trained on are predicted worse. Either the columns say next to "
+        "nothing of the target, or a few of them give it away.",
     ]
 
 

@@ -21,7 +21,7 @@ from focaltab.workflow._config import PREDICTION_COLUMNS, TrainConfig
 from focaltab.workflow._csv import check_unique
 from focaltab.workflow._errors import UserError
 from focaltab.workflow._evaluate import difference, evaluate
-from focaltab.workflow._fit import Parts, Progress, fit, pipeline_of
+from focaltab.workflow._fit import Progress, fit, pipeline_of
 from focaltab.workflow._split import VALIDATION_SHARE, check_enough, moments, split
 from focaltab.workflow._summary import model_name, verdict
 from focaltab.workflow._target import binary_target, plain_labels, text_of
@@ -75,7 +75,8 @@ def train(
     config : TrainConfig
     progress : callable, default=None
         Called before a fit, after each of its rounds and when it has ended, with its name, the
-        rounds done and the rounds at most; in the end these are as many as were done.
+        rounds done on all folds and on all rows together, and the rounds at most; in the end these
+        are as many as were done.
 
     Returns
     -------
@@ -155,34 +156,33 @@ def fit_and_judge(
     `rows_of` gives rows of the table in memory.
     """
     y, kept, held_out = target.y, target.kept, target.held_out
-    inner = None if target.when is None else target.when[kept]
-    fit_rows, stop_rows = (
-        kept[rows]
-        for rows in split(
+    folds: Any = "auto"
+    if target.when is not None:
+        later = split(
             y[kept],
-            inner,
+            target.when[kept],
             VALIDATION_SHARE,
             config.random_state,
             target.names,
             purpose="early-stopping",
         )
-    )
-    n_positives = int(y[fit_rows].sum())
+        folds = [later]
+    n_positives = int(y[kept].sum())
     if config.sampling is not None and n_positives < MIN_POSITIVES:
         raise UserError(
             f"--sampling needs at least {MIN_POSITIVES} rows of {target.names[1]!r} to train on, "
             f"but there are {n_positives}: leave it out."
         )
-    # One early-stopping part for both losses, so that only the loss differs.
-    own = target.labels[y]
-    parts = Parts(take_rows(X, fit_rows), own[fit_rows], take_rows(X, stop_rows), own[stop_rows])
+    X_kept, y_kept = take_rows(X, kept), target.labels[y[kept]]
     fits = {}
     for name, (gamma, alpha) in config.losses.items():
-        pipeline = pipeline_of(config, gamma, alpha, target.labels[1].item())
+        # The same folds for both losses, so that only the loss differs.
+        pipeline = pipeline_of(config, gamma, alpha, target.labels[1].item(), folds)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ColumnWarning)  # the features say it in the end
-            fits[name] = pipeline, fit(config, pipeline, parts, name, progress)
-    sides = {"train": fit_rows, "early_stopping": stop_rows, "test": held_out}
+            fits[name] = pipeline, fit(config, pipeline, X_kept, y_kept, name, progress)
+        pipeline.set_params(model__early_stopping_folds="auto")  # which these rows alone have
+    sides = {"train": kept, "test": held_out}
     counts = {
         "rows": {side: int(rows.size) for side, rows in sides.items()},
         **_sampled(fits["focal"][0][-1]),

@@ -19,13 +19,19 @@ from scipy.special import expit
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.metrics import average_precision_score, log_loss
-from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV, cross_val_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    StratifiedKFold,
+    TunedThresholdClassifierCV,
+    cross_val_score,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from focaltab import FocalMLPClassifier
 from focaltab.data import validation_rows
 from focaltab.external import ParquetTable
+from focaltab.neural import EarlyStopWarning
 
 LINKS = ["logit", "focal"]
 
@@ -169,42 +175,88 @@ def test_weights_shift_the_distribution_and_zero_weight_is_absence(rare):
 
 def test_early_stopping_keeps_the_best_epoch(rare):
     X, y, _ = rare
-    model = make(early_stopping=True, max_iter=60, n_iter_no_change=5, learning_rate_init=0.01)
-    model.fit(X, y)
-    assert model.n_iter_ < 60
-    assert len(model.validation_scores_) == len(model.loss_curve_) == model.n_iter_
-    assert model.best_validation_score_ == max(model.validation_scores_)
+    options = {
+        "early_stopping": True,
+        "refit": False,
+        "max_iter": 60,
+        "n_iter_no_change": 5,
+        "learning_rate_init": 0.01,
+        "learning_rate": "constant",
+    }
+    whole = make(**options).fit(X, y)
+    history = whole.evals_result_["validation_0"]
+    assert whole.n_iter_ < 60
+    assert len(whole.validation_scores_) == len(whole.loss_curve_) == whole.n_iter_
+    assert whole.validation_scores_ == history["average_precision"]
+    assert whole.best_iter_ == 1 + int(np.argmin(history["logloss"]))
+    assert whole.best_validation_score_ == whole.validation_scores_[whole.best_iter_ - 1]
     # The weights of that epoch: a run that ends there ends up with the same model.
-    best = int(np.argmax(model.validation_scores_)) + 1
-    constant = make(
-        early_stopping=True,
-        max_iter=60,
-        n_iter_no_change=5,
-        learning_rate_init=0.01,
-        learning_rate="constant",
-    )
-    whole = clone(constant).fit(X, y)
-    best = int(np.argmax(whole.validation_scores_)) + 1
-    short = clone(constant).set_params(max_iter=best).fit(X, y)
+    short = clone(whole).set_params(max_iter=whole.best_iter_).fit(X, y)
     np.testing.assert_allclose(whole.predict_proba(X), short.predict_proba(X), atol=1e-6)
-    assert make(early_stopping="auto").fit(X[:500], y[:500]).validation_scores_ is None
-    assert make(early_stopping="auto").fit(X, y).validation_scores_ is not None
+    _, held = validation_rows(y, 0.1, 0)
+    lowest = log_loss(y[held], whole.predict_proba(X[held]))
+    assert lowest == pytest.approx(min(history["logloss"]), rel=1e-5)
 
 
-def test_an_eval_set_stops_what_a_held_out_part_would(rare):
+def test_all_rows_are_trained_on_for_as_many_epochs_as_folds_say(rare):
+    X, y, _ = rare
+    labels = np.where(y == 1, "fraud", "ok")
+    options = {"learning_rate": "constant", "max_iter": 30, "n_iter_no_change": 3}
+    options |= {"pos_label": "fraud", "learning_rate_init": 0.01}
+    model = make(**options).fit(X, labels)
+    folds = [model.evals_result_[f"fold_{k}"]["logloss"] for k in range(3)]
+    best = [1 + int(np.argmin(history)) for history in folds]
+    assert model.best_iter_ == model.n_iter_ == round(float(np.exp(np.mean(np.log(best)))))
+    assert model.n_iter_ < 30
+    plain = make(**options | {"max_iter": model.n_iter_}, early_stopping=False).fit(X, labels)
+    np.testing.assert_array_equal(model.predict_proba(X), plain.predict_proba(X))
+    train, held = next(StratifiedKFold(3, shuffle=True, random_state=0).split(X, labels))
+    fold = make(**options | {"max_iter": 1}, early_stopping=False).fit(X[train], labels[train])
+    assert log_loss(labels[held], fold.predict_proba(X[held])) == pytest.approx(folds[0][0])
+    assert model.validation_scores_ is None
+    scores = [model.evals_result_[f"fold_{k}"]["average_precision"] for k in range(3)]
+    mean = np.mean([score[n - 1] for score, n in zip(scores, best, strict=True)])
+    assert model.best_validation_score_ == pytest.approx(mean)
+
+
+def test_which_networks_stop_by_folds(rare):
+    X, y, _ = rare
+    few = np.r_[np.flatnonzero(y == 1)[:9], np.flatnonzero(y == 0)[:200]]
+    assert make(max_iter=2).fit(X[few], y[few]).evals_result_ == {}
+    more = np.r_[np.flatnonzero(y == 1)[:10], np.flatnonzero(y == 0)[:200]]
+    assert len(make(max_iter=2).fit(X[more], y[more]).evals_result_) == 3
+    assert make(max_iter=2, refit=False).fit(X[more], y[more]).evals_result_ == {}
+    two = make(max_iter=2, early_stopping=True, early_stopping_folds=2).fit(X[few], y[few])
+    assert len(two.evals_result_) == 2
+    split = [(np.arange(3000), np.arange(3000, 6000))]
+    assert len(make(max_iter=2, early_stopping_folds=split).fit(X, y).evals_result_) == 1
+    with pytest.raises(ValueError, match="early_stopping_folds must be"):
+        make(early_stopping_folds="several").fit(X, y)
+
+
+def test_a_network_that_hardly_learns_is_told_of():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(400, 20)), np.tile([0, 0, 0, 1], 100)
+    with pytest.warns(EarlyStopWarning, match="at epoch 1 of at most 15"):
+        make(learning_rate_init=0.05, learning_rate="constant").fit(X, y)
+
+
+def test_an_eval_set_stops_by_average_precision(rare):
     X, y, _ = rare
     X, y = X[:3000], np.r_[np.ones(300, int), np.zeros(2700, int)]
     X[:300] += 1.0
     train, held = validation_rows(y, 0.1, 0)
     options = {"n_iter_no_change": 3, "learning_rate_init": 0.01}
-    by_itself = make(early_stopping=True, **options).fit(X, y)
+    by_itself = make(early_stopping=True, refit=False, **options).fit(X, y)
     epochs = []
     given = make(**options)
     given.fit(X[train], y[train], eval_set=(X[held], y[held]), callback=epochs.append)
-    np.testing.assert_array_equal(given.predict_proba(X), by_itself.predict_proba(X))
-    assert given.validation_scores_ == by_itself.validation_scores_
-    assert given.validation_scores_[given.best_iter_ - 1] == by_itself.best_validation_score_
-    assert epochs == list(range(1, by_itself.n_iter_ + 1))
+    assert given.best_iter_ == 1 + int(np.argmax(given.validation_scores_))
+    assert given.validation_scores_[given.best_iter_ - 1] == given.best_validation_score_
+    assert epochs == list(range(1, given.n_iter_ + 1))
+    # What is held out is the same, and only judged otherwise.
+    both = min(given.n_iter_, by_itself.n_iter_)
+    assert given.validation_scores_[:both] == by_itself.validation_scores_[:both]
     for y_eval, message in (
         ([0, 2], "label 2 in row 1"),
         ([0, 0], "no row of class 1"),
@@ -255,11 +307,13 @@ def test_early_stopping_goes_on_while_a_perfect_score_gets_surer():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(2500, 1))
     y = (X[:, 0] > 1.0).astype(int)
-    options = {"early_stopping": True, "n_iter_no_change": 3, "learning_rate": "constant"}
-    model = make(max_iter=40, **options).fit(X, y)
+    new = rng.normal(size=(500, 1))
+    given = {"eval_set": (new, (new[:, 0] > 1.0).astype(int))}
+    options = {"n_iter_no_change": 3, "learning_rate": "constant"}
+    model = make(max_iter=40, **options).fit(X, y, **given)
     first = model.validation_scores_.index(1.0)
     assert model.n_iter_ > first + 4
-    stopped_there = make(max_iter=first + 1, **options).fit(X, y)
+    stopped_there = make(max_iter=first + 1, **options).fit(X, y, **given)
     assert log_loss(y, model.predict_proba(X)) < log_loss(y, stopped_there.predict_proba(X))
 
 

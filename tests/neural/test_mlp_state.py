@@ -259,7 +259,7 @@ def test_what_is_warned_of_as_in_scikit_learn_and_what_is_not(rare):
 def test_held_out_rows_count_by_their_weight(rare):
     X, y = rare
     weight = np.where(X[:, 1] > 0, 10.0, 0.1)
-    options = {"early_stopping": True, "max_iter": 2}
+    options = {"early_stopping": True, "refit": False, "max_iter": 2}
     unweighted = make(**options).fit(X, y)
     weighted = make(**options).fit(X, y, sample_weight=weight)
     assert weighted.validation_scores_ != unweighted.validation_scores_
@@ -325,8 +325,8 @@ def test_huge_values_and_sorted_tables_keep_their_scale():
 
 def test_partial_fit_does_not_stop_early_but_goes_on_from_the_best_epoch(rare):
     X, y = rare
-    options = {"learning_rate": "constant", "n_iter_no_change": 2}
-    model = make(early_stopping=True, max_iter=20, **options).fit(X, y)
+    options = {"learning_rate": "constant", "n_iter_no_change": 2, "tol": 0.0}
+    model = make(early_stopping=True, refit=False, max_iter=20, **options).fit(X, y)
     assert model.best_iter_ < model.n_iter_
     n_done, best = model.n_iter_, model.predict_proba(X)
     for wanted in (model, make(early_stopping=True)):

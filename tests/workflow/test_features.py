@@ -203,12 +203,7 @@ def test_train_and_python_give_the_same_probabilities(kind, tmp_path):
     )
     model = make_pipeline(booster, categorical=("shelf",), pos_label="bad", random_state=3)
     X = data.drop(columns="label")
-    fit_rows, stop_rows = sides(data, kept, config.random_state)
-    model.fit(
-        X.iloc[fit_rows],
-        data["label"].iloc[fit_rows],
-        eval_set=[(X.iloc[stop_rows], data["label"].iloc[stop_rows])],
-    )
+    model.fit(X.iloc[kept], data["label"].iloc[kept])
     expected = model.predict_proba(new)[:, 0]
     assert result.features.kinds_["merchant"] == "text"
     for table in (new, new.iloc[:, ::-1].assign(shelf=new["shelf"].astype(float), more="x")):
@@ -219,15 +214,6 @@ def test_train_and_python_give_the_same_probabilities(kind, tmp_path):
         tmp_path / "new.csv", text_columns=loaded.text_columns, names=loaded.odd_names
     )
     np.testing.assert_allclose(loaded.score_rows(read)[0], expected, rtol=0, atol=1e-12)
-
-
-def sides(data, kept, random_state):
-    """Rows that a run of these options trains on and stops by, as `split` deals them."""
-    from sklearn.model_selection import train_test_split
-
-    y = (data["label"] == "bad").to_numpy()[kept]
-    parts = train_test_split(kept, test_size=0.2, stratify=y, random_state=random_state)
-    return [np.sort(part) for part in parts]
 
 
 def test_a_saved_model_can_be_cloned_and_fitted_anew(tmp_path):
