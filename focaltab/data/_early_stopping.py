@@ -51,11 +51,14 @@ class StoppedFold:
     share: float
 
 
-def rounds_for_all_rows(folds: Sequence[StoppedFold], at_most: int) -> int:
-    """Rounds for a model of all rows: the folds' geometric mean, times the rows it has more."""
+def rounds_for_all_rows(folds: Sequence[StoppedFold], at_most: int, factor: float = 1.0) -> int:
+    """Rounds for a model of all rows: the folds' geometric mean, times the rows it has more.
+
+    And times `factor`, for a model whose training differs in more than its rows.
+    """
     mean = math.exp(float(np.mean([math.log(fold.best_round) for fold in folds])))
     share = float(np.mean([fold.share for fold in folds]))
-    return max(1, min(at_most, round(mean / share)))
+    return max(1, min(at_most, round(factor * mean / share)))
 
 
 def mean_best_scores(folds: Sequence[StoppedFold]) -> dict[str, float]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from imblearn.under_sampling import RandomUnderSampler
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.exceptions import FitFailedWarning
@@ -37,13 +38,14 @@ from focaltab.data import (
     whole_or_unchanged,
     with_weight_only,
 )
-from focaltab.ensemble._members import default_members
+from focaltab.ensemble._members import DEFAULT_COSTS, default_members
 from focaltab.ensemble._recalibration import Recalibration
-from focaltab.ensemble._selection import greedy_weights
+from focaltab.ensemble._schedule import Schedule
+from focaltab.ensemble._selection import greedy_weights, usefulness
 from focaltab.metrics import FewRowsWarning, average_precision
 from focaltab.model_selection._decision import states_probabilities
 from focaltab.model_selection._scorers import relabelled, scoring_told
-from focaltab.pipeline import TableFeatures, make_pipeline
+from focaltab.pipeline import ResampledClassifier, TableFeatures, make_pipeline
 
 Floats = NDArray[np.float64]
 
@@ -62,7 +64,9 @@ class _Candidate:
     model: Any
     recalibration: Recalibration
     out_of_fold: Floats
+    useful: float
     seconds: float
+    rows: int
 
 
 class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
@@ -89,8 +93,10 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
     n_rounds : int, default=20
         Steps of each greedy selection.
     time_budget : float, default=None
-        Seconds after which no further member is tried; the first always is. Fitting the chosen
-        ones on all rows comes on top. Two runs may then end with different members.
+        Seconds for everything. The cheapest members are tried first, of more than 20,000 rows on
+        10,000 of them, all positives and some negatives, with probabilities put right; then the
+        best ones on as many as there is time for. None is tried that would not end in time, but
+        for the first. Two runs may end with different members. None tries all on all rows.
     pos_label : label, default=None
         The positive label; None for the second in sorted order.
     n_jobs : int, default=None
@@ -109,9 +115,12 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         Their shares, which sum to 1.
     out_of_fold_ : DataFrame
         One row for each member that was tried: ``average_precision`` and ``log_loss`` out of fold
-        (calibrated), ``weight``, ``seconds``. Empty where a class has one row only.
+        (calibrated), ``weight``, ``seconds``, and the ``rows`` that it is fitted on. Empty where a
+        class has one row only.
     failures_ : dict of str to str
         Members that could not be fitted, and the first line of their error.
+    not_tried_ : list of str
+        Members that there was no time for.
 
     See Also
     --------
@@ -207,12 +216,14 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
                 # What no member could read is the table's fault: told as such, before any fit.
                 TableFeatures().fit(X, codes)
             self.failures_: dict[str, str] = {}
+            self.not_tried_: list[str] = []
             self._positive = 0 if classes.flipped else 1
             # Members see the classes in their order, to which lists of theirs go by.
             numbers = codes if self._positive else 1 - codes
             if folds:
-                tried = list(self._tried(models, X, numbers, codes, weight, folds))
+                tried = self._tried(models, X, numbers, codes, weight, folds)
                 self._choose(tried, codes, weight, random_state)
+                models = {candidate.name: candidate.model for candidate in tried}
             else:
                 self._recalibration: dict[str, Recalibration] = {}
                 self.weights_ = {name: 1.0 for name in models}
@@ -339,33 +350,72 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         codes: NDArray[Any],
         weight: Floats | None,
         folds: list[tuple[NDArray[np.intp], NDArray[np.intp]]],
-    ) -> Iterator[_Candidate]:
-        """Members with their out-of-fold probabilities, until the time is up."""
-        begun = time.perf_counter()
+    ) -> list[_Candidate]:
+        """Members with their out-of-fold probabilities, of those that there is time for."""
+        costs = DEFAULT_COSTS if self.members is None else {}
+        schedule = Schedule(self.time_budget, codes, len(folds), costs)
         parallel = Parallel(n_jobs=self.n_jobs)
+
+        def trial(name: str, n_rows: int | None) -> _Candidate | None:
+            model = models[name]
+            if n_rows is not None:
+                model = _on_fewer_rows(model, n_rows, codes)
+            started = time.perf_counter()
+            try:
+                parts = parallel(
+                    delayed(_held_out)(model, X, numbers, self._positive, weight, *fold)
+                    for fold in folds
+                )
+            except Exception as error:
+                self._report(name, error)
+                return None
+            stated = np.empty(codes.size)
+            for (_, held_out), part in zip(folds, parts, strict=True):
+                stated[held_out] = part
+            recalibration = Recalibration.fit(codes, stated, weight)
+            calibrated = recalibration(stated)
+            seconds = time.perf_counter() - started
+            useful = usefulness(codes, calibrated, weight)
+            rows = codes.size if n_rows is None else n_rows
+            return _Candidate(name, model, recalibration, calibrated, useful, seconds, rows)
+
+        tried: dict[str, _Candidate] = {}
+
+        def told(name: str, rows: int | None) -> str:
+            """What the progress bar says: what is running, what leads, what time is left."""
+            said = name if rows is None else f"{name} on {rows:,} rows"
+            if tried:
+                best = max(tried.values(), key=lambda candidate: candidate.useful)
+                said += f", best so far {best.name}"
+            return said if self.time_budget is None else f"{said}, {schedule.left():.0f} s left"
+
         with progress_bar(len(models), self.verbose) as advance:
-            for name, model in models.items():
-                started = time.perf_counter()
-                late = self.time_budget is not None and started - begun > self.time_budget
-                if late and len(self.failures_) < list(models).index(name):
-                    return
-                advance(0, name)
-                try:
-                    parts = parallel(
-                        delayed(_held_out)(model, X, numbers, self._positive, weight, *fold)
-                        for fold in folds
-                    )
-                except Exception as error:
-                    self._report(name, error)
-                    continue
-                finally:
+            first_rows = schedule.first_rows
+            for name in schedule.order(models):
+                if not schedule.allows(name):
+                    self.not_tried_.append(name)
                     advance()
-                stated = np.empty(codes.size)
-                for (_, held_out), part in zip(folds, parts, strict=True):
-                    stated[held_out] = part
-                recalibration = Recalibration.fit(codes, stated, weight)
-                seconds = time.perf_counter() - started
-                yield _Candidate(name, model, recalibration, recalibration(stated), seconds)
+                    continue
+                advance(0, told(name, first_rows))
+                candidate = trial(name, first_rows)
+                if candidate is not None:
+                    tried[name] = candidate
+                    schedule.note(name, candidate.seconds, first=True)
+                advance()
+            if first_rows is None:
+                return list(tried.values())
+            for first in sorted(tried.values(), key=lambda candidate: -candidate.useful):
+                name = first.name
+                more = schedule.rows_of_second_trial(name, first.seconds, first.rows)
+                if more is None:
+                    continue
+                advance(0, told(name, more))
+                second = trial(name, None if more == codes.size else more)
+                if second is not None:
+                    schedule.note(name, second.seconds, first=False)
+                    if second.useful > first.useful:
+                        tried[name] = replace(second, seconds=first.seconds + second.seconds)
+        return list(tried.values())
 
     def _choose(
         self,
@@ -395,6 +445,7 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
                 "log_loss": [log_loss(codes, c.out_of_fold, sample_weight=weight) for c in tried],
                 "weight": shares,
                 "seconds": [c.seconds for c in tried],
+                "rows": [c.rows for c in tried],
             },
             index=pd.Index([c.name for c in tried], name="member"),
         )
@@ -404,11 +455,14 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
     ) -> None:
         """Fit what has a share on all rows, and let the rest share what a failure leaves."""
         self.members_ = {}
-        for name in self.weights_:
-            try:
-                self.members_[name] = _fitted(models[name], X, numbers, weight)
-            except Exception as error:
-                self._report(name, error)
+        results = Parallel(n_jobs=self.n_jobs)(
+            delayed(_fitted_or_error)(models[name], X, numbers, weight) for name in self.weights_
+        )
+        for name, result in zip(self.weights_, results, strict=True):
+            if isinstance(result, Exception):
+                self._report(name, result)
+            else:
+                self.members_[name] = result
         self._check_any(bool(self.members_))
         total = sum(self.weights_[name] for name in self.members_)
         self.weights_ = {name: self.weights_[name] / total for name in self.members_}
@@ -475,6 +529,25 @@ def _fitted(model: Any, X: Any, numbers: NDArray[Any], weight: Floats | None) ->
     options = {} if weight is None else {"sample_weight": weight}
     with told_of_common_positive():  # by other names than those of the class numbers
         return clone(model).fit(X, numbers, **options)
+
+
+def _fitted_or_error(model: Any, X: Any, numbers: NDArray[Any], weight: Floats | None) -> Any:
+    try:
+        return _fitted(model, X, numbers, weight)
+    except Exception as error:
+        return error
+
+
+def _on_fewer_rows(model: Any, n_rows: int, codes: NDArray[Any]) -> Any:
+    """The model fitted on all positives and some negatives, and put right for it.
+
+    Of a fold it sees the same share of negatives.
+    """
+    n_positives = int(codes.sum())
+    share = n_positives / (n_rows - n_positives)
+    seed = model.get_params().get("model__random_state", 0)
+    sampler = RandomUnderSampler(sampling_strategy=share, random_state=seed)
+    return ResampledClassifier(model, sampler)
 
 
 def _held_out(

@@ -57,6 +57,9 @@ from focaltab.sampling._sampled import check_sampling, sample
 # "auto" makes this many steps of an epoch, with batches within these bounds.
 _AUTO_STEPS = 64
 _AUTO_BATCHES = (64, 1024)
+# A network of all rows has so many times the epochs that the folds were best with, and its cosine
+# schedule ends there: they stop while the rate is high, and one that falls to 0 bears more.
+_ANNEALED = 1.5
 # "auto" stops early where this many rows of every class are held out, in all folds together.
 _ENOUGH_HELD_OUT = 10
 
@@ -129,7 +132,8 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         there are 10 rows of each class, or in a held-out part of `refit=False`.
     early_stopping_folds : "auto", int, splitter or list of splits, default="auto"
         Folds that early stopping goes by when ``fit`` gets no ``eval_set``: the network of all rows
-        has the epochs at which those of the folds were best by log loss (the geometric mean).
+        has the epochs at which those of the folds were best by log loss (the geometric mean; half
+        as many again for the cosine schedule, which then ends there).
         "auto" is three stratified folds, and one part of `validation_fraction` from 200,000 rows.
     refit : bool, default=True
         Whether to train on all rows after that. With False, or a warm start, `validation_fraction`
@@ -354,9 +358,10 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         ):
             model = clone(self)
             model._train(fold, sampling=sampling, callback=callback)
-            # An epoch passes over all rows: where there are more, it has more steps already.
             folds.append(StoppedFold(model.best_iter_, model.evals_result_["validation_0"], 1.0))
-        n_epochs = rounds_for_all_rows(folds, self.max_iter)
+        # An epoch of more rows has more steps already, hence the share of 1.
+        more = _ANNEALED if self.learning_rate == "cosine" else 1.0
+        n_epochs = rounds_for_all_rows(folds, self.max_iter, more)
         self._train(data, sampling=sampling, callback=callback, n_epochs=n_epochs)
         self.best_validation_score_ = mean_best_scores(folds)["average_precision"]
         self.evals_result_ = {f"fold_{k}": dict(fold.history) for k, fold in enumerate(folds)}
@@ -569,10 +574,10 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         return Plan(
             self.learning_rate_init,
             self.learning_rate,
-            self.max_iter,
-            self.n_iter_no_change,
+            self.max_iter if n_epochs is None else n_epochs,
+            # How many there are is settled then; an adaptive rate still goes by it.
+            np.inf if n_epochs and self.learning_rate != "adaptive" else self.n_iter_no_change,
             self.tol,
-            n_epochs,
         )
 
     def _batch_rows(self, n_rows: int) -> int:

@@ -35,8 +35,6 @@ class Plan:
     max_iter: int
     n_iter_no_change: float
     tol: float
-    # For a training that ends there, whatever comes of it; the rate falls as if it went on.
-    n_epochs: int | None = None
 
 
 class HeldOut(Protocol):
@@ -146,7 +144,7 @@ def train(
     best_weights: dict[str, Tensor] | None = None
     best, idle = (-math.inf, -math.inf), 0
     with progress_bar(plan.max_iter, verbose) as advance:
-        for epoch in range(plan.n_epochs or plan.max_iter):
+        for epoch in range(plan.max_iter):
             history.loss.append(train_epoch(network, batches, objective, optimizer, schedule.step))
             check_finite(history.loss[-1], epoch, plan.learning_rate_init)
             # What must rise: the score, or without one the loss must fall.
@@ -170,7 +168,7 @@ def train(
             advance(text=history.latest())
             if callback is not None:
                 callback(epoch + 1)
-            if plan.n_epochs is None and idle >= plan.n_iter_no_change:
+            if idle >= plan.n_iter_no_change:
                 if not schedule.slow_down():
                     break
                 idle = 0

@@ -6,6 +6,7 @@ import pytest
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -19,6 +20,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from xgboost import XGBClassifier
 
+import focaltab
 from focaltab import FocalLGBMClassifier, FocalXGBClassifier
 from focaltab.ensemble import FocalEnsembleClassifier, default_members
 from focaltab.metrics import FewRowsWarning
@@ -175,6 +177,59 @@ def test_time_budget_tries_the_first_member_only():
     X, y = _table()
     model = FocalEnsembleClassifier(_members(), time_budget=1e-9, random_state=0).fit(X, y)
     assert list(model.weights_) == ["booster"]
+    assert model.not_tried_ == ["linear", "forest"]
+
+
+@pytest.fixture(scope="module")
+def many():
+    """Rows enough to be tried on fewer of them, with 2 positives in a hundred."""
+    X, y = _table(30_000)
+    rare = np.flatnonzero(y == "fraud")[::6]
+    rows = np.sort(np.append(np.flatnonzero(y == "fine"), rare))
+    return X.iloc[rows].reset_index(drop=True), y[rows]
+
+
+def test_what_there_is_no_time_for_is_fitted_on_fewer_rows_and_put_right(many, tmp_path):
+    X, y = many
+    share = (y == "fraud").mean()
+    assert 0.01 < share < 0.05
+    members = {"linear": LogisticRegression(), "booster": _members()["booster"]}
+    weight = np.where(X["country"] == "NO", 2.0, 1.0)
+    for options in ({}, {"sample_weight": weight}):
+        model = FocalEnsembleClassifier(
+            members, time_budget=1e-9, pos_label="fraud", random_state=0
+        ).fit(X, y, **options)
+        assert model.out_of_fold_["rows"].tolist() == [10_000]
+        assert list(model.members_) == ["linear"]
+        assert model.members_["linear"].n_resampled_ == pytest.approx(10_000, rel=0.01)
+        stated = model.predict_proba(X)[:, 1 - list(model.classes_).index("fine")]
+        own = options.get("sample_weight")
+        expected = np.average(y == "fraud", weights=own)
+        assert np.average(stated, weights=own) == pytest.approx(expected, rel=0.02)
+    focaltab.save(model, tmp_path / "m")
+    np.testing.assert_allclose(
+        focaltab.load(tmp_path / "m").predict_proba(X[:500]), model.predict_proba(X[:500])
+    )
+
+
+def test_with_time_the_best_members_are_fitted_on_all_rows(many):
+    X, y = many
+    members = {"linear": LogisticRegression(), "constant": DummyClassifier(strategy="prior")}
+    model = FocalEnsembleClassifier(members, time_budget=600, random_state=0).fit(X, y)
+    assert model.out_of_fold_.loc["linear", "rows"] == len(y)
+    assert model.not_tried_ == []
+    alone = FocalEnsembleClassifier({"linear": members["linear"]}, cv=3, random_state=0).fit(X, y)
+    assert model.out_of_fold_.loc["linear", "log_loss"] == pytest.approx(
+        alone.out_of_fold_.loc["linear", "log_loss"], rel=0.01
+    )
+
+
+def test_the_cheapest_default_members_come_first():
+    X, y = _table(200)
+    model = FocalEnsembleClassifier(time_budget=1e-9, random_state=0).fit(X, y)
+    assert list(model.members_) == ["logistic"]
+    assert model.not_tried_[-1] in ("mlp", "focal_mlp_gamma2", "extra_trees")
+    assert set(model.not_tried_) == set(default_members()) - {"logistic"}
 
 
 def test_weights_move_the_probabilities():

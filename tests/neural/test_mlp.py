@@ -204,6 +204,15 @@ def test_all_rows_are_trained_on_for_as_many_epochs_as_folds_say(rare):
     options = {"learning_rate": "constant", "max_iter": 30, "n_iter_no_change": 3}
     options |= {"pos_label": "fraud", "learning_rate_init": 0.01}
     model = make(**options).fit(X, labels)
+    cosine = make(**options | {"learning_rate": "cosine"}).fit(X, labels)
+    folds = [cosine.evals_result_[f"fold_{k}"]["logloss"] for k in range(3)]
+    best = [1 + int(np.argmin(history)) for history in folds]
+    n_epochs = min(30, round(1.5 * float(np.exp(np.mean(np.log(best))))))
+    assert cosine.n_iter_ == n_epochs
+    plain = make(
+        **options | {"max_iter": n_epochs, "learning_rate": "cosine"}, early_stopping=False
+    )
+    np.testing.assert_array_equal(cosine.predict_proba(X), plain.fit(X, labels).predict_proba(X))
     folds = [model.evals_result_[f"fold_{k}"]["logloss"] for k in range(3)]
     best = [1 + int(np.argmin(history)) for history in folds]
     assert model.best_iter_ == model.n_iter_ == round(float(np.exp(np.mean(np.log(best)))))
