@@ -32,6 +32,8 @@ app.add_typer(simulate_app, name="simulate")
 class Library(StrEnum):
     """Which model to train."""
 
+    auto = "auto"
+    ensemble = "ensemble"
     xgb = "xgb"
     lgbm = "lgbm"
     mlp = "mlp"
@@ -71,6 +73,17 @@ def _alpha(text: str) -> float | str | None:
         ) from None
 
 
+def _gamma(text: str) -> float | None:
+    from focaltab.workflow import UserError
+
+    if text.lower() == "auto":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise UserError(f"--gamma must be a number or 'auto', got {text!r}.") from None
+
+
 def _show_version(asked: bool) -> None:
     if asked:
         from focaltab import __version__
@@ -100,9 +113,18 @@ def train(
     target: Annotated[str, typer.Option(help="Column to predict: any two labels.")],
     out_dir: Annotated[Path, typer.Option("--out", help="Folder to write; must not exist.")],
     model: Annotated[
-        Library, typer.Option(help="Booster, or a network (needs torch).")
-    ] = Library.xgb,
-    gamma: Annotated[float, typer.Option(help="Focusing parameter, at least 0.")] = 2.0,
+        Library,
+        typer.Option(
+            help="auto: many models, weighted by what they add, within --time-budget; ensemble: "
+            "the same without a limit; or one booster, or a network (needs torch)."
+        ),
+    ] = Library.auto,
+    time_budget: Annotated[
+        float | None, typer.Option(help="Seconds that --model auto may take; 60 unless given.")
+    ] = None,
+    gamma: Annotated[
+        str, typer.Option(help="Focusing parameter, at least 0; auto keeps what does better.")
+    ] = "auto",
     alpha: Annotated[str, typer.Option(help="Number in (0, 1), 'balanced' or 'none'.")] = "none",
     positive: Annotated[str | None, typer.Option(help="The positive label.")] = None,
     test_size: Annotated[float, typer.Option(help="Share of rows held out.")] = 0.2,
@@ -165,7 +187,7 @@ def train(
         config = TrainConfig(
             target=target,
             model=model.value,
-            gamma=gamma,
+            gamma=_gamma(gamma),
             alpha=_alpha(alpha),
             positive=positive,
             test_size=test_size,
@@ -177,6 +199,7 @@ def train(
             learning_rate=learning_rate,
             early_stopping_rounds=early_stopping_rounds,
             sampling=None if sampling is None else "hard_negative",
+            time_budget=time_budget,
             random_state=random_state,
             external_memory=external_memory,
             dask=dask,
@@ -216,16 +239,17 @@ def _train(table: Any, config: TrainConfig, out_dir: Path, source: str | None = 
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TextColumn("{task.fields[text]}"),
         console=err,
     )
     with bar:
         tasks: dict[str, Any] = {}
 
-        def progress(name: str, done: int, most: int) -> None:
+        def progress(name: str, done: int, most: int, text: str = "") -> None:
             if name not in tasks:
-                tasks[name] = bar.add_task(name.replace("_", "-"), total=most)
+                tasks[name] = bar.add_task(name.replace("_", "-"), total=most, text=text)
             # With all rounds done the bar's clock stops.
-            bar.update(tasks[name], completed=done, total=most)
+            bar.update(tasks[name], completed=done, total=most, text=text)
 
         if config.dask:
             from focaltab.workflow._dask import train_on_dask
@@ -256,7 +280,13 @@ def _write_report(model_dir: Path) -> bool:
 
 
 def _show(result: TrainResult) -> None:
-    from focaltab.workflow._summary import best_rounds, figure_rows, warnings_about
+    from focaltab.workflow._summary import (
+        MEMBER_HEAD,
+        best_rounds,
+        figure_rows,
+        member_rows,
+        warnings_about,
+    )
 
     figures = result.figures
     rows = figures["rows"]
@@ -266,7 +296,7 @@ def _show(result: TrainResult) -> None:
         f"Positive label: {escape(result.labels[1])}. Rows: {rows['train']:,} to train, "
         f"{stopping}{rows['test']:,} held out "
         f"({figures['positives']['test']:,} positives, prevalence "
-        f"{figures['focal']['prevalence']:.5f})."
+        f"{figures['cross_entropy']['prevalence']:.5f})."
     )
     if sampled := figures.get("sampled"):
         out.print(
@@ -290,12 +320,19 @@ def _show(result: TrainResult) -> None:
             f"leave it out with --drop {escape(shlex.quote(name))}.",
             soft_wrap=True,
         )
-    out.print(f"Best {figures['rounds']['unit']}: {escape(best_rounds(figures, result.name))}.")
-    for warning in warnings_about(figures, result.name):
+    out.print(f"Best {figures['rounds']['unit']}: {escape(best_rounds(figures))}.")
+    for warning in warnings_about(figures):
         err.print(f"[yellow]Warning:[/] {escape(warning)}", soft_wrap=True)
+    if members := member_rows(figures):
+        board = Table(title="Members of the ensemble, out of fold")
+        for head in MEMBER_HEAD:
+            board.add_column(head, justify="left" if head == "member" else "right")
+        for row in members:
+            board.add_row(*map(escape, row))
+        out.print(board)
     table = Table(title="Held-out figures")
     table.add_column("", no_wrap=True)
-    for head in (result.name, "cross-entropy", "no skill"):
+    for head in (*figures["names"].values(), "no skill"):
         table.add_column(head, justify="right")
     for row in figure_rows(figures):
         # An interval stands under its value: a terminal is narrow.
@@ -438,7 +475,10 @@ def demo(
         table = simulate_fraud(rows, random_state=0)
         out.print(f"Simulated {rows:,} card transactions, {int(table['is_fraud'].sum())} frauds.")
         config = TrainConfig(
-            target="is_fraud", time_column="time", drop=("customer_id", "terminal_id")
+            target="is_fraud",
+            time_column="time",
+            drop=("customer_id", "terminal_id"),
+            time_budget=25.0,
         )
         _train(table, config, Path(folder) / "model")
         new = simulate_fraud(10_000, random_state=1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any, Literal
@@ -23,7 +24,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from focaltab._compat.sklearn import scorer_options
 from focaltab._errors import first_line
-from focaltab._progress import progress_bar
+from focaltab._progress import Advance, progress_bar
 from focaltab.data import (
     Classes,
     check_names,
@@ -166,7 +167,14 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> FocalEnsembleClassifier:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        callback: Callable[[int, int, str], None] | None = None,
+    ) -> FocalEnsembleClassifier:
         """Fit the members, choose among them, and fit the chosen on all rows.
 
         Parameters
@@ -176,6 +184,9 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
             Two labels of any type.
         sample_weight : array-like of shape (n_samples,), default=None
             For members, calibration and selection; a member that takes no weights fails.
+        callback : callable, default=None
+            Told the members done, their number, and what is running, what leads and what time is
+            left; in place of the bar of `verbose`.
 
         Returns
         -------
@@ -221,14 +232,17 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
             # Members see the classes in their order, to which lists of theirs go by.
             numbers = codes if self._positive else 1 - codes
             if folds:
-                tried = self._tried(models, X, numbers, codes, weight, folds)
-                self._choose(tried, codes, weight, random_state)
-                models = {candidate.name: candidate.model for candidate in tried}
+                with self._progress(len(models), callback) as advance:
+                    tried = self._tried(models, X, numbers, codes, weight, folds, advance)
+                    self._choose(tried, codes, weight, random_state)
+                    models = {candidate.name: candidate.model for candidate in tried}
+                    advance(0, f"fitting {len(self.weights_)} members for good")
+                    self._fit_chosen(models, X, numbers, weight)
             else:
                 self._recalibration: dict[str, Recalibration] = {}
-                self.weights_ = {name: 1.0 for name in models}
+                self.weights_: dict[str, float] = dict.fromkeys(models, 1.0)
                 self.out_of_fold_ = pd.DataFrame()
-            self._fit_chosen(models, X, numbers, weight)
+                self._fit_chosen(models, X, numbers, weight)
             self._classes = classes
             self.classes_ = classes.labels
         return self
@@ -342,6 +356,23 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         splitter = StratifiedKFold(n_folds, shuffle=True, random_state=random_state)
         return list(splitter.split(np.zeros(codes.size), codes))
 
+    @contextmanager
+    def _progress(
+        self, total: int, callback: Callable[[int, int, str], None] | None
+    ) -> Iterator[Advance]:
+        if callback is None:
+            with progress_bar(total, self.verbose) as advance:
+                yield advance
+            return
+        finished = 0
+
+        def tell(done: int = 1, text: str | None = None) -> None:
+            nonlocal finished
+            finished += done
+            callback(finished, total, text or "")
+
+        yield tell
+
     def _tried(
         self,
         models: dict[str, Any],
@@ -350,11 +381,14 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
         codes: NDArray[Any],
         weight: Floats | None,
         folds: list[tuple[NDArray[np.intp], NDArray[np.intp]]],
+        advance: Advance,
     ) -> list[_Candidate]:
         """Members with their out-of-fold probabilities, of those that there is time for."""
-        costs = DEFAULT_COSTS if self.members is None else {}
-        schedule = Schedule(self.time_budget, codes, len(folds), costs)
-        parallel = Parallel(n_jobs=self.n_jobs)
+        schedule = Schedule(self.time_budget, codes, len(folds), DEFAULT_COSTS)
+        parallel = Parallel(n_jobs=self.n_jobs, max_nbytes=None)
+        if self.time_budget is not None:
+            # Processes that import their libraries only now would make the first member look slow.
+            parallel(delayed(len)(models) for _ in folds)
 
         def trial(name: str, n_rows: int | None) -> _Candidate | None:
             model = models[name]
@@ -389,32 +423,31 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
                 said += f", best so far {best.name}"
             return said if self.time_budget is None else f"{said}, {schedule.left():.0f} s left"
 
-        with progress_bar(len(models), self.verbose) as advance:
-            first_rows = schedule.first_rows
-            for name in schedule.order(models):
-                if not schedule.allows(name):
-                    self.not_tried_.append(name)
-                    advance()
-                    continue
-                advance(0, told(name, first_rows))
-                candidate = trial(name, first_rows)
-                if candidate is not None:
-                    tried[name] = candidate
-                    schedule.note(name, candidate.seconds, first=True)
+        first_rows = schedule.first_rows
+        for name in schedule.order(models):
+            if not schedule.allows(name):
+                self.not_tried_.append(name)
                 advance()
-            if first_rows is None:
-                return list(tried.values())
-            for first in sorted(tried.values(), key=lambda candidate: -candidate.useful):
-                name = first.name
-                more = schedule.rows_of_second_trial(name, first.seconds, first.rows)
-                if more is None:
-                    continue
-                advance(0, told(name, more))
-                second = trial(name, None if more == codes.size else more)
-                if second is not None:
-                    schedule.note(name, second.seconds, first=False)
-                    if second.useful > first.useful:
-                        tried[name] = replace(second, seconds=first.seconds + second.seconds)
+                continue
+            advance(0, told(name, first_rows))
+            candidate = trial(name, first_rows)
+            if candidate is not None:
+                tried[name] = candidate
+                schedule.note(name, candidate.seconds, first=True)
+            advance()
+        if first_rows is None:
+            return list(tried.values())
+        for first in sorted(tried.values(), key=lambda candidate: -candidate.useful):
+            name = first.name
+            more = schedule.rows_of_second_trial(name, first.seconds, first.rows)
+            if more is None:
+                continue
+            advance(0, told(name, more))
+            second = trial(name, None if more == codes.size else more)
+            if second is not None:
+                schedule.note(name, second.seconds, first=False)
+                if second.useful > first.useful:
+                    tried[name] = replace(second, seconds=first.seconds + second.seconds)
         return list(tried.values())
 
     def _choose(
@@ -455,7 +488,7 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
     ) -> None:
         """Fit what has a share on all rows, and let the rest share what a failure leaves."""
         self.members_ = {}
-        results = Parallel(n_jobs=self.n_jobs)(
+        results = Parallel(n_jobs=self.n_jobs, max_nbytes=None)(
             delayed(_fitted_or_error)(models[name], X, numbers, weight) for name in self.weights_
         )
         for name, result in zip(self.weights_, results, strict=True):

@@ -23,7 +23,7 @@ from focaltab.export._columns import (
     read_moment,
 )
 from focaltab.export._graph import Graph
-from focaltab.pipeline._kinds import other_writings
+from focaltab.pipeline._kinds import as_written, other_writings
 
 Convert = Callable[[Graph, Any, Table], Table]
 
@@ -112,6 +112,9 @@ def as_text(
 ) -> str:
     """Codes of a column whose values are compared as they are written."""
     (block,) = table.select([position]).blocks
+    if isinstance(block, Codes):
+        written = Codes(block.tensor, tuple(map(as_written, block.categories)))
+        return Table(table.graph, [written]).codes(0, categories, missing)
     if isinstance(block, Raw):
         places = {text: k for k, text in enumerate(categories)}
         for k, text in enumerate(categories):

@@ -11,7 +11,13 @@ from sklearn.base import clone
 
 from focaltab.model_selection._positive import agreed_pos_label, pos_label_of
 from focaltab.pipeline._features import TableFeatures
-from focaltab.pipeline._needs import encoding_for, innermost, needs_plain_names
+from focaltab.pipeline._needs import (
+    ANY_NUMBER,
+    encodes_text,
+    encoding_for,
+    innermost,
+    needs_plain_names,
+)
 from focaltab.pipeline._resampled import ResampledClassifier, only_draws
 from focaltab.pipeline._steps import TabularPipeline
 from focaltab.pipeline._threshold import with_threshold
@@ -116,7 +122,7 @@ def make_pipeline(
             raise ValueError(f"features must be 'auto', a transformer or None, got {features!r}.")
         features = TableFeatures(
             _encoding(estimator, resampler),
-            max_categories=max_categories,
+            max_categories=ANY_NUMBER if encodes_text(estimator) else max_categories,
             categorical=categorical,
             plain_names=needs_plain_names(estimator),
             random_state=random_state,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+# Of categories: as many as there are.
+ANY_NUMBER = 2**31 - 1
 Encoding = Literal["native", "numbers", "scaled"]
 
 # Class names, so that libraries which are not loaded stay so. They and their subclasses take NaN
@@ -13,7 +15,10 @@ _NATIVE = {
     "LGBMModel",
     "HistGradientBoostingClassifier",
     "FocalMLPClassifier",
+    "FocalEnsembleClassifier",
 }
+# Their members encode text by the target themselves, each inside of the folds that judge them.
+_ENCODES_TEXT = {"FocalEnsembleClassifier"}
 # Meta-estimators that check their rows as numbers before their model sees them.
 _OF_ARRAYS = {
     "BaseBagging",
@@ -42,6 +47,11 @@ _READ_BATCHES = {"FocalXGBClassifier", "FocalLGBMClassifier"}
 def reads_batches(estimator: Any) -> bool:
     """Whether a model trains on tables that are read in batches."""
     return _is_a(estimator, _READ_BATCHES)
+
+
+def encodes_text(estimator: Any) -> bool:
+    """Whether a model takes text of any number of values."""
+    return _is_a(innermost(estimator), _ENCODES_TEXT)
 
 
 def innermost(estimator: Any) -> Any:

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from focaltab.workflow import UserError
-from focaltab.workflow._summary import model_name, verdict
+from focaltab.workflow._summary import verdict
 
 _MANY_DECIMALS = re.compile(r"-?\d+\.\d{5,}")
 
@@ -43,12 +43,14 @@ class Content:
             figures = json.loads((model_dir / "metrics.json").read_text(encoding="utf-8"))
             target = schema["config"]["target"]
             schema["doubtful"]
-            kept = {target: str, "probability": float, "probability_cross_entropy": float}
+            other = next(key for key in figures["names"] if key != figures["kept"])
+            types = {target: str, "probability": float, f"probability_{other}": float}
             predictions = pd.read_csv(
-                model_dir / "predictions.csv", dtype=kept, keep_default_na=False
+                model_dir / "predictions.csv", dtype=types, keep_default_na=False
             )
+            predictions[list(types)]
             y = (predictions[target] == schema["positive"]).to_numpy()
-            figures["focal"]["average_precision_low"], figures["rounds"]["focal"]
+            figures[figures["kept"]]["average_precision_low"], figures["rounds"]["most"]
             figures["positives"]["test"]
             own_values = _own_values(model_dir / "top_rows.csv")
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -59,18 +61,23 @@ class Content:
 
     @property
     def probability(self) -> NDArray[np.float64]:
-        """Held-out probabilities of the focal model."""
+        """Held-out probabilities of the model that was kept."""
         return self.predictions["probability"].to_numpy()
 
     @property
     def name(self) -> str:
-        """The focal model in a few words."""
-        return model_name(self.schema["config"]["gamma"], self.schema["config"]["alpha"])
+        """The model that was kept in a few words."""
+        return str(self.figures["names"][self.figures["kept"]])
+
+    @property
+    def other(self) -> str:
+        """Key of the model that it is compared with."""
+        return next(key for key in self.figures["names"] if key != self.figures["kept"])
 
     @property
     def verdict(self) -> str:
         """Both average precisions, and whether the difference means anything."""
-        return verdict(self.figures, self.name)
+        return verdict(self.figures)
 
     def highest(self, n_rows: int = 20) -> pd.DataFrame:
         """The held-out rows that score highest."""
@@ -85,8 +92,8 @@ class Content:
         words += ["--positive", self.schema["positive"]]
         for key in (
             "model", "gamma", "alpha", "time_column", "test_size", "n_estimators",
-            "max_epochs", "learning_rate", "early_stopping_rounds", "sampling", "random_state",
-            "dask",
+            "max_epochs", "learning_rate", "early_stopping_rounds", "sampling", "time_budget",
+            "random_state", "dask",
         ):  # fmt: skip
             if config.get(key) is not None:
                 words += [f"--{key.replace('_', '-')}", str(config[key])]

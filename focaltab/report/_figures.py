@@ -29,19 +29,19 @@ def figures(content: Content) -> str:
         ScoreDistributionDisplay,
     )
 
-    focal = content.figures["focal"]
+    kept = content.figures[content.figures["kept"]]
     y, p = content.y, content.probability
     name = content.name
     plots: list[tuple[Any, str]] = [
         (
             PrecisionRecallDisplay.from_predictions(y, p, name=name, random_state=0),
             f"Precision against recall with a 95% band. Average precision "
-            f"{focal['average_precision']:.3f}; the prevalence is {focal['prevalence']:.5f}.",
+            f"{kept['average_precision']:.3f}; the prevalence is {kept['prevalence']:.5f}.",
         ),
         (
             ReliabilityDisplay.from_predictions(y, p, name=name),
             f"Observed share of positives against stated probability, both on log axes. The mean "
-            f"probability is {focal['mean_probability']:.5f}.",
+            f"probability is {kept['mean_probability']:.5f}.",
         ),
         (
             AlertBudgetDisplay.from_predictions(y, p, name=name),

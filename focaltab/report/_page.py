@@ -12,7 +12,13 @@ from focaltab.report._figures import figures
 from focaltab.report._html import table
 from focaltab.report._thresholds import threshold_part
 from focaltab.workflow import UserError
-from focaltab.workflow._summary import best_rounds, figure_rows, warnings_about
+from focaltab.workflow._summary import (
+    MEMBER_HEAD,
+    best_rounds,
+    figure_rows,
+    member_rows,
+    warnings_about,
+)
 
 # Of a highest-scored row's own: a wider table is read by nobody.
 _OWN_COLUMNS = 30
@@ -78,7 +84,7 @@ def _page(content: Content) -> str:
 <p class="verdict">{escape(content.verdict)}</p>
 {_warnings(content)}<h2>Held-out figures</h2>
 {_figures_table(content)}
-<h2>Where to set the threshold</h2>
+{_members_table(content)}<h2>Where to set the threshold</h2>
 {threshold_part(content.y, content.probability)}
 <h2>Plots</h2>
 {figures(content)}
@@ -95,13 +101,24 @@ def _page(content: Content) -> str:
 
 
 def _warnings(content: Content) -> str:
-    told = warnings_about(content.figures, content.name)
+    told = warnings_about(content.figures)
     return "".join(f'<p class="note">{escape(warning)}</p>\n' for warning in told)
 
 
 def _figures_table(content: Content) -> str:
-    head = ["", content.name, "cross-entropy", "no skill"]
+    head = ["", *content.figures["names"].values(), "no skill"]
     return table(head, figure_rows(content.figures))
+
+
+def _members_table(content: Content) -> str:
+    rows = member_rows(content.figures)
+    if not rows:
+        return ""
+    note = (
+        '<p class="note">Out of fold, on the training rows; what has no weight is not part of the '
+        "model.</p>"
+    )
+    return f"<h2>Members of the ensemble</h2>\n{table(MEMBER_HEAD, rows)}{note}\n"
 
 
 def _highest_table(content: Content) -> str:
@@ -115,14 +132,15 @@ def _highest_table(content: Content) -> str:
             f"{row['row']}",
             str(row[target]),
             f"{row['probability']:.4f}",
-            f"{row['probability_cross_entropy']:.4f}",
+            f"{row[f'probability_{content.other}']:.4f}",
             *of_row,
         ]
         for (_, row), of_row in zip(
             content.highest().iterrows(), values.to_numpy().tolist(), strict=True
         )
     ]
-    head = ["row", target, f"probability, {content.name}", "cross-entropy", *names]
+    other = content.figures["names"][content.other]
+    head = ["row", target, f"probability, {content.name}", other, *names]
     more = own.shape[1] - len(names)
     note = f'<p class="note">{more} more columns are in top_rows.csv.</p>' if more else ""
     return table(head, rows) + note
@@ -133,12 +151,12 @@ def _facts_table(content: Content) -> str:
     kinds = list(schema["kinds"].values())
     facts = [
         ["positive label", str(schema["positive"])],
-        ["prevalence, held out", f"{content.figures['focal']['prevalence']:.5f}"],
+        ["prevalence, held out", f"{content.figures[content.other]['prevalence']:.5f}"],
         ["rows to train", f"{rows['train']:,}"],
         *(["rows to stop early", f"{n:,}"] for side, n in rows.items() if side == "early_stopping"),
         ["rows held out", f"{rows['test']:,}"],
         ["positives held out", f"{content.figures['positives']['test']:,}"],
-        [f"best {content.figures['rounds']['unit']}", best_rounds(content.figures, content.name)],
+        [f"best {content.figures['rounds']['unit']}", best_rounds(content.figures)],
         *([f"columns, {kind}", str(kinds.count(kind))] for kind in sorted(set(kinds))),
         *([f"left out: {name}", reason] for name, reason in schema["left_out"].items()),
         *([f"doubtful: {name}", reason] for name, reason in schema["doubtful"].items()),

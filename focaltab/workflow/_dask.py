@@ -16,13 +16,15 @@ from focaltab._errors import first_line
 from focaltab._optional import require
 from focaltab.data import told_of_common_positive
 from focaltab.pipeline import ColumnWarning, TableFeatures, TabularPipeline
+from focaltab.pipeline._needs import ANY_NUMBER
 from focaltab.workflow._config import TrainConfig
 from focaltab.workflow._errors import UserError
-from focaltab.workflow._fit import ANY_NUMBER, Progress, best_round_of, boosting_options
+from focaltab.workflow._fit import Progress, best_round_of, boosting_options
 from focaltab.workflow._split import VALIDATION_SHARE
+from focaltab.workflow._summary import loss_name
 from focaltab.workflow._table import plain_types
 from focaltab.workflow._target import binary_target, plain_labels
-from focaltab.workflow._train import HeldOut, TrainResult, check_columns, judge
+from focaltab.workflow._train import Fitted, HeldOut, TrainResult, check_columns, judge
 
 _SIDES = ("train", "early_stopping", "test")
 _SAMPLE_ROWS = 100_000
@@ -57,7 +59,7 @@ def train_on_dask(
     """
     config.check()
     config = config.filled()
-    if config.model == "mlp":
+    if config.model not in ("xgb", "lgbm"):
         raise UserError("--dask is for boosters: use --model xgb or lgbm.")
     if config.sampling is not None or config.external_memory:
         raise UserError("--dask goes with neither --sampling nor --external-memory.")
@@ -159,14 +161,15 @@ def _train(client: Any, table: Any, config: TrainConfig, progress: Progress | No
             progress(name, 0, config.rounds)
         with told_of_common_positive():  # as in training in memory
             model, best_round = _fit(client, config, gamma, alpha, labels[1].item(), X, y)
-        fits[name] = TabularPipeline([("features", features), ("model", model)]), best_round
+        pipeline = TabularPipeline([("features", features), ("model", model)])
+        fits[name] = Fitted(pipeline, loss_name(name, gamma, alpha), best_round)
         if progress is not None:
             progress(name, config.rounds, config.rounds)
     held, truth, side = client.gather(client.compute([kept["test"], is_positive["test"], sides]))
     # Rows are numbered through all files, as they are read.
     numbers = np.flatnonzero(side.to_numpy() == _SIDES.index("test"))
     rows = HeldOut(numbers, truth.to_numpy(dtype=np.int8), held, lambda places: held.iloc[places])
-    return judge(config, fits, names, counts, rows)
+    return judge(config, fits, "focal", names, counts, rows)
 
 
 def _target(table: Any, config: TrainConfig) -> tuple[Any, Any, tuple[str, str]]:

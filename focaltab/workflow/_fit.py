@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,19 +12,24 @@ from numpy.typing import NDArray
 from focaltab.data import EarlyStopWarning, auto_folds, told_of_common_positive
 from focaltab.data._early_stopping import BOOSTER_FOLDS, NETWORK_FOLDS
 from focaltab.pipeline import TabularPipeline, make_pipeline
+from focaltab.pipeline._needs import ANY_NUMBER
 from focaltab.workflow._config import TrainConfig
 
-# Called with the name of the fit, the rounds done and the rounds at most: first with none done,
-# and when the fit has ended with as many done as there are.
-Progress = Callable[[str, int, int], None]
+
+class Progress(Protocol):
+    """Told the name of a fit, the rounds (or members) done, those at most, and what is going on.
+
+    First with none done, and when the fit has ended with as many done as there are.
+    """
+
+    def __call__(self, name: str, done: int, most: int, text: str = "") -> None: ...
+
 
 # LightGBM's own 1e-3 lets leaves of a few rows take any value where positives are rare: on
 # simulated fraud every round after the first makes held-out rows worse, with its built-in
 # objective as well. 1 is XGBoost's default.
 LIGHTGBM_MIN_CHILD_WEIGHT = 1.0
 _MAX_CATEGORIES = 40
-# Text of more values is encoded by the target, for which the training rows must be in memory.
-ANY_NUMBER = int(np.iinfo(np.int32).max)
 
 
 def pipeline_of(
@@ -33,6 +38,7 @@ def pipeline_of(
     """The pipeline that is trained under one loss; `folds` say for how long."""
     pipeline: TabularPipeline = make_pipeline(
         estimator_of(config, gamma, alpha).set_params(early_stopping_folds=folds),
+        # Text of more values is encoded by the target, for which all rows must be in memory.
         max_categories=ANY_NUMBER if config.external_memory else _MAX_CATEGORIES,
         categorical=config.categorical,
         pos_label=pos_label,
@@ -131,6 +137,38 @@ def boosting_options(config: TrainConfig, gamma: float, alpha: Any) -> dict[str,
     if config.model == "lgbm":
         options |= {"verbosity": -1, "min_child_weight": LIGHTGBM_MIN_CHILD_WEIGHT}
     return options
+
+
+def fit_ensemble(
+    config: TrainConfig, X: Any, y: NDArray[Any], pos_label: Any, progress: Progress | None
+) -> TabularPipeline:
+    """Train many models, and weight them by what they add out of fold."""
+    from focaltab.ensemble import FocalEnsembleClassifier, default_members
+
+    members = default_members()
+    for member in members.values():
+        focal = getattr(member, "focal_gamma", 0.0)
+        if focal and config.gamma is not None:
+            member.set_params(focal_gamma=config.gamma)
+        if focal and config.alpha is not None:
+            member.set_params(focal_alpha=config.alpha)
+    ensemble = FocalEnsembleClassifier(
+        members, time_budget=config.time_budget, n_jobs=-1, random_state=config.random_state
+    )
+    model = make_pipeline(
+        ensemble,
+        categorical=config.categorical,
+        pos_label=pos_label,
+        random_state=config.random_state,
+    )
+
+    def tell(done: int, most: int, text: str) -> None:
+        if progress is not None:
+            progress("ensemble", done, most, text)
+
+    with told_of_common_positive():
+        model.fit(X, y, model__callback=tell)
+    return model
 
 
 def best_round_of(booster: Any) -> int:

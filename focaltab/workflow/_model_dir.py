@@ -59,11 +59,7 @@ def save_model(result: TrainResult, path: str | Path, *, source: str | None = No
             "source": source,
             "config": asdict(result.config),
             "versions": read_manifest(part).versions,
-            "loss": {
-                "gamma": result.config.gamma,
-                "alpha": result.config.alpha,
-                "link": "logit",
-            },
+            "model": result.figures["names"][result.figures["kept"]],
             "labels": list(result.labels),
             "positive": result.labels[1],
             "columns": list(result.features.kinds_),

@@ -16,25 +16,30 @@ _TOLD_ELSEWHERE = ("prevalence", "average_precision_low", "average_precision_hig
 _SMALL = ("brier_score", "log_loss", "mean_probability")
 
 
-def model_name(gamma: float, alpha: Any) -> str:
-    """The focal model in a few words.
+def loss_name(key: str, gamma: float, alpha: Any) -> str:
+    """A model of one loss in a few words.
 
     Examples
     --------
-    >>> model_name(2.0, "balanced")
+    >>> loss_name("focal", 2.0, "balanced")
     'focal gamma=2, alpha=balanced'
+    >>> loss_name("cross_entropy", 0.0, None)
+    'cross-entropy'
     """
+    if key == "cross_entropy":
+        return "cross-entropy"
     return f"focal gamma={gamma:g}" + ("" if alpha is None else f", alpha={alpha}")
 
 
-def verdict(figures: Mapping[str, Any], name: str) -> str:
+def verdict(figures: Mapping[str, Any]) -> str:
     """Both average precisions, and whether their difference means anything.
 
     With few held-out rows of a class no difference is called one: see `ENOUGH_ROWS`.
     """
-    focal, plain = figures["focal"], figures["cross_entropy"]
+    first, plain = (figures[key] for key in figures["names"])
+    first_name, plain_name = figures["names"].values()
     gap = Difference(
-        focal["average_precision"],
+        first["average_precision"],
         plain["average_precision"],
         figures["difference"]["low"],
         figures["difference"]["high"],
@@ -52,13 +57,23 @@ def verdict(figures: Mapping[str, Any], name: str) -> str:
         end = f"made no clear difference here: {told} is within the noise"
     else:
         end = f"{'helped' if gap.value > 0 else 'hurt'} here, by {told}"
-    return (
-        f"{name[0].upper()}{name[1:]}: average precision {_with_interval(focal, 3)} against "
-        f"{_with_interval(plain, 3)} with cross-entropy. Focal loss {end}."
+    is_ensemble = "ensemble" in figures["names"]
+    said = (
+        f"{first_name[0].upper()}{first_name[1:]}: average precision {_with_interval(first, 3)} "
+        f"against {_with_interval(plain, 3)} with {'one booster of ' if is_ensemble else ''}"
+        f"{plain_name}. {'The ensemble' if is_ensemble else 'Focal loss'} {end}."
     )
+    if figures["chosen"]:
+        because = (
+            "its folds' log loss is lower by more than the noise"
+            if figures["kept"] == "focal"
+            else "the folds' log loss of focal loss is not lower by more than the noise"
+        )
+        said += f" Kept: {figures['names'][figures['kept']]}, since {because}."
+    return said
 
 
-def warnings_about(figures: Mapping[str, Any], name: str) -> list[str]:
+def warnings_about(figures: Mapping[str, Any]) -> list[str]:
     """What the reader should know before trusting the figures; mostly nothing."""
     said = []
     share = figures["positives"]["test"] / figures["rows"]["test"]
@@ -69,7 +84,11 @@ def warnings_about(figures: Mapping[str, Any], name: str) -> list[str]:
         )
     rounds = figures["rounds"]
     early = EARLY_STOP[rounds["unit"]]
-    collapsed = [told for key, told in _told_names(name) if rounds[key] <= early < rounds["most"]]
+    collapsed = [
+        name
+        for key, name in figures["names"].items()
+        if rounds.get(key, rounds["most"]) <= early < rounds["most"]
+    ]
     if not collapsed:
         return said
     return [
@@ -80,27 +99,41 @@ def warnings_about(figures: Mapping[str, Any], name: str) -> list[str]:
     ]
 
 
-def best_rounds(figures: Mapping[str, Any], name: str) -> str:
-    """The best round or epoch of both fits."""
+def best_rounds(figures: Mapping[str, Any]) -> str:
+    """The best round or epoch of each fit that has one."""
     rounds = figures["rounds"]
-    told = ", ".join(f"{rounds[key]:,} ({told})" for key, told in _told_names(name))
-    return f"{told} of at most {rounds['most']:,}"
-
-
-def _told_names(name: str) -> tuple[tuple[str, str], tuple[str, str]]:
-    return ("focal", name), ("cross_entropy", "cross-entropy")
+    told = [f"{rounds[key]:,} ({name})" for key, name in figures["names"].items() if key in rounds]
+    return f"{', '.join(told)} of at most {rounds['most']:,}"
 
 
 def figure_rows(figures: Mapping[str, Any]) -> list[list[str]]:
-    """Name, focal, cross-entropy and no skill of each figure, as text."""
-    focal, plain = figures["focal"], figures["cross_entropy"]
+    """Name, the value of both models and that of no skill for each figure, as text."""
+    both = [figures[key] for key in figures["names"]]
     rows = []
-    for name in focal:
+    for name in both[0]:
         if name in _TOLD_ELSEWHERE:
             continue
-        no_skill = f"{focal['prevalence']:.5f}" if name == "average_precision" else ""
-        rows.append([name.replace("_", " "), _cell(name, focal), _cell(name, plain), no_skill])
+        no_skill = f"{both[0]['prevalence']:.5f}" if name == "average_precision" else ""
+        rows.append([name.replace("_", " "), *(_cell(name, of) for of in both), no_skill])
     return rows
+
+
+def member_rows(figures: Mapping[str, Any]) -> list[list[str]]:
+    """Member, average precision, log loss, weight, rows and seconds, as text; none without any."""
+    return [
+        [
+            member["member"],
+            f"{member['average_precision']:.4f}",
+            f"{member['log_loss']:.5f}",
+            f"{member['weight']:.2f}",
+            f"{member['rows']:,}",
+            f"{member['seconds']:.1f}",
+        ]
+        for member in figures.get("members", [])
+    ]
+
+
+MEMBER_HEAD = ["member", "average precision", "log loss", "weight", "rows", "seconds"]
 
 
 def _cell(name: str, figures: Mapping[str, float]) -> str:

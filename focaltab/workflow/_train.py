@@ -17,13 +17,13 @@ from focaltab.pipeline import ColumnWarning, TableFeatures, TabularPipeline
 from focaltab.pipeline._kinds import ColumnKinds, as_numbers, as_text
 from focaltab.pipeline._layers import positive_label
 from focaltab.sampling._sampled import MIN_POSITIVES
-from focaltab.workflow._config import PREDICTION_COLUMNS, TrainConfig
+from focaltab.workflow._config import TrainConfig
 from focaltab.workflow._csv import check_unique
 from focaltab.workflow._errors import UserError
 from focaltab.workflow._evaluate import difference, evaluate
-from focaltab.workflow._fit import Progress, fit, pipeline_of
+from focaltab.workflow._fit import Progress, fit, fit_ensemble, pipeline_of
 from focaltab.workflow._split import VALIDATION_SHARE, check_enough, moments, split
-from focaltab.workflow._summary import model_name, verdict
+from focaltab.workflow._summary import loss_name, verdict
 from focaltab.workflow._target import binary_target, plain_labels, text_of
 
 _TOP_ROWS = 20
@@ -32,7 +32,7 @@ _REFERENCE_ROWS = 50_000
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A trained model with its held-out figures and those of cross-entropy.
+    """A trained model with its held-out figures and those of another to compare it with.
 
     ``model`` takes a table and gives its own labels; ``labels`` are the negative and the positive
     one as text. ``top_rows`` holds the row numbers and the columns of the held-out rows that score
@@ -54,13 +54,8 @@ class TrainResult:
 
     @property
     def verdict(self) -> str:
-        """Both average precisions, and whether focal loss helped."""
-        return verdict(self.figures, self.name)
-
-    @property
-    def name(self) -> str:
-        """The focal model in a few words."""
-        return model_name(self.config.gamma, self.config.alpha)
+        """Both average precisions, and whether their difference means anything."""
+        return verdict(self.figures)
 
 
 def train(
@@ -174,24 +169,34 @@ def fit_and_judge(
             f"but there are {n_positives}: leave it out."
         )
     X_kept, y_kept = take_rows(X, kept), target.labels[y[kept]]
-    fits = {}
-    for name, (gamma, alpha) in config.losses.items():
-        # The same folds for both losses, so that only the loss differs.
-        pipeline = pipeline_of(config, gamma, alpha, target.labels[1].item(), folds)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ColumnWarning)  # the features say it in the end
-            fits[name] = pipeline, fit(config, pipeline, X_kept, y_kept, name, progress)
-        pipeline.set_params(model__early_stopping_folds="auto")  # which these rows alone have
+    positive = target.labels[1].item()
+    fits: dict[str, Fitted] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ColumnWarning)  # the features say it in the end
+        losses = config.losses
+        if config.is_ensemble:
+            losses = {"cross_entropy": losses["cross_entropy"]}
+            ensemble = fit_ensemble(config, X_kept, y_kept, positive, progress)
+            fits["ensemble"] = Fitted(ensemble, f"ensemble of {len(ensemble[-1].members_)}")
+        for name, (gamma, alpha) in losses.items():
+            # The same folds for both losses, so that only the loss differs.
+            pipeline = pipeline_of(config.single, gamma, alpha, positive, folds)
+            best_round = fit(config.single, pipeline, X_kept, y_kept, name, progress)
+            pipeline.set_params(model__early_stopping_folds="auto")  # which these rows alone have
+            fits[name] = Fitted(pipeline, loss_name(name, gamma, alpha), best_round)
+    kept_fit = next(iter(fits))
+    if config.gamma is None and not config.is_ensemble:
+        kept_fit = better_loss(fits)
     sides = {"train": kept, "test": held_out}
     counts = {
         "rows": {side: int(rows.size) for side, rows in sides.items()},
-        **_sampled(fits["focal"][0][-1]),
+        **_sampled(fits[kept_fit].model),
         "positives": {side: int(y[rows].sum()) for side, rows in sides.items()},
     }
     held = HeldOut(
         held_out, y[held_out], take_rows(X, held_out), lambda places: rows_of(held_out[places])
     )
-    return judge(config, fits, target.names, counts, held)
+    return judge(config, fits, kept_fit, target.names, counts, held)
 
 
 def positive_probability(model: Any, X: Any) -> NDArray[np.float64]:
@@ -213,54 +218,79 @@ class HeldOut:
     columns_at: Callable[[NDArray[np.intp]], pd.DataFrame]
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted model, what it is called, and its rounds or epochs if it has any."""
+
+    model: TabularPipeline
+    name: str
+    best_round: int | None = None
+
+
+def better_loss(fits: dict[str, Fitted]) -> str:
+    """Which of both losses to keep: focal loss where it is better by more than the noise.
+
+    By the log loss of the folds that both stopped by, and the standard error of its difference.
+    """
+    losses = [
+        np.array([min(fold["logloss"]) for fold in fits[name].model[-1].evals_result_.values()])
+        for name in ("focal", "cross_entropy")
+    ]
+    gain = losses[1] - losses[0]
+    error = 0.0 if gain.size == 1 else float(gain.std(ddof=1)) / np.sqrt(gain.size)
+    return "focal" if gain.mean() > error else "cross_entropy"
+
+
 def judge(
     config: TrainConfig,
-    fits: dict[str, tuple[TabularPipeline, int]],
+    fits: dict[str, Fitted],
+    kept: str,
     labels: tuple[str, str],
     counts: dict[str, Any],
     held: HeldOut,
 ) -> TrainResult:
-    """Figures of both fits on held-out rows.
+    """Figures of the fits on held-out rows.
 
     Parameters
     ----------
     fits : dict
-        Fitted pipeline and best round of ``"focal"`` and ``"cross_entropy"``.
+        What was asked for, and ``"cross_entropy"`` to compare it with.
+    kept : str
+        Which of them is to be saved.
     counts : dict
         ``"rows"`` and ``"positives"`` of each side of the split, and what else was counted.
     """
     negative, positive = labels
     truth = held.truth
-    scores: dict[str, NDArray[Any]] = {
-        name: positive_probability(pipeline, held.X) for name, (pipeline, _) in fits.items()
-    }
+    scores = {name: positive_probability(fitted.model, held.X) for name, fitted in fits.items()}
+    first, plain = fits
+    rounds = {name: f.best_round for name, f in fits.items() if f.best_round is not None}
     figures = {
         **counts,
-        "rounds": {
-            "unit": config.unit,
-            "most": config.rounds,
-            **{name: best for name, (_, best) in fits.items()},
-        },
+        "kept": kept,
+        "chosen": config.gamma is None and not config.is_ensemble,
+        "names": {name: fitted.name for name, fitted in fits.items()},
+        "rounds": {"unit": config.unit, "most": config.rounds, **rounds},
         **{
             name: evaluate(truth, s, random_state=config.random_state) for name, s in scores.items()
         },
         "difference": difference(
-            truth, scores["focal"], scores["cross_entropy"], random_state=config.random_state
+            truth, scores[first], scores[plain], random_state=config.random_state
         ),
+        **_out_of_fold(fits[first].model),
     }
-    row, focal, plain = PREDICTION_COLUMNS
     predictions = pd.DataFrame(
         {
-            row: held.numbers,
+            "row": held.numbers,
             config.target: np.where(truth == 1, positive, negative),
-            focal: scores["focal"],
-            plain: scores["cross_entropy"],
+            "probability": scores[kept],
+            **{f"probability_{name}": scores[name] for name in fits if name != kept},
         }
     )
-    top = np.argsort(-scores["focal"], kind="stable")[:_TOP_ROWS]
-    model = fits["focal"][0]
+    top = np.argsort(-scores[kept], kind="stable")[:_TOP_ROWS]
+    model = fits[kept].model
     top_rows = held.columns_at(top)[list(model[0].kinds_)].reset_index(drop=True)
-    top_rows.insert(0, row, held.numbers[top], allow_duplicates=True)
+    top_rows.insert(0, "row", held.numbers[top], allow_duplicates=True)
     return TrainResult(
         config,
         model,
@@ -268,8 +298,17 @@ def judge(
         figures,
         predictions,
         top_rows,
-        _reference(config, model, held, scores["focal"]),
+        _reference(config, model, held, scores[kept]),
     )
+
+
+def _out_of_fold(model: TabularPipeline) -> dict[str, Any]:
+    """What each member of an ensemble is worth, the best first."""
+    table = getattr(model[-1], "out_of_fold_", None)
+    if table is None or table.empty:
+        return {}
+    rows = table.sort_values("log_loss").reset_index()
+    return {"members": rows.to_dict("records"), "not_tried": list(model[-1].not_tried_)}
 
 
 def _reference(
@@ -280,9 +319,10 @@ def _reference(
     if chosen.size > _REFERENCE_ROWS:
         rng = np.random.default_rng(config.random_state)
         chosen = np.sort(rng.choice(chosen, _REFERENCE_ROWS, replace=False))
-    rows = held.columns_at(chosen)[list(model[0].kinds_)]
+    features = model[0]
+    rows = held.columns_at(chosen)[list(features.kinds_)]
     # Codes of digits would else be summarised as numbers.
-    names = {name: as_text(rows[name]).astype("category") for name in model[0].categories_}
+    names = {name: as_text(rows[name]).astype("category") for name in features.categories_}
     positive = positive_label(model)
     other = next(label for label in model.classes_.tolist() if label != positive)
     return Reference.from_rows(
@@ -293,7 +333,7 @@ def _reference(
     )
 
 
-def _sampled(estimator: Any) -> dict[str, Any]:
+def _sampled(model: TabularPipeline) -> dict[str, Any]:
     """How many of the training rows were kept, where they were sampled."""
-    result = estimator.sampling_
+    result = getattr(model[-1], "sampling_", None)
     return {} if result is None else {"sampled": {"kept": result.n_kept, "of": result.n_rows}}

@@ -256,5 +256,5 @@ def test_a_network_refuses_categories_that_no_file_holds():
     from focaltab import FocalMLPClassifier
 
     pairs = pd.Index([(1, 2), (3, 4)], tupleize_cols=False).take([0, 1] * 100)
-    with pytest.raises(ValueError, match=r"Column 'q' holds values such as \(1, 2\)"):
+    with pytest.raises(ValueError, match=r"Column 'q' holds values such as \((1, 2|3, 4)\)"):
         FocalMLPClassifier((4,), max_iter=1).fit(FRAME.assign(q=pd.Categorical(pairs)), y)

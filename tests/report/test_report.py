@@ -34,7 +34,7 @@ def folder(tmp_path_factory):
     table[TARGET] = np.where(table["a"] + rng.normal(size=4000) > 2.5, "yes", "no")
     table.to_csv(path / "data.csv", index=False)
     result = invoke("train", path / "data.csv", "--target", TARGET, "--out", path / "model",
-                    "--n-estimators", 20)  # fmt: skip
+                    "--n-estimators", 20, "--gamma", 2)  # fmt: skip
     assert result.exit_code == 0, result.output
     return path / "model"
 

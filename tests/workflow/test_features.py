@@ -191,7 +191,9 @@ def test_train_and_python_give_the_same_probabilities(kind, tmp_path):
     data, new = payments(), payments(300, seed=1).drop(columns=["label", "id"])
     options = {"n_estimators": 15, "random_state": 3}
     name = "xgb" if kind is FocalXGBClassifier else "lgbm"
-    config = TrainConfig("label", model=name, positive="bad", categorical=("shelf",), **options)
+    config = TrainConfig(
+        "label", model=name, gamma=2.0, positive="bad", categorical=("shelf",), **options
+    )
     result = train(data, config)
     save_model(result, tmp_path / "m")
     loaded = load_model(tmp_path / "m")

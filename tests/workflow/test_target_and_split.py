@@ -12,7 +12,7 @@ def run(target, when=None, /, **options):
     if when is not None:
         table["t"] = when
         options["time_column"] = "t"
-    return train(table, TrainConfig(**{"target": "y", "n_estimators": 1} | options))
+    return train(table, TrainConfig(**{"target": "y", "gamma": 2.0, "n_estimators": 1} | options))
 
 
 def many(values, n=20):

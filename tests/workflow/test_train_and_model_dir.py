@@ -42,7 +42,7 @@ def config(**options):
     if options.get("model") == "mlp":
         pytest.importorskip("torch")
     rounds = "max_epochs" if options.get("model") == "mlp" else "n_estimators"
-    return TrainConfig(**({"target": "label", rounds: 30} | options))
+    return TrainConfig(**({"target": "label", "gamma": 2.0, rounds: 30} | options))
 
 
 @pytest.fixture(scope="module", params=["xgb", "lgbm", "mlp"])
