@@ -46,7 +46,9 @@ def check_spelling(
     ValueError
         Names the parameter that is meant.
     """
-    further = set(further) - set(signature(type(estimator)).parameters)
+    # A subclass hands most of them on as keywords.
+    constructors = (signature(base).parameters for base in type(estimator).__mro__[:-1])
+    further = set(further) - set[str]().union(*constructors)
     if not further:
         return
     others = [name for name in estimator.get_params(deep=False) if name not in further]

@@ -148,9 +148,7 @@ def train(
     ] = None,
     early_stopping_rounds: Annotated[
         int | None,
-        typer.Option(
-            help="Stop after so many rounds without a better average precision: 50, or 10 epochs."
-        ),
+        typer.Option(help="Stop after so many rounds without a better log loss: 50, or 10 epochs."),
     ] = None,
     sampling: Annotated[
         Sampling | None,
@@ -179,7 +177,7 @@ def train(
         ),
     ] = None,
 ) -> None:
-    """Train with focal loss and, for comparison, with cross-entropy; judge on held-out rows."""
+    """Train a model for rare positives, and judge it on rows held out."""
     with door_errors():
         from focaltab.workflow import TrainConfig, UserError
         from focaltab.workflow._model_dir import check_new_folder

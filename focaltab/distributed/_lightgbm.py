@@ -78,6 +78,8 @@ class DaskFocalLGBMClassifier(FocalLGBMClassifier):
         None for the current client. It is not kept when the estimator is pickled.
     **kwargs
         Of `FocalLGBMClassifier`. ``n_jobs`` is without effect: each worker uses its own threads.
+        So are ``early_stopping_folds`` and ``refit``: `validation_fraction` of the rows is held
+        out.
 
     Attributes
     ----------

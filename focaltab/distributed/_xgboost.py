@@ -54,7 +54,8 @@ class DaskFocalXGBClassifier(FocalXGBClassifier):
         None for the current client. It is not kept when the estimator is pickled.
     **kwargs
         Of `FocalXGBClassifier`. A callable ``eval_metric`` is handed the rows of all workers.
-        ``n_jobs`` is what each worker may use, at most its own threads.
+        ``n_jobs`` is what each worker may use, at most its own threads. ``early_stopping_folds``
+        and ``refit`` are without effect: `validation_fraction` of the rows is held out.
 
     Attributes
     ----------
