@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from focaltab.data import mean_average_precision
+from focaltab.data import mean_average_precision, mean_log_loss
 from focaltab.losses import FocalLoss
 
 METRIC_NAME = "average_precision"
@@ -48,8 +48,7 @@ class LogLoss:
         """Log loss, of rows with weights if given."""
         y = np.asarray(y_true).astype(np.intp)
         probability = self.loss.predict_proba(np.asarray(y_score, dtype=np.float64))
-        own = np.maximum(probability[np.arange(y.size), y], np.finfo(np.float64).tiny)
-        return float(-np.average(np.log(own), weights=sample_weight))
+        return mean_log_loss(y, probability, sample_weight)
 
 
 class OnProbabilities:

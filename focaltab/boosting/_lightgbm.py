@@ -12,7 +12,6 @@ import numpy as np
 from lightgbm import Booster, LGBMClassifier
 from lightgbm.basic import LightGBMError
 from numpy.typing import NDArray
-from sklearn.base import clone
 
 from focaltab._compat.lightgbm import (
     aliases_of,
@@ -44,10 +43,10 @@ from focaltab.data import (
     LIGHTGBM,
     Classes,
     InputColumns,
-    StoppedFold,
     TrainingSet,
     by_batch,
     check_continuation,
+    histories_of,
     is_lazy,
     mean_best_scores,
     read_table,
@@ -332,19 +331,16 @@ reg_alpha, reg_lambda, random_state, n_jobs, importance_type, **kwargs
 
     def _train_by_folds(self, data: TrainingSet, options: dict[str, Any]) -> None:
         """Train on all rows, for as many rounds as folds say."""
-        folds = []
-        for fold, share in data.folds(
-            self.early_stopping_folds, self.validation_fraction, self.random_state
-        ):
-            model = clone(self)
+
+        def stop(model: FocalLGBMClassifier, fold: TrainingSet) -> Any:
             model._train(fold, metric=LogLoss, **options)
             # Without a column to split there is nothing to evaluate, and one round.
-            history = model.evals_result_.get("valid_0", {})
-            folds.append(StoppedFold(max(model.best_iteration_, 1), history, share))
+            return max(model.best_iteration_, 1), model.evals_result_.get("valid_0", {})
+
+        folds = data.stopped_folds(self, stop)
         n_rounds = rounds_for_all_rows(folds, self._rounds_at_most())
         self._train(data, n_rounds=n_rounds, **options)
-        results = {f"fold_{k}": dict(fold.history) for k, fold in enumerate(folds)}
-        set_best_iteration(self, n_rounds, {"folds": mean_best_scores(folds)}, results)
+        set_best_iteration(self, n_rounds, {"folds": mean_best_scores(folds)}, histories_of(folds))
 
     def _rounds_at_most(self) -> int:
         return int(self._given("num_iterations"))

@@ -11,7 +11,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
-from sklearn.base import clone
 from xgboost import XGBClassifier
 
 from focaltab._compat.xgboost import first_rounds, set_booster
@@ -36,11 +35,11 @@ from focaltab.data import (
     Classes,
     InputColumns,
     Rows,
-    StoppedFold,
     TrainingSet,
     by_batch,
     check_continuation,
     check_margin,
+    histories_of,
     is_lazy,
     mean_best_scores,
     read_table,
@@ -271,21 +270,19 @@ class FocalXGBClassifier(XGBClassifier):  # type: ignore[misc]
 
     def _train_by_folds(self, data: TrainingSet, options: dict[str, Any]) -> None:
         """Train on all rows, for as many rounds as folds say."""
-        folds = []
-        for fold, share in data.folds(
-            self.early_stopping_folds, self.validation_fraction, self.random_state
-        ):
-            model = clone(self)
+
+        def stop(model: FocalXGBClassifier, fold: TrainingSet) -> Any:
             model._train(fold, metric=LogLoss, **options)
-            history = model.evals_result_["validation_0"]
-            folds.append(StoppedFold(model.best_iteration + 1, history, share))
+            return model.best_iteration + 1, model.evals_result_["validation_0"]
+
+        folds = data.stopped_folds(self, stop)
         n_rounds = rounds_for_all_rows(folds, self.get_num_boosting_rounds())
         self._train(data, n_rounds=n_rounds, **options)
         scores = mean_best_scores(folds)
         # As XGBoost has it where it stopped early: the last metric is the one to go by.
         best = {"best_iteration": n_rounds - 1, "best_score": list(scores.values())[-1]}
         self.get_booster().set_attr(**{name: str(value) for name, value in best.items()})
-        self.evals_result_ = {f"fold_{k}": fold.history for k, fold in enumerate(folds)}
+        self.evals_result_ = histories_of(folds)
 
     def _train(
         self,

@@ -1,6 +1,5 @@
 """The one way in: tables, labels, weights and evaluation sets before any library sees them."""
 
-from focaltab.data._average_precision import mean_average_precision
 from focaltab.data._checks import (
     LIGHTGBM,
     NETWORK,
@@ -14,9 +13,9 @@ from focaltab.data._containers import NUMBERS_AS_OBJECTS, as_table, check_names,
 from focaltab.data._continuation import check_continuation
 from focaltab.data._early_stopping import (
     EarlyStopWarning,
-    StoppedFold,
     auto_folds,
     check_hold_out,
+    histories_of,
     mean_best_scores,
     rounds_for_all_rows,
     validation_rows,
@@ -40,6 +39,7 @@ from focaltab.data._lazy import (
     refuse_lazy,
     said_of,
 )
+from focaltab.data._stopping_metrics import mean_average_precision, mean_log_loss
 from focaltab.data._training_set import (
     Rows,
     TrainingSet,
@@ -68,7 +68,6 @@ __all__ = [
     "MappedTable",
     "Reader",
     "Rows",
-    "StoppedFold",
     "TrainingSet",
     "as_table",
     "auto_folds",
@@ -86,10 +85,12 @@ __all__ = [
     "encode_target",
     "evaluation_pairs",
     "fingerprint_of",
+    "histories_of",
     "in_memory",
     "is_lazy",
     "mean_average_precision",
     "mean_best_scores",
+    "mean_log_loss",
     "named_frame",
     "prepare_loss",
     "read_table",

@@ -51,14 +51,22 @@ class StoppedFold:
     share: float
 
 
-def rounds_for_all_rows(folds: Sequence[StoppedFold], at_most: int, factor: float = 1.0) -> int:
-    """Rounds for a model of all rows: the folds' geometric mean, times the rows it has more.
+def rounds_for_all_rows(
+    folds: Sequence[StoppedFold], at_most: int, factor: float | None = None
+) -> int:
+    """Rounds for a model of all rows: the folds' geometric mean, times `factor`.
 
-    And times `factor`, for a model whose training differs in more than its rows.
+    Without one, times the rows that it has more than the folds' models.
     """
     mean = math.exp(float(np.mean([math.log(fold.best_round) for fold in folds])))
     share = float(np.mean([fold.share for fold in folds]))
-    return max(1, min(at_most, round(factor * mean / share)))
+    rounds = mean / share if factor is None else factor * mean
+    return max(1, min(at_most, round(rounds)))
+
+
+def histories_of(folds: Sequence[StoppedFold]) -> dict[str, dict[str, Sequence[float]]]:
+    """Each fold's metrics by round, as ``evals_result_`` has them."""
+    return {f"fold_{k}": dict(fold.history) for k, fold in enumerate(folds)}
 
 
 def mean_best_scores(folds: Sequence[StoppedFold]) -> dict[str, float]:

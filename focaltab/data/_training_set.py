@@ -8,7 +8,7 @@ categories; the library sees it then for the first time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from numbers import Integral
@@ -17,11 +17,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from sklearn.base import clone
 
 from focaltab._compat.sklearn import count_rows, rows_at
 from focaltab.data._checks import Reader, read_table
 from focaltab.data._columns import InputColumns, Unseen
-from focaltab.data._early_stopping import BOOSTER_FOLDS, Split, folds_of, validation_rows
+from focaltab.data._early_stopping import (
+    BOOSTER_FOLDS,
+    Split,
+    StoppedFold,
+    folds_of,
+    validation_rows,
+)
 from focaltab.data._labels import Classes, encode_target
 from focaltab.data._lazy import in_memory, is_lazy, said_of
 from focaltab.data._weights import (
@@ -198,17 +205,36 @@ class TrainingSet:
         """The same with a stratified part of the rows to stop early by."""
         return self._divided(validation_rows(self.rows.codes, fraction, random_state))
 
-    def folds(
-        self, folds: Any, fraction: float, random_state: Any, *, most: int = BOOSTER_FOLDS
-    ) -> Iterator[tuple[TrainingSet, float]]:
-        """The same with each fold in turn held out to stop early by; see `folds_of`.
+    def stopped_folds(
+        self,
+        estimator: Any,
+        stop: Callable[[Any, TrainingSet], tuple[int, Mapping[str, Sequence[float]]]],
+        *,
+        most: int = BOOSTER_FOLDS,
+    ) -> list[StoppedFold]:
+        """Where training stops on each fold of an estimator's ``early_stopping_folds``.
 
-        With it comes the share of the rows that is trained on.
+        Parameters
+        ----------
+        estimator : estimator
+        stop : callable
+            Trains a clone on the rows outside of a fold and stops by those in it; returns its best
+            round, counted from 1, and its metrics by round.
+        most : int
+            Folds of "auto": see `folds_of`.
         """
+        folds = estimator.early_stopping_folds
         # Rows without weight would fill folds; a splitter of the user's counts them.
         data = self.with_weight_only() if isinstance(folds, str | Integral) else self
-        for split in folds_of(data.rows.codes, folds, fraction, random_state, most):
-            yield data._divided(split), split[0].size / len(data.rows)
+        splits = folds_of(
+            data.rows.codes, folds, estimator.validation_fraction, estimator.random_state, most
+        )
+        return [
+            StoppedFold(
+                *stop(clone(estimator), data._divided(split)), split[0].size / len(data.rows)
+            )
+            for split in splits
+        ]
 
     def _divided(self, split: Split) -> TrainingSet:
         train, held_out = split

@@ -385,6 +385,7 @@ class FocalEnsembleClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator
     ) -> list[_Candidate]:
         """Members with their out-of-fold probabilities, of those that there is time for."""
         schedule = Schedule(self.time_budget, codes, len(folds), DEFAULT_COSTS)
+        # Tables go whole to the processes: of mapped files joblib's tracker writes tracebacks.
         parallel = Parallel(n_jobs=self.n_jobs, max_nbytes=None)
         if self.time_budget is not None:
             # Processes that import their libraries only now would make the first member look slow.

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -23,9 +23,9 @@ from focaltab.data import (
     NETWORK,
     Classes,
     Rows,
-    StoppedFold,
     TrainingSet,
     check_continuation,
+    histories_of,
     mean_best_scores,
     read_table,
     refuse_lazy,
@@ -330,15 +330,16 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         with whole_or_unchanged(self):
             validate_data(self, data.rows.X, reset=not again, skip_check_array=True)
             train = partial(self._train, sampling=sampling, callback=callback, again=again)
+            stops = eval_set is not None or self._stops_early(data.rows.codes)
             if eval_set is not None:
                 train(self._with_evaluation(data, eval_set), first="average_precision")
-            elif not self._stops_early(data.rows.codes):
+            elif not stops:
                 train(data)
             elif self.refit and not again:
                 self._train_by_folds(data, sampling, callback)
             else:
                 train(data.with_rows_held_out(self.validation_fraction, self.random_state))
-            if eval_set is not None or self._stops_early(data.rows.codes):
+            if stops:
                 warn_of_early_stop(self.best_iter_, self.max_iter, "epoch")
         return self
 
@@ -349,22 +350,18 @@ class FocalMLPClassifier(PartialFit, ClassifierMixin, BaseEstimator):  # type: i
         callback: Callable[[int], None] | None,
     ) -> None:
         """Train on all rows, for as many epochs as folds say."""
-        folds = []
-        for fold, _ in data.folds(
-            self.early_stopping_folds,
-            self.validation_fraction,
-            self.random_state,
-            most=NETWORK_FOLDS,
-        ):
-            model = clone(self)
+
+        def stop(model: FocalMLPClassifier, fold: TrainingSet) -> Any:
             model._train(fold, sampling=sampling, callback=callback)
-            folds.append(StoppedFold(model.best_iter_, model.evals_result_["validation_0"], 1.0))
-        # An epoch of more rows has more steps already, hence the share of 1.
-        more = _ANNEALED if self.learning_rate == "cosine" else 1.0
-        n_epochs = rounds_for_all_rows(folds, self.max_iter, more)
+            return model.best_iter_, model.evals_result_["validation_0"]
+
+        folds = data.stopped_folds(self, stop, most=NETWORK_FOLDS)
+        # Not for the rows that it has more: an epoch of them has more steps already.
+        factor = _ANNEALED if self.learning_rate == "cosine" else 1.0
+        n_epochs = rounds_for_all_rows(folds, self.max_iter, factor)
         self._train(data, sampling=sampling, callback=callback, n_epochs=n_epochs)
         self.best_validation_score_ = mean_best_scores(folds)["average_precision"]
-        self.evals_result_ = {f"fold_{k}": dict(fold.history) for k, fold in enumerate(folds)}
+        self.evals_result_ = histories_of(folds)
 
     def _train(
         self,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from focaltab.data import mean_average_precision
+from focaltab.data import mean_average_precision, mean_log_loss
 from focaltab.losses import FocalLoss
 from focaltab.neural._batches import Rows
 from focaltab.neural._network import FocalNetwork
@@ -126,9 +126,7 @@ class HeldOutScore:
             return {"average_precision": -np.inf, "logloss": np.inf}
         ranked = probability if self.posterior.loss.is_multiclass else probability[:, 1]
         score = mean_average_precision(self.y, ranked, self.weight)
-        own = probability[np.arange(self.y.size), self.y]
-        log_own = np.log(np.maximum(own, np.finfo(np.float64).tiny))
         return {
             "average_precision": score,
-            "logloss": -float(np.average(log_own, weights=self.weight)),
+            "logloss": mean_log_loss(self.y, probability, self.weight),
         }

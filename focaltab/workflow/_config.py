@@ -136,8 +136,7 @@ class TrainConfig:
         if self.model == "ensemble" and (chosen := self._chosen_by_options()):
             raise UserError(
                 "--n-estimators, --max-epochs, --learning-rate, --early-stopping-rounds, "
-                "--sampling, "
-                f"--external-memory and --dask are for one model: use --model {chosen}."
+                f"--sampling, --external-memory and --dask are for one model: use --model {chosen}."
             )
         if self.model == "mlp" and self.n_estimators is not None:
             raise UserError("--n-estimators is for boosters: with --model mlp use --max-epochs.")

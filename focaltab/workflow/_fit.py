@@ -63,6 +63,7 @@ def fit(
         The rounds or epochs that the model has: those that folds were predicted best with.
     """
     finished = latest = 0
+    most = config.rounds * _fits(config, y)
 
     def count(n: int) -> None:
         """Rounds done of all folds together: on each, and on all rows, they start anew."""
@@ -71,11 +72,10 @@ def fit(
             finished += latest
         latest = n
         if progress is not None:
-            most = config.rounds * _fits(config, y)
             progress(name, finished + n, max(most, finished + n))
 
     if progress is not None:
-        progress(name, 0, config.rounds * _fits(config, y))
+        progress(name, 0, most)
     train = {"xgb": _fit_xgboost, "lgbm": _fit_lightgbm, "mlp": _fit_network}[config.model]
     with told_of_common_positive(), warnings.catch_warnings():
         # The labels are known to the user, and an early stop is told of: `warnings_about`.

@@ -1,4 +1,4 @@
-"""The figure that early stopping goes by."""
+"""The figures that early stopping goes by."""
 
 from __future__ import annotations
 
@@ -29,3 +29,19 @@ def mean_average_precision(
         for k in np.unique(codes)
     ]
     return float(np.mean(by_class))
+
+
+def mean_log_loss(
+    codes: NDArray[Any], probability: NDArray[Any], sample_weight: Any = None
+) -> float:
+    """Mean of minus the logarithm of what is stated for each row's own class.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples,)
+        Class numbers.
+    probability : ndarray of shape (n_samples, n_classes)
+    sample_weight : array-like of shape (n_samples,), default=None
+    """
+    own = np.maximum(probability[np.arange(codes.size), codes], np.finfo(np.float64).tiny)
+    return -float(np.average(np.log(own), weights=sample_weight))
